@@ -1,0 +1,142 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from imconvert.convert.options import Budget
+from imconvert.vendors import ALL, SETTINGS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+
+
+def language() -> str:
+    """`zh` or `en`: IMCONVERT_LANG if it is set, else the locale's language."""
+    chosen = os.environ.get("IMCONVERT_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG") or "en"
+    return "zh" if chosen.lower().startswith("zh") else "en"
+
+
+class Size(click.ParamType):
+    """A size in bytes: 1000, 64MiB, 50GiB."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _SIZE.fullmatch(str(value).strip())
+        if not found or float(found[1]) <= 0:
+            self.fail(f"{value!r} is no size such as 64MiB", param, ctx)
+        return int(float(found[1]) * _UNITS[found[2].lower()])
+
+
+class SegmentSize(Size):
+    """A size, or auto."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return None if value in (None, "auto") else super().convert(value, param, ctx)
+
+
+class Rejects(click.ParamType):
+    """A number of records, or a share such as 0.1%."""
+
+    name = "N|P%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Budget:
+        if isinstance(value, Budget):
+            return value
+        text = str(value).strip()
+        try:
+            amount = float(text.removesuffix("%"))
+        except ValueError:
+            amount = -1
+        whole = text.endswith("%") or amount == int(amount)
+        if not (0 <= amount < float("inf")) or not whole:
+            self.fail(f"{value!r} is neither a number of records nor a share such as 0.1%", param, ctx)
+        return Budget(amount, text.endswith("%"))
+
+
+class Moment(click.ParamType):
+    """A time: milliseconds since 1970, or ISO 8601 (UTC unless it says otherwise)."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int) or str(value).isdigit():
+            return int(value)
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is neither milliseconds nor a time such as 2026-01-31T00:00:00Z", param, ctx)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+class Pair(click.ParamType):
+    """NAME=VALUE."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, chosen = str(value).partition("=")
+        if not equals:
+            self.fail(f"{value!r} is not of the form NAME=VALUE", param, ctx)
+        return name.strip(), chosen.strip()
+
+
+def settings_help() -> str:
+    """The settings with their defaults, for --help."""
+    lines = ["\b", "Settings (--set NAME=VALUE), the points that vendors leave open:"]
+    for setting in SETTINGS.values():
+        allowed = setting.allowed if isinstance(setting.allowed, str) else "|".join(setting.allowed)
+        lines += [f"  {setting.name} [{allowed}; default {setting.default}]", f"      {setting.help}"]
+    return "\n".join(lines)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
+
+READING = (
+    click.option("--from", "source", type=click.Choice(["auto", *(v.name for v in ALL)]), default="auto",
+                 show_default=True, help="Whose export it is; auto looks at the content."),
+    click.option("--jobs", "-j", type=click.IntRange(1, 256), default=cores, show_default="cores",
+                 help="Worker processes. The output does not depend on it."),
+    click.option("--on-conflict", type=click.Choice(["quarantine", "keep-last", "rekey"]), default="quarantine",
+                 show_default=True, help="Of messages with the same id, sender, target and time but other content: "
+                 "keep the first, keep the last, or give the later ones a new id."),
+    click.option("--max-rejects", type=Rejects(), help="Stop (exit 5) when more records are rejected."),
+    click.option("--segment-size", type=SegmentSize(), default=None, show_default="auto",
+                 help="Bytes of input that are one unit of work and of resuming."),
+    click.option("--ids", type=EXISTING, help="CSV source,target that maps account ids."),
+    click.option("--tids", type=EXISTING, help="CSV source,target that maps group ids."),
+    click.option("--write-missing-ids", "write_missing", type=FILE,
+                 help="Write the ids that need a map as a CSV to fill in."),
+    click.option("--latest", type=Moment(), help="Reject later messages.  [default: now + 1 day]"),
+    click.option("--set", "settings", type=Pair(), multiple=True, help="Change a setting, see below."),
+    click.option("--strict", is_flag=True, help="Reject what would have to be repaired."),
+    click.option("--quiet", "-q", is_flag=True, help="No progress and no summary."),
+    click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
+)  # fmt: skip
+
+
+def reading(command: Command) -> Command:
+    """Add the options of every command that reads exports."""
+    for option in reversed(READING):
+        command = option(command)
+    return command

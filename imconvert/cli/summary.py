@@ -1,0 +1,178 @@
+"""The summary of a run: a table that a person reads, or the same as JSON."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from imconvert.convert.manifest import Example, Manifest
+from imconvert.convert.run import Outcome
+from imconvert.errors import CATALOGUE
+
+WORDS = {
+    "en": {
+        "inputs": "inputs", "read": "records read", "written": "messages written", "split": "more lines than records",
+        "duplicates": "duplicates dropped", "conflicts": "conflicts held back", "rejected": "rejected",
+        "skipped": "skipped on purpose", "rekeyed": "conflicts given a new id", "rejects": "Rejects",
+        "repairs": "Repairs and notices", "left": "Skipped", "fidelity": "Fidelity", "kept": "kept",
+        "transformed": "transformed", "degraded": "degraded", "messages": "messages", "errors": "Inputs not read whole",
+        "rate": "rate", "memory": "peak memory", "output": "output", "next": "Next", "balanced": "the ledger balances",
+        "again": "This output was finished before; nothing was done.", "example": "first", "kind": "content",
+    },
+    "zh": {
+        "inputs": "输入", "read": "读取记录", "written": "写出消息", "split": "拆分多出的行",
+        "duplicates": "重复（已去除）", "conflicts": "冲突（已扣留）", "rejected": "被拒",
+        "skipped": "有意略过", "rekeyed": "冲突后换新 ID", "rejects": "被拒明细",
+        "repairs": "修复与提示", "left": "略过明细", "fidelity": "保真度", "kept": "原样",
+        "transformed": "已转换", "degraded": "有损", "messages": "消息数", "errors": "未能完整读取的输入",
+        "rate": "速度", "memory": "内存峰值", "output": "输出目录", "next": "下一步", "balanced": "账目平衡",
+        "again": "该输出此前已完成，本次未做任何操作。", "example": "首例", "kind": "内容",
+    },
+}  # fmt: skip
+
+NEXT = {
+    "en": {
+        "rejected": "Look at {out}/rejects.ndjson; correct raw and run: imconvert msgs --replay {out}/rejects.ndjson {out}",
+        "conflicts": "Look at {out}/conflicts.ndjson and decide which message of each pair is right.",
+        "errors": "Fetch the inputs named above again and convert them into a new folder.",
+        "clean": "Hand the shards over: imconvert pack {out} handover",
+    },
+    "zh": {
+        "rejected": "查看 {out}/rejects.ndjson，修正 raw 后运行：imconvert msgs --replay {out}/rejects.ndjson {out}",
+        "conflicts": "查看 {out}/conflicts.ndjson，确认每一对消息以哪条为准。",
+        "errors": "重新获取上面列出的输入，并转换到新的目录。",
+        "clean": "打包交付：imconvert pack {out} handover",
+    },
+}
+
+
+def as_json(outcome: Outcome, output: Path) -> str:
+    """Manifest, run facts, output folder and exit code as one JSON object."""
+    found = {
+        "output": str(output),
+        "exit_code": outcome.exit_code,
+        "already_finished": outcome.again,
+        "manifest": outcome.manifest,
+        "run": outcome.facts,
+    }
+    return msgspec.json.format(msgspec.json.encode(found), indent=1).decode()
+
+
+def as_text(outcome: Outcome, output: Path, lang: str) -> str:
+    """The summary as a table in `lang`."""
+    found, words = outcome.manifest, WORDS[lang]
+    blocks = [
+        _totals(found, words),
+        _errors(found, words, lang),
+        _codes(words["rejects"], found.rejects, words, lang),
+        _codes(words["left"], found.skipped, words, lang),
+        _codes(words["repairs"], found.repairs, words, lang),
+        _fidelity(found, words),
+        _run(outcome, output, words),
+        _next(found, output, lang),
+    ]
+    if outcome.again:
+        blocks.insert(0, [words["again"]])
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def width(text: str) -> int:
+    """Columns of a text on a terminal: wide characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def padded(text: str, columns: int) -> str:
+    return text + " " * max(0, columns - width(text))
+
+
+def _rows(rows: list[tuple[str, str]], indent: str = "") -> list[str]:
+    """Names to the left, numbers to the right."""
+    left = max((width(name) for name, _ in rows), default=0)
+    right = max((len(value) for _, value in rows), default=0)
+    return [f"{indent}{padded(name, left)}  {value:>{right}}" for name, value in rows]
+
+
+def _totals(found: Manifest, words: Mapping[str, str]) -> list[str]:
+    totals = found.totals
+    rows = [(words["inputs"], f"{len(found.inputs):,}"), (words["read"], f"{totals.read:,}")]
+    if totals.split:
+        rows.append((f"+ {words['split']}", f"{totals.split:,}"))
+    rows.append((f"= {words['written']}", f"{totals.written:,}"))
+    rows += [(f"      {name}", f"{count:,}") for name, count in found.streams.items()]
+    for name in ("duplicates", "conflicts", "rejected", "skipped"):
+        rows.append((f"+ {words[name]}", f"{getattr(totals, name):,}"))
+    lines = _rows(rows)
+    if found.rekeyed:
+        lines.append(f"  ({words['rekeyed']}: {found.rekeyed:,})")
+    return [*lines, f"  ✓ {words['balanced']}"]
+
+
+def _errors(found: Manifest, words: Mapping[str, str], lang: str) -> list[str]:
+    bad = [source for source in found.inputs if source.error]
+    lines = [f"  {source.error['code']}  {source.file}: {source.error['why']}" for source in bad[:10] if source.error]
+    if len(bad) > 10:
+        lines.append(f"  … +{len(bad) - 10:,}")
+    return [words["errors"], *lines] if bad else []
+
+
+def _codes(title: str, counts: Mapping[str, Example], words: Mapping[str, str], lang: str) -> list[str]:
+    if not counts:
+        return []
+    lines = [title]
+    columns = max(len(f"{example.count:,}") for example in counts.values())
+    for code, example in sorted(counts.items(), key=lambda item: -item[1].count):
+        what = printable(example.why if example.why and lang == "en" else CATALOGUE[code].cause[lang])
+        lines.append(f"  {example.count:>{columns},}  {code} {example.name}: {what}")
+        lines.append(f"  {'':>{columns}}  {words['example']} {printable(example.file)}:{example.line}")
+    return lines
+
+
+def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
+    if not found.fidelity:
+        return []
+    left = max(width(name) for name in (*found.fidelity, words["kind"]))
+    lines = [words["fidelity"], f"  {padded(words['kind'], left)}  {words['messages']:>12}  {words['kept']:>12}"]
+    for kind, row in found.fidelity.items():
+        lines.append(f"  {padded(kind, left)}  {row.messages:>12,}  {row.kept:>12,}")
+        for outcome in ("transformed", "degraded"):
+            for name, example in getattr(row, outcome).items():
+                lines.append(f"      {words[outcome]} {example.count:,}: {name}")
+    return lines
+
+
+def _run(outcome: Outcome, output: Path, words: Mapping[str, str]) -> list[str]:
+    facts = outcome.facts
+    rows = [(words["output"], str(output))]
+    if facts:
+        rate = f"{facts['records_per_second']:,}/s, {facts['megabytes_per_second']:,} MB/s, {facts['seconds']:,} s"
+        rows = [
+            (words["rate"], rate),
+            (words["memory"], f"{facts['peak_memory_bytes'] / (1 << 20):,.0f} MiB"),
+            *rows,
+        ]
+    return [f"{padded(name, 14)}  {value}" for name, value in rows]
+
+
+def _next(found: Manifest, output: Path, lang: str) -> list[str]:
+    texts = NEXT[lang]
+    due = {
+        "errors": any(source.error for source in found.inputs),
+        "rejected": found.totals.rejected,
+        "conflicts": found.totals.conflicts,
+        "clean": found.totals.written,
+    }
+    return [f"{WORDS[lang]['next']}:", *(f"  {texts[name].format(out=output)}" for name, is_due in due.items() if is_due)]
+
+
+def printable(text: str) -> str:
+    """Text from the data with control characters escaped, so that it can't steer a terminal."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def as_plain(value: Any) -> Any:
+    """A Struct as plain dicts and lists."""
+    return msgspec.to_builtins(value)

@@ -1,0 +1,160 @@
+"""The manifest: what an output folder holds and where everything went. Written last; without it nothing is finished.
+
+Promise: the same input and options give the same bytes, on any machine, with any number of workers. What depends on
+the clock or the machine stands in run.json.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from imconvert.convert.ledger import Account
+from imconvert.convert.plan import FORMAT, Plan
+from imconvert.convert.work import Count, PartMarker, ShardFacts
+from imconvert.errors import CATALOGUE, cause_of, exit_code_of
+
+NAME = "manifest.json"
+RUN = "run.json"
+SIDES = ("rejects", "conflicts", "duplicates", "skipped")
+
+
+class SideFile(Struct):
+    """One of the files beside the shards."""
+
+    lines: int
+    bytes: int
+    sha256: str
+
+
+class InputFacts(Struct):
+    """One input: where it came from, what it was, its account, and its error if it could not be read whole."""
+
+    file: str
+    bytes: int
+    container: str
+    edges: str
+    account: Account
+    error: dict[str, Any] | None = None
+
+
+class Example(Struct):
+    """How often something happened, and where first."""
+
+    count: int
+    name: str
+    file: str
+    line: int
+    why: str = ""
+
+
+class Fidelity(Struct):
+    """What became of one kind of content: messages in all, those untouched, and what was done to the others."""
+
+    messages: int
+    kept: int
+    transformed: dict[str, Example]
+    degraded: dict[str, Example]
+
+
+class Manifest(Struct):
+    """See docs/formats.md for each field."""
+
+    format: int
+    source: str
+    target: str
+    options: dict[str, str]
+    totals: Account
+    rekeyed: int
+    streams: dict[str, int]
+    shards: list[ShardFacts]
+    files: dict[str, SideFile]
+    inputs: list[InputFacts]
+    rejects: dict[str, Example]
+    conflicts: dict[str, Any]
+    duplicates: dict[str, Any]
+    skipped: dict[str, Example]
+    repairs: dict[str, Example]
+    fidelity: dict[str, Fidelity]
+
+
+def to_bytes(manifest: Manifest) -> bytes:
+    """The manifest as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
+
+
+def from_bytes(data: bytes) -> Manifest:
+    """Read a manifest. Raises msgspec.DecodeError for anything else."""
+    return msgspec.json.decode(data, type=Manifest)
+
+
+class Labels:
+    """Turns places counted within a piece into places in the whole input."""
+
+    def __init__(self, plan: Plan, bases: dict[tuple[int, int], int]) -> None:
+        self.labels = [source.label for source in plan.inputs]
+        self.bases = bases
+
+    def examples(self, counts: list[tuple[int, dict[str, Count]]]) -> dict[str, Example]:
+        """Merge counters of (segment, counters) in input order; the first place of each stays."""
+        found: dict[str, Example] = {}
+        for segment, counters in counts:
+            for name, count in counters.items():
+                if name in found:
+                    found[name].count += count.count
+                else:
+                    found[name] = self._example(segment, name, count)
+        return dict(sorted(found.items()))
+
+    def _example(self, segment: int, name: str, count: Count) -> Example:
+        first = count.first
+        assert first is not None
+        line = first.line + self.bases.get((segment, first.file), 0) + 1
+        title = CATALOGUE[name].name if name in CATALOGUE else name
+        return Example(count.count, title, self.labels[first.file], line, first.why)
+
+
+def fidelity(parts: list[PartMarker], labels: Labels) -> dict[str, Fidelity]:
+    """The fidelity table: kinds of content by what became of them (design: kept, transformed, degraded)."""
+    found: dict[str, Fidelity] = {}
+    for part in parts:
+        for kind, messages in part.kinds.items():
+            row = found.setdefault(kind, Fidelity(0, 0, {}, {}))
+            row.messages += messages
+            row.kept += messages
+    changes = labels.examples([(part.segment, part.changes) for part in parts])
+    for name, example in changes.items():
+        kind, outcome, field = name.split("\t")
+        row = found.setdefault(kind, Fidelity(0, 0, {}, {}))
+        if field:
+            example.name = field
+            getattr(row, outcome)[field] = example
+    for kind, row in found.items():
+        row.kept -= changes[f"{kind}\tany\t"].count if f"{kind}\tany\t" in changes else 0
+    return dict(sorted(found.items()))
+
+
+def error_facts(error: tuple[str, dict[str, Any]] | None) -> dict[str, Any] | None:
+    """An input's error as the manifest tells it."""
+    if error is None:
+        return None
+    code, values = error
+    return {"code": code, "name": CATALOGUE[code].name, "why": cause_of(code, values)}
+
+
+def exit_code(manifest: Manifest) -> int:
+    """The exit code that a finished run deserves: 4 for inputs not read whole, 3 for rejects or conflicts, else 0."""
+    if any(source.error for source in manifest.inputs):
+        return exit_code_of("IMC-4001")
+    return exit_code_of("IMC-2001") if manifest.totals.rejected or manifest.totals.conflicts else 0
+
+
+def new(plan: Plan) -> Manifest:
+    """A manifest of a plan, with nothing counted yet."""
+    return Manifest(
+        format=FORMAT, source=plan.vendor, target=plan.target, options=plan.options, totals=Account(), rekeyed=0,
+        streams={}, shards=[], files={}, inputs=[], rejects={}, conflicts={}, duplicates={}, skipped={}, repairs={},
+        fidelity={},
+    )  # fmt: skip

@@ -1,0 +1,83 @@
+"""What a run is asked to do, and which of it decides the output."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from imconvert.errors import UsageError
+from imconvert.sources.containers import Limits
+from imconvert.sources.inputs import read_text
+from imconvert.vendors import SETTINGS
+
+ON_CONFLICT = ("quarantine", "keep-last", "rekey")
+DAY = 86_400_000
+
+
+class Budget(NamedTuple):
+    """How many records may be rejected: a number, or a share of those read in percent."""
+
+    amount: float
+    percent: bool
+
+    def exceeded(self, rejected: int, read: int, *, finished: bool) -> bool:
+        if self.percent:
+            return finished and rejected * 100 > self.amount * read
+        return rejected > self.amount
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}{'%' if self.percent else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One run. `latest` is the upper bound for times in ms; None lets the clock decide."""
+
+    inputs: tuple[str, ...]
+    output: Path
+    source: str = "auto"
+    target: str = "yunxin"
+    jobs: int = 1
+    on_conflict: str = "quarantine"
+    max_rejects: Budget | None = None
+    segment_size: int | None = None
+    ids: Path | None = None
+    tids: Path | None = None
+    strict: bool = False
+    latest: int | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    write_missing: Path | None = None
+    limits: Limits = Limits()
+    keep_lines: bool = True
+
+    def complete_settings(self) -> dict[str, str]:
+        """All settings, the defaults filled in. Raises UsageError IMC-1010 for one that does not exist."""
+        found = {name: setting.default for name, setting in SETTINGS.items()}
+        for name, value in self.settings.items():
+            setting = SETTINGS.get(name)
+            if setting is None:
+                raise UsageError("IMC-1010", option=f"--set {name}", why=f"known are {', '.join(SETTINGS)}",
+                                 command="msgs")  # fmt: skip
+            if not setting.accepts(value):
+                allowed = setting.allowed if isinstance(setting.allowed, str) else " or ".join(setting.allowed)
+                raise UsageError("IMC-1010", option=f"--set {name}={value}", why=f"expected is {allowed}",
+                                 command="msgs")  # fmt: skip
+            found[name] = value
+        return found
+
+    def identity(self) -> dict[str, str]:
+        """The options that decide the output, as the manifest tells them; maps by their sha256."""
+        found = {f"set {name}": value for name, value in self.settings.items()}
+        found["on-conflict"] = self.on_conflict
+        for name, path in (("ids", self.ids), ("tids", self.tids)):
+            if path:
+                found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
+        if self.strict:
+            found["strict"] = "yes"
+        if self.latest is not None:
+            found["latest"] = str(self.latest)
+        if self.segment_size is not None:
+            found["segment-size"] = str(self.segment_size)
+        return dict(sorted(found.items()))

@@ -1,0 +1,141 @@
+"""Write the part of one segment: lines, rows, sorted runs of keys, rejects and skips, then the marker.
+
+Strategy: columns gather in lists for a batch and become NumPy rows once; keys are sorted in runs of RUN rows, so
+that memory does not grow with the segment.
+Cost: 48 bytes of disk for a row and 32 for a key, gone after the run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from imconvert import durable
+from imconvert.convert.work import BUCKETS, KEY, MOST_ROWS, ROW, Array, FileSum, WorkFolder, place_number
+from imconvert.errors import IntegrityError
+from imconvert.vendors.contract import Line
+
+RUN = 1 << 17
+
+
+class StreamPart:
+    """One stream of a part: its lines and their rows. `keep_lines` off writes the rows alone (check)."""
+
+    def __init__(self, work: WorkFolder, segment: int, number: int, name: str, *, keep_lines: bool) -> None:
+        self.base = place_number(segment, number, 0)
+        self.name = name
+        self.lines = durable.Writer(work.part(segment, name))
+        self.rows = durable.Writer(work.part(segment, f"{name}.rows"))
+        self.keep_lines = keep_lines
+        self.end = 0
+        self.count = 0
+        self.batch: list[Line] = []
+        self.sources: list[int] = []
+
+    def flush(self, file: int, first: int, offsets: Array) -> Array | None:
+        """Write the batch; `sources` are indexes into `offsets`, record `first` being index 0. Gives its keys."""
+        batch = self.batch
+        if not batch:
+            return None
+        count = len(batch)
+        _, keys, data, digests, msgids, times = zip(*batch, strict=True)
+        rows = np.empty(count, ROW)
+        sources = np.array(self.sources, np.int64)
+        ends = np.cumsum(np.fromiter(map(len, data), np.int64, count))
+        rows["end"] = ends + self.end
+        rows["line"] = sources + first
+        rows["offset"] = offsets[sources]
+        rows["time"] = np.array(times, np.int64)
+        rows["msgid"] = np.array(msgids, np.uint64)
+        rows["file"] = file
+        self.rows.write(rows.tobytes())
+        if self.keep_lines:
+            self.lines.write(b"".join(data))
+        self.end += int(ends[-1])
+        found = self._keys(b"".join(keys), b"".join(digests), count)
+        self.count += count
+        self.batch.clear()
+        self.sources.clear()
+        return found
+
+    def _keys(self, hashed: bytes, digests: bytes, count: int) -> Array:
+        if self.count + count > MOST_ROWS:
+            raise IntegrityError("IMC-6001", detail=f"a segment has more than {MOST_ROWS} lines")
+        keys = np.empty(count, KEY)
+        hashes = np.frombuffer(hashed, "<u8").reshape(count, 2)
+        keys["hi"], keys["lo"] = hashes[:, 0], hashes[:, 1]
+        keys["digest"] = np.frombuffer(digests, "<u8")
+        keys["place"] = np.arange(count, dtype=np.uint64) + np.uint64(self.base + self.count)
+        return keys
+
+
+class KeyRuns:
+    """Gathers keys and writes them as sorted runs with their bucket counts."""
+
+    def __init__(self, work: WorkFolder, segment: int, *, prefix: str = "") -> None:
+        self.keys = durable.Writer(work.part(segment, f"{prefix}keys"))
+        self.buckets = durable.Writer(work.part(segment, f"{prefix}buckets"))
+        self.waiting: list[Array] = []
+        self.count = 0
+        self.runs: list[int] = []
+
+    def add(self, keys: Array) -> None:
+        self.waiting.append(keys)
+        self.count += len(keys)
+        if self.count >= RUN:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self.count:
+            return
+        keys = np.concatenate(self.waiting)
+        keys = keys[np.argsort(keys["hi"], kind="stable")]
+        self.keys.write(keys.tobytes())
+        self.buckets.write(bucket_counts(keys["hi"]).tobytes())
+        self.runs.append(len(keys))
+        self.waiting, self.count = [], 0
+
+
+def bucket_counts(hashes: Array) -> Array:
+    """How many of the sorted hashes lie below each of the BUCKETS + 1 equal bounds."""
+    shift = np.uint64(64 - BUCKETS.bit_length() + 1)
+    counts = np.bincount((hashes >> shift).astype(np.int64), minlength=BUCKETS)
+    return np.concatenate([[0], np.cumsum(counts)]).astype("<u4")
+
+
+class Part:
+    """All files of a part being written. `finish` closes them and gives their sums for the marker."""
+
+    def __init__(self, work: WorkFolder, segment: int, streams: tuple[str, ...], *, keep_lines: bool = True) -> None:
+        self.segment = segment
+        self.streams = {
+            name: StreamPart(work, segment, number, name, keep_lines=keep_lines)
+            for number, name in enumerate(streams)
+        }
+        self.keys = KeyRuns(work, segment)
+        self.rejects = durable.Writer(work.part(segment, "rejects"))
+        self.skipped = durable.Writer(work.part(segment, "skipped"))
+        self.ids = durable.Writer(work.part(segment, "ids"))
+        self.missing = durable.Writer(work.part(segment, "missing"))
+
+    def flush(self, file: int, first: int, offsets: Array) -> None:
+        """Write what the streams gathered from one batch of records."""
+        for stream in self.streams.values():
+            keys = stream.flush(file, first, offsets)
+            if keys is not None:
+                self.keys.add(keys)
+
+    def finish(self) -> dict[str, FileSum]:
+        self.keys.flush()
+        writers = [self.keys.keys, self.keys.buckets, self.rejects, self.skipped, self.ids, self.missing]
+        for stream in self.streams.values():
+            writers += [stream.lines, stream.rows]
+        for writer in writers:
+            writer.finish()
+        return {writer.path.name: FileSum(writer.size, writer.digest) for writer in writers}
+
+
+def facts(part: Part) -> dict[str, Any]:
+    """The parts of the marker that the files themselves tell."""
+    return {"rows": [stream.count for stream in part.streams.values()], "runs": part.keys.runs}

@@ -1,0 +1,158 @@
+"""Run the same pure functions in this process, or in a few worker processes.
+
+Strategy: each worker has a pipe; it gets one job at a time and answers with the result or the error. Workers count
+their progress in shared memory. With one worker everything runs here, in order.
+Promise: a worker that dies ends the run with IMC-6003; a worker whose parent dies ends at once; no worker outlives
+the pool.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from imconvert.errors import ImconvertError, IntegrityError
+
+TICK = 0.2
+"""Seconds between two looks at the progress."""
+
+Work = Callable[[Any, Callable[[int], None]], Any]
+
+
+class Pool:
+    """`jobs` workers, started when they are first needed. `peak` sums the memory high-water marks, in bytes."""
+
+    def __init__(self, jobs: int, *, tick: Callable[[int], None]) -> None:
+        self.jobs = jobs
+        self.tick = tick
+        self.context = multiprocessing.get_context("spawn")
+        self.counters = self.context.RawArray("Q", max(1, jobs))
+        self.workers: list[tuple[Any, Connection]] = []
+        self.peaks: dict[int, int] = {}
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for process, pipe in self.workers:
+            pipe.close()
+            if exc[0] is not None:
+                process.kill()
+        for process, _ in self.workers:
+            process.join()
+
+    @property
+    def peak(self) -> int:
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+        return own + sum(self.peaks.values())
+
+    def run(self, function: Work, jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        """Do all jobs; yields (number of the job, result) as they end, in no particular order.
+
+        Raises the ImconvertError that a job raised, or IntegrityError IMC-6003 for a worker that is lost.
+        """
+        if self.jobs == 1 or len(jobs) <= 1:
+            for number, job in enumerate(jobs):
+                yield number, function(job, self._count_here)
+            return
+        while len(self.workers) < min(self.jobs, len(jobs)):
+            self._start()
+        yield from self._spread(function, jobs)
+
+    def _count_here(self, amount: int) -> None:
+        self.counters[0] += amount
+        self.tick(sum(self.counters))
+
+    def _start(self) -> None:
+        ours, theirs = self.context.Pipe()
+        arguments = (theirs, self.counters, len(self.workers))
+        process = self.context.Process(target=_serve, args=arguments, daemon=True)
+        process.start()
+        theirs.close()
+        self.workers.append((process, ours))
+
+    def _spread(self, function: Work, jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        waiting = list(enumerate(jobs))[::-1]
+        busy: dict[Connection, int] = {}
+        for _, pipe in self.workers:
+            self._give(pipe, function, waiting, busy)
+        while busy:
+            for pipe in wait(list(busy), TICK):
+                assert isinstance(pipe, Connection)
+                number = busy.pop(pipe)
+                result = self._answer(pipe)
+                self._give(pipe, function, waiting, busy)
+                yield number, result
+            self.tick(sum(self.counters))
+
+    def _give(
+        self, pipe: Connection, function: Work, waiting: list[tuple[int, Any]], busy: dict[Connection, int]
+    ) -> None:
+        if waiting:
+            number, job = waiting.pop()
+            try:
+                pipe.send((function, job))
+            except OSError as why:
+                raise self._lost(pipe) from why
+            busy[pipe] = number
+
+    def _answer(self, pipe: Connection) -> Any:
+        try:
+            kind, value, peak = pipe.recv()
+        except (EOFError, OSError) as why:
+            raise self._lost(pipe) from why
+        self.peaks[pipe.fileno()] = peak
+        if kind == "done":
+            return value
+        if kind == "error":
+            raise value
+        raise RuntimeError(f"a worker failed:\n{value}")
+
+    def _lost(self, pipe: Connection) -> IntegrityError:
+        process = next(process for process, its in self.workers if its is pipe)
+        process.join(timeout=5)
+        code = process.exitcode
+        return IntegrityError("IMC-6003", how=f"signal {-code}" if code and code < 0 else f"exit code {code}")
+
+
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+def _serve(pipe: Connection, counters: Any, slot: int) -> None:
+    """The life of a worker: jobs in, answers out, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    def progress(amount: int) -> None:
+        counters[slot] += amount
+
+    while True:
+        try:
+            function, job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send((*_attempt(function, job, progress), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT))
+
+
+def _attempt(function: Work, job: Any, progress: Callable[[int], None]) -> tuple[str, Any]:
+    try:
+        return "done", function(job, progress)
+    except ImconvertError as why:
+        return "error", why
+    except Exception:  # noqa: BLE001 - the top of a worker: the parent raises it again
+        return "crash", traceback.format_exc()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,75 @@
+"""Give the later of two conflicting messages a fresh message number, so that both survive.
+
+Strategy: the new number is derived from the old key, the content and a salt, so that the same message gets the same
+number in every run. New keys are resolved against all others again; a number that meets another message by chance
+is derived anew with the next salt, until nothing conflicts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from imconvert import durable
+from imconvert.convert.lines import LineReader
+from imconvert.convert.part import bucket_counts
+from imconvert.convert.resolve import KeyFile
+from imconvert.convert.work import CONFLICT, DROP, KEY, REKEYED, Array, WorkFolder, read_rows
+from imconvert.model import derived_id, key_of
+from imconvert.vendors.contract import Target
+
+
+class Rekeyed:
+    """The lines that got new numbers so far, and with which salt; `round` counts the rounds."""
+
+    def __init__(self, work: WorkFolder, target: Target) -> None:
+        self.work = work
+        self.target = target
+        self.salts: dict[int, int] = {}
+        self.round = 0
+
+    def again(self, drops: Array) -> bool:
+        """Derive numbers for the conflicts among `drops`; False if there are none."""
+        places = drops["place"][drops["kind"] == CONFLICT].tolist()
+        for place in places:
+            self.salts[place] = self.salts.get(place, -1) + 1
+        self.round += bool(places)
+        return bool(places)
+
+    def files(self) -> tuple[Path, KeyFile] | None:
+        """Write the new numbers, as DROP rows, and the new keys, for the next round of resolving."""
+        if not self.salts:
+            return None
+        places = np.array(sorted(self.salts), np.uint64)
+        drops, keys = np.zeros(len(places), DROP), np.zeros(len(places), KEY)
+        drops["place"] = drops["winner"] = keys["place"] = places
+        drops["kind"] = REKEYED
+        with LineReader(self.work, self.target) as reader:
+            for row, place in enumerate(places.tolist()):
+                drops["msgid"][row], key, digest = self._renumbered(reader.line(place), self.salts[place])
+                keys["hi"][row], keys["lo"][row] = np.frombuffer(key, "<u8")
+                keys["digest"][row] = np.frombuffer(digest, "<u8")[0]
+        return self._write(drops, keys[np.argsort(keys["hi"], kind="stable")])
+
+    def rows_but(self, dropped: Array) -> Array:
+        """The new numbers as DROP rows, but for lines that are dropped after all."""
+        rows = read_rows(self.work.path / "rekeyed", DROP)
+        return rows[~np.isin(rows["place"], dropped)]
+
+    def _renumbered(self, line: bytes, salt: int) -> tuple[int, bytes, bytes]:
+        old = self.target.read_key(line)
+        content = self.target.digest_of(line).hex()
+        msgid = derived_id("rekey", msgspec.json.encode((*old, content, salt)).decode())
+        digest = self.target.digest_of(self.target.with_msgid(line, msgid))
+        return msgid, key_of(msgid, old.sender, old.target, old.time), digest
+
+    def _write(self, drops: Array, keys: Array) -> tuple[Path, KeyFile]:
+        folder = self.work.path
+        paths = folder / "rekeyed", folder / "rekeyed.keys", folder / "rekeyed.buckets"
+        for path, rows in zip(paths, (drops, keys, bucket_counts(keys["hi"])), strict=True):
+            writer = durable.Writer(path)
+            writer.write(rows.tobytes())
+            writer.finish()
+        return paths[0], KeyFile(paths[1], paths[2], (len(keys),))

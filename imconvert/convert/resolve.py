@@ -1,0 +1,191 @@
+"""Find the lines that share a key, and decide which of them stays.
+
+Strategy: the hash space is cut into partitions of about BUDGET rows; a partition gathers its slice of every sorted
+run, in input order, and is sorted once in memory. What is left after the first of equals are drops, told apart by
+the digest of their content. A partition that is too big (one key many times) is taken in turns: what stays of a
+turn joins the next.
+Promise: exact. Equal hashes are confirmed on the real keys before anything is dropped; input order decides, never
+the order of work. Memory is a few times BUDGET rows of 32 bytes, whatever the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imconvert import durable
+from imconvert.convert.lines import LineReader
+from imconvert.convert.work import (
+    BUCKETS,
+    CONFLICT,
+    DROP,
+    DUPLICATE,
+    KEY,
+    Array,
+    FileSum,
+    WorkFolder,
+    read_rows,
+    rows_at,
+)
+from imconvert.vendors import TARGETS
+
+BUDGET = 1 << 19
+"""Rows that a partition is sized for: 16 MiB of keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A file of sorted runs with its bucket counts; `runs` are the rows of each run."""
+
+    path: Path
+    buckets: Path
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveJob:
+    """What a worker needs for one partition: buckets [first, stop) of all key files, in input order.
+
+    `last_wins` keeps the last of equals instead of the first. `without` is a file of DROP rows whose lines got a new
+    message number in an earlier round: their old keys don't count, the new ones are in `later` and come after all
+    others. `confirm` is off where no lines were kept.
+    """
+
+    work: Path
+    target: str
+    partition: int
+    first: int
+    stop: int
+    files: tuple[KeyFile, ...]
+    last_wins: bool = False
+    without: Path | None = None
+    later: KeyFile | None = None
+    confirm: bool = True
+    budget: int = BUDGET
+
+
+def partitions(rows: int, budget: int = BUDGET) -> list[tuple[int, int]]:
+    """Bucket ranges that hold about `budget` of `rows` rows each."""
+    wanted = 1
+    while wanted < BUCKETS and wanted * budget < rows:
+        wanted *= 2
+    step = BUCKETS // wanted
+    return [(first, first + step) for first in range(0, BUCKETS, step)]
+
+
+def resolve_partition(job: ResolveJob, progress: Callable[[int], None]) -> FileSum:
+    """Write the drops of one partition, sorted by place, to its drops file; gives the file's sum."""
+    drops = _drops(job, progress)
+    drops = drops[np.argsort(drops["place"], kind="stable")]
+    writer = durable.Writer(WorkFolder(job.work).drops(job.partition))
+    writer.write(drops.tobytes())
+    writer.finish()
+    return FileSum(writer.size, writer.digest)
+
+
+def _drops(job: ResolveJob, progress: Callable[[int], None]) -> Array:
+    kept = np.empty(0, KEY)
+    found: list[Array] = [np.empty(0, DROP)]
+    with LineReader(WorkFolder(job.work), TARGETS[job.target], rekeyed(job)) as reader:
+        for chunk in _chunks(job):
+            kept, drops = first_of_equals(np.concatenate([kept, chunk]), reader if job.confirm else None)
+            found.append(drops)
+            progress(len(chunk))
+    return np.concatenate(found)
+
+
+def rekeyed(job: ResolveJob) -> dict[int, int]:
+    """The new message numbers of the lines that an earlier round gave one, by place."""
+    if not job.without:
+        return {}
+    rows = read_rows(job.without, DROP)
+    return dict(zip(rows["place"].tolist(), rows["msgid"].tolist(), strict=True))
+
+
+def _chunks(job: ResolveJob) -> Iterator[Array]:
+    """The partition's rows in order of preference, about twice `budget` of them at a time."""
+    without = read_rows(job.without, DROP)["place"] if job.without else None
+    files = (*job.files, *((job.later,) if job.later else ()))
+    runs = [(source, run) for source in files for run in range(len(source.runs))]
+    gathered: list[Array] = []
+    size = 0
+    for source, run in reversed(runs) if job.last_wins else runs:
+        rows = _slice(source, run, job.first, job.stop)
+        if without is not None and source is not job.later:
+            rows = rows[~np.isin(rows["place"], without)]
+        gathered.append(rows[::-1] if job.last_wins else rows)
+        size += len(rows)
+        if size >= 2 * job.budget:
+            yield np.concatenate(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield np.concatenate(gathered)
+
+
+def _slice(source: KeyFile, run: int, first: int, stop: int) -> Array:
+    """Of one run of a file, the rows in buckets [first, stop)."""
+    base = sum(source.runs[:run])
+    with durable.Reader(source.path) as keys, durable.Reader(source.buckets) as buckets:
+        counts = np.frombuffer(buckets.at(run * 4 * (BUCKETS + 1), 4 * (BUCKETS + 1)), "<u4")
+        return rows_at(keys, KEY, base + int(counts[first]), base + int(counts[stop]))
+
+
+def first_of_equals(rows: Array, reader: LineReader | None) -> tuple[Array, Array]:
+    """Of rows in order of preference, the first of each key, and DROP rows for the others."""
+    order = np.argsort(rows["hi"], kind="stable")
+    hashes = rows["hi"][order]
+    same = hashes[1:] == hashes[:-1]
+    if not same.any():
+        return rows, np.empty(0, DROP)
+    in_group = np.zeros(len(rows), bool)
+    in_group[1:] = same
+    in_group[:-1] |= same
+    suspects = order[in_group]  # positions in `rows`, by hash, then by preference
+    losers, winners = _paired(rows, suspects)
+    if reader:
+        losers, winners = reader.confirmed(rows, losers, winners)
+    drops = np.zeros(len(losers), DROP)
+    drops["place"] = rows["place"][losers]
+    drops["winner"] = rows["place"][winners]
+    drops["kind"] = np.where(rows["digest"][losers] == rows["digest"][winners], DUPLICATE, CONFLICT)
+    stays = np.ones(len(rows), bool)
+    stays[losers] = False
+    return rows[stays], drops
+
+
+def _paired(rows: Array, suspects: Array) -> tuple[Array, Array]:
+    """Pairs (loser, winner) of positions among the suspects that have the same 128-bit hash."""
+    order = np.lexsort((suspects, rows["lo"][suspects], rows["hi"][suspects]))
+    suspects = suspects[order]
+    hi, lo = rows["hi"][suspects], rows["lo"][suspects]
+    opens = np.ones(len(suspects), bool)
+    opens[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
+    leaders = suspects[np.maximum.accumulate(np.where(opens, np.arange(len(suspects)), 0))]
+    return suspects[~opens], leaders[~opens]
+
+
+def read_drops(work: WorkFolder, count: int, low: int, high: int) -> Array:
+    """The drops of all partitions whose place lies in [low, high), sorted by place."""
+    found: list[Any] = [np.empty(0, DROP)]
+    for partition in range(count):
+        with durable.Reader(work.drops(partition)) as reader:
+            total = reader.size // DROP.itemsize
+            start, stop = (_lower_bound(reader, total, bound) for bound in (low, high))
+            found.append(rows_at(reader, DROP, start, stop))
+    drops = np.concatenate(found)
+    return drops[np.argsort(drops["place"], kind="stable")]
+
+
+def _lower_bound(reader: durable.Reader, total: int, place: int) -> int:
+    low, high = 0, total
+    while low < high:
+        middle = (low + high) // 2
+        if int(rows_at(reader, DROP, middle, middle + 1)["place"][0]) < place:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -1,0 +1,459 @@
+"""The local driver: take a run from wherever it stands to its manifest.
+
+Order: lock, plan, map, collisions, resolve, seal, ledger, publish. Every step first looks for what an earlier,
+interrupted run has left and believes it only if its sums fit; a fresh run is a resume from nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from xxhash import xxh3_64_hexdigest
+
+from imconvert import durable
+from imconvert.convert import collide, ledger, manifest, maps, plan, publish
+from imconvert.convert.manifest import InputFacts, Labels, Manifest, SideFile
+from imconvert.convert.options import DAY, Options
+from imconvert.convert.plan import Plan, Segment
+from imconvert.convert.pool import Pool
+from imconvert.convert.rekey import Rekeyed
+from imconvert.convert.resolve import KeyFile, ResolveJob, partitions, read_drops, resolve_partition
+from imconvert.convert.seal import SealJob, seal_segment
+from imconvert.convert.segment import MapJob, hash_of, map_segment
+from imconvert.convert.work import FileSum, PartMarker, Resolved, SealMarker, WorkFolder, marker_bytes, place_number
+from imconvert.errors import BudgetExceeded, InputError, UsageError
+from imconvert.sources.detect import detect
+from imconvert.sources.inputs import expand, open_inputs
+from imconvert.vendors import ALL, BY_NAME, TARGETS
+
+
+class Watcher(Protocol):
+    """Is told what the run is doing: the phase and how many units it has, then how many are done."""
+
+    def phase(self, name: str, total: int) -> None: ...
+    def tick(self, done: int) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`now()` in seconds since 1970, `steady()` in seconds since anything."""
+
+    now: Callable[[], float]
+    steady: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: its manifest, what run.json says, and whether it had been finished before."""
+
+    manifest: Manifest
+    facts: dict[str, Any]
+    again: bool
+
+    @property
+    def exit_code(self) -> int:
+        return manifest.exit_code(self.manifest)
+
+
+def make_plan(options: Options, clock: Clock) -> Plan:
+    """The plan of a run. Raises UsageError (IMC-10xx) where the inputs can't be understood."""
+    files = expand(options.inputs, outside=options.output.absolute())
+    inputs, unreadable = open_inputs(files, options.limits)
+    if options.source != "auto":
+        vendor = BY_NAME[options.source]
+    elif not inputs:
+        first = unreadable[0]
+        raise InputError(first.code, first.label, **first.values)
+    else:
+        vendor = detect(inputs, ALL, options.limits)
+    size = options.segment_size or plan.segment_size(sum(map(plan.weight, inputs)))
+    return Plan(
+        format=plan.FORMAT,
+        vendor=vendor.name,
+        target=options.target,
+        options=options.identity(),
+        latest=options.latest if options.latest is not None else int(clock.now() * 1000) + DAY,
+        inputs=tuple(inputs),
+        unreadable=tuple(unreadable),
+        segments=plan.cut(tuple(inputs), size, vendor),
+    )
+
+
+def convert(options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any]) -> Outcome:
+    """Convert the inputs into the output folder; `facts` about the machine go into run.json.
+
+    Raises UsageError, InputError IMC-4010, BudgetExceeded, IntegrityError. After any of them, and after a crash, the
+    same call goes on where it stopped.
+    """
+    options.complete_settings()
+    ours = make_plan(options, clock)
+    finished = _finished(options.output, ours)
+    if finished:
+        return finished
+    work = WorkFolder(options.output / publish.WORK)
+    durable.make_folder(work.path)
+    with durable.sole_owner(work.path):
+        if publish.pending(work):
+            publish.finish(work, options.output)
+            return _finished(options.output, ours) or _gone(options.output)
+        ours = _begin(work, ours, options)
+        with Pool(options.jobs, tick=watch.tick) as pool:
+            return _Run(options, ours, work, pool, watch, clock, facts).run()
+
+
+def _gone(output: Path) -> Outcome:
+    raise UsageError("IMC-1014", str(output), why="its manifest is missing")
+
+
+def _finished(output: Path, ours: Plan) -> Outcome | None:
+    """The outcome of this very run, if it is finished. Raises IMC-1004, IMC-1005 or IMC-1006 for anything else."""
+    names = durable.names_in(output)
+    data = durable.read_file(output / manifest.NAME)
+    if data is None:
+        strange = [name for name in names if name != publish.WORK]
+        if strange and publish.WORK not in names:
+            raise UsageError("IMC-1004", str(output), found=strange[0])
+        return None
+    if publish.WORK in names and publish.pending(WorkFolder(output / publish.WORK)):
+        return None
+    found = read_manifest(output)
+    theirs = (found.source, found.target, found.options, [(i.file, i.edges) for i in found.inputs if i.container])
+    mine = (ours.vendor, ours.target, ours.options, [(i.label, i.edges) for i in ours.inputs])
+    if theirs != mine:
+        raise UsageError("IMC-1005", str(output), difference="it holds the finished output of other inputs or options")
+    return Outcome(found, msgspec.json.decode(durable.read_file(output / manifest.RUN) or b"{}"), again=True)
+
+
+def read_manifest(output: Path) -> Manifest:
+    """The manifest of a finished output folder. Raises UsageError IMC-1006 or IMC-1014."""
+    data = durable.read_file(output / manifest.NAME)
+    if data is None:
+        raise UsageError("IMC-1014", str(output), why=f"there is no {manifest.NAME}")
+    try:
+        version = msgspec.json.decode(data).get("format")
+        if version != plan.FORMAT:
+            raise UsageError("IMC-1006", str(output), found=version, ours=plan.FORMAT)
+        return manifest.from_bytes(data)
+    except (msgspec.DecodeError, AttributeError) as why:
+        raise UsageError("IMC-1014", str(output), why=f"its manifest cannot be read ({why})") from why
+
+
+def _begin(work: WorkFolder, ours: Plan, options: Options) -> Plan:
+    """The plan to follow: ours, written down, or the one of the interrupted run if it is the same."""
+    data = durable.read_file(work.plan)
+    if data is None:
+        durable.replace_file(work.plan, plan.to_bytes(ours))
+        return ours
+    theirs = plan.from_bytes(data, str(work.path.parent))
+    other = plan.difference(ours, theirs)
+    if other:
+        raise UsageError("IMC-1005", str(work.path.parent), difference=other)
+    for mine, before in zip(ours.inputs, theirs.inputs, strict=True):
+        if mine.edges != before.edges:
+            raise InputError("IMC-4010", mine.label)
+    return theirs
+
+
+class _Run:
+    """One run over a plan that is written down."""
+
+    def __init__(
+        self,
+        options: Options,
+        ours: Plan,
+        work: WorkFolder,
+        pool: Pool,
+        watch: Watcher,
+        clock: Clock,
+        facts: dict[str, Any],
+    ) -> None:
+        self.options = options
+        self.plan = ours
+        self.work = work
+        self.pool = pool
+        self.watch = watch
+        self.clock = clock
+        self.facts = facts
+        self.target = TARGETS[ours.target]
+        self.began = clock.steady()
+        self.phases: dict[str, float] = {}
+        self.done = 0
+
+    def run(self) -> Outcome:
+        parts = self._map(())
+        refused = self._collisions(parts)
+        if refused:
+            parts = self._map(refused)
+        self._check_budget(parts, finished=True)
+        basis = self._basis(parts)
+        resolved = self._resolve(parts, basis)
+        bases = _bases(parts)
+        names = self._shard_names(parts, resolved)
+        seals = self._seal(parts, resolved, basis, bases, names)
+        return self._publish(parts, seals, bases)
+
+    def _phase(self, name: str, total: int) -> None:
+        now = self.clock.steady()
+        self.phases[name] = now
+        self.watch.phase(name, total)
+        self.done = sum(self.pool.counters)
+
+    def _map(self, refused: tuple[int, ...]) -> list[PartMarker]:
+        """Map what is not mapped yet. Raises BudgetExceeded as soon as too many records are rejected."""
+        known = {segment.number: self.work.read_part(segment.number) for segment in self.plan.segments}
+        todo = [s for s in self.plan.segments if not self._usable(known[s.number], refused)]
+        self._phase("convert", sum(self._bytes(segment) for segment in todo))
+        rejected = sum(piece.rejected for part in known.values() if part for piece in part.pieces)
+        for _, found in self.pool.run(map_segment, [self._map_job(segment, refused) for segment in todo]):
+            rejected += found
+            self._spent(rejected)
+        parts = [self.work.read_part(segment.number) for segment in self.plan.segments]
+        return [part for part in parts if part]
+
+    def _usable(self, part: PartMarker | None, refused: tuple[int, ...]) -> bool:
+        """Whether a part was mapped with these refusals, or would not be changed by them."""
+        if part is None:
+            return False
+        return part.refused == str(hash_of(refused)) or (
+            part.refused == str(hash_of(())) and not collide.meets(self.work, part, refused)
+        )
+
+    def _bytes(self, segment: Segment) -> int:
+        return sum(
+            piece.stop - piece.start if piece.stop >= 0 else self.plan.inputs[piece.file].size
+            for piece in segment.pieces
+        )
+
+    def _map_job(self, segment: Segment, refused: tuple[int, ...]) -> MapJob:
+        options = self.options
+        return MapJob(
+            work=self.work.path,
+            segment=segment,
+            inputs={piece.file: self.plan.inputs[piece.file] for piece in segment.pieces},
+            vendor=self.plan.vendor,
+            target=self.plan.target,
+            settings=options.complete_settings(),
+            latest=self.plan.latest,
+            limits=options.limits,
+            ids=options.ids,
+            tids=options.tids,
+            refused=refused,
+            strict=options.strict,
+            keep_lines=options.keep_lines,
+        )
+
+    def _spent(self, rejected: int) -> None:
+        budget = self.options.max_rejects
+        if budget and budget.exceeded(rejected, 0, finished=False):
+            parts = [part for s in self.plan.segments if (part := self.work.read_part(s.number))]
+            self._check_budget(parts, finished=False)
+
+    def _check_budget(self, parts: list[PartMarker], *, finished: bool) -> None:
+        read = sum(piece.read for part in parts for piece in part.pieces)
+        rejected = sum(piece.rejected for part in parts for piece in part.pieces)
+        budget = self.options.max_rejects
+        if budget and budget.exceeded(rejected, read, finished=finished):
+            raise BudgetExceeded("IMC-5001", str(self.options.output), rejected=rejected, read=read, budget=str(budget))
+
+    def _collisions(self, parts: list[PartMarker]) -> tuple[int, ...]:
+        if self.target.merge_fold(self.options.complete_settings()):
+            return ()
+        return collide.refused(self.work, parts)
+
+    def _basis(self, parts: list[PartMarker]) -> str:
+        policy = f"{self.options.on_conflict} {self.options.keep_lines}".encode()
+        return xxh3_64_hexdigest(b"".join(marker_bytes(part) for part in parts) + policy)
+
+    def _resolve(self, parts: list[PartMarker], basis: str) -> Resolved:
+        known = self.work.read_resolved(basis)
+        if known:
+            return known
+        rows = sum(sum(part.rows) for part in parts)
+        ranges = partitions(rows)
+        self._phase("resolve", rows)
+        files = tuple(
+            KeyFile(self.work.part(part.segment, "keys"), self.work.part(part.segment, "buckets"), tuple(part.runs))
+            for part in parts
+        )
+        rekeyed = Rekeyed(self.work, self.target)
+        while True:
+            sums = self._resolve_round(files, ranges, rekeyed)
+            if self.options.on_conflict != "rekey":
+                break
+            if not rekeyed.again(read_drops(self.work, len(ranges), 0, place_number(1 << 23, 0, 0))):
+                break
+        if rekeyed.salts:
+            sums |= self._add_rekeyed(rekeyed, len(ranges))
+        resolved = Resolved(basis, len(ranges) + bool(rekeyed.salts), bool(rekeyed.salts), sums)
+        durable.replace_file(self.work.resolved, marker_bytes(resolved))
+        return resolved
+
+    def _resolve_round(
+        self, files: tuple[KeyFile, ...], ranges: list[tuple[int, int]], rekeyed: Rekeyed
+    ) -> dict[str, FileSum]:
+        again = rekeyed.files()
+        jobs = [
+            ResolveJob(
+                work=self.work.path,
+                target=self.plan.target,
+                partition=number,
+                first=first,
+                stop=stop,
+                files=files,
+                last_wins=self.options.on_conflict == "keep-last",
+                without=again[0] if again else None,
+                later=again[1] if again else None,
+                confirm=self.options.keep_lines,
+            )
+            for number, (first, stop) in enumerate(ranges)
+        ]
+        return {self.work.drops(number).name: found for number, found in self.pool.run(resolve_partition, jobs)}
+
+    def _add_rekeyed(self, rekeyed: Rekeyed, count: int) -> dict[str, FileSum]:
+        """The lines that got new numbers become one more file of drops, but for those that were dropped after all."""
+        dropped = read_drops(self.work, count, 0, place_number(1 << 23, 0, 0))["place"]
+        path = self.work.drops(count)
+        rows = rekeyed.rows_but(dropped)
+        writer = durable.Writer(path)
+        writer.write(rows.tobytes())
+        writer.finish()
+        return {path.name: FileSum(writer.size, writer.digest)}
+
+    def _shard_names(self, parts: list[PartMarker], resolved: Resolved) -> dict[int, dict[str, str]]:
+        """Consecutive names for the shards of each stream, in input order; streams left empty get none."""
+        numbers = dict.fromkeys(self.target.streams, 0)
+        names: dict[int, dict[str, str]] = {}
+        for part in parts:
+            names[part.segment] = {}
+            for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
+                low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
+                drops = read_drops(self.work, resolved.partitions, low, high) if rows else []
+                if rows > sum(drop["kind"] < 2 for drop in drops):
+                    numbers[name] += 1
+                    names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
+        return names
+
+    def _seal(
+        self,
+        parts: list[PartMarker],
+        resolved: Resolved,
+        basis: str,
+        bases: dict[tuple[int, int], int],
+        names: dict[int, dict[str, str]],
+    ) -> list[SealMarker]:
+        todo = [part for part in parts if not self.work.read_seal(part.segment, basis)]
+        streams = self.target.streams
+        self._phase("seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams))
+        labels = {number: source.label for number, source in enumerate(self.plan.inputs)}
+        jobs = [
+            SealJob(
+                work=self.work.path,
+                target=self.plan.target,
+                segment=part.segment,
+                partitions=resolved.partitions,
+                shards=names[part.segment],
+                bases=bases,
+                labels=labels,
+                basis=basis,
+            )
+            for part in todo
+        ]
+        for _ in self.pool.run(seal_segment, jobs):
+            pass
+        seals = [self.work.read_seal(part.segment, basis) for part in parts]
+        return [seal for seal in seals if seal]
+
+    def _publish(
+        self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
+    ) -> Outcome:
+        self._phase("publish", 0)
+        found = self._manifest(parts, seals, bases)
+        if self.options.write_missing:
+            maps.write_missing(self.options.write_missing, [self.work.part(part.segment, "missing") for part in parts])
+        durable.replace_file(self.work.path / manifest.NAME, manifest.to_bytes(found))
+        facts = self._run_facts(found)
+        durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
+        publish.announce(self.work, [shard.name for shard in found.shards])
+        publish.finish(self.work, self.options.output)
+        return Outcome(found, facts, again=False)
+
+    def _manifest(
+        self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
+    ) -> Manifest:
+        found = manifest.new(self.plan)
+        shards = [shard for stream in self.target.streams for seal in seals for shard in seal.shards if shard.stream == stream]
+        books = ledger.accounts(parts, seals, len(self.plan.inputs))
+        ledger.check(books, [source.label for source in self.plan.inputs], sum(shard.lines for shard in shards))
+        labels = Labels(self.plan, bases)
+        found.totals = ledger.total(books)
+        found.rekeyed = sum(sum(seal.rekeyed.values()) for seal in seals)
+        found.streams = {s: sum(shard.lines for shard in shards if shard.stream == s) for s in self.target.streams}
+        found.shards = shards
+        found.files = {f"{name}.ndjson": self._side(name, seals) for name in manifest.SIDES}
+        found.inputs = self._inputs(parts, books)
+        found.rejects = labels.examples([(part.segment, part.rejects) for part in parts])
+        found.skipped = labels.examples([(part.segment, part.skipped) for part in parts])
+        found.repairs = labels.examples([(part.segment, part.repairs) for part in parts])
+        found.fidelity = manifest.fidelity(parts, labels)
+        found.duplicates = _first_example("IMC-8201", seals)
+        found.conflicts = _first_example("IMC-8301", seals)
+        return found
+
+    def _side(self, name: str, seals: list[SealMarker]) -> SideFile:
+        target = self.work.path / f"{name}.ndjson"
+        return SideFile(*durable.join_files(target, [self.work.seal(seal.segment, name) for seal in seals]))
+
+    def _inputs(self, parts: list[PartMarker], books: list[ledger.Account]) -> list[InputFacts]:
+        errors = {
+            piece.file: piece.error for part in parts for piece in part.pieces if piece.error is not None
+        }
+        found = [
+            InputFacts(s.label, s.size, s.container, s.edges, account, manifest.error_facts(errors.get(number)))
+            for number, (s, account) in enumerate(zip(self.plan.inputs, books, strict=True))
+        ]
+        return found + [
+            InputFacts(bad.label, 0, "", "", ledger.Account(), manifest.error_facts((bad.code, bad.values)))
+            for bad in self.plan.unreadable
+        ]
+
+    def _run_facts(self, found: Manifest) -> dict[str, Any]:
+        now = self.clock.steady()
+        seconds = now - self.began
+        size = sum(source.size for source in self.plan.inputs)
+        return {
+            **self.facts,
+            "finished": int(self.clock.now()),
+            "seconds": round(seconds, 3),
+            "phases": _spans(self.phases, now),
+            "jobs": self.options.jobs,
+            "records_per_second": round(found.totals.read / seconds) if seconds else 0,
+            "megabytes_per_second": round(size / seconds / 1e6, 1) if seconds else 0,
+            "peak_memory_bytes": self.pool.peak,
+            "latest": self.plan.latest,
+        }
+
+
+def _spans(starts: dict[str, float], end: float) -> dict[str, float]:
+    """Phase starts to seconds each took."""
+    times = [*starts.values(), end]
+    return {name: round(times[i + 1] - times[i], 3) for i, name in enumerate(starts)}
+
+
+def _first_example(code: str, seals: Sequence[SealMarker]) -> dict[str, Any]:
+    return next((seal.examples[code] for seal in seals if code in seal.examples), {})
+
+
+def _bases(parts: list[PartMarker]) -> dict[tuple[int, int], int]:
+    """How many records of a file came before a segment, where that is not 0."""
+    seen: dict[int, int] = {}
+    bases: dict[tuple[int, int], int] = {}
+    for part in parts:
+        for piece in part.pieces:
+            if seen.get(piece.file):
+                bases[part.segment, piece.file] = seen[piece.file]
+            seen[piece.file] = seen.get(piece.file, 0) + piece.read
+    return bases

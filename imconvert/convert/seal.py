@@ -1,0 +1,232 @@
+"""Seal the part of one segment: shards without the dropped lines, and the account of what was left out.
+
+Strategy: a part without drops is synced and gets a second name; one with drops is copied range by range without
+them. Sums are taken of the bytes on their way. Lines are counted in those bytes, independently of the rows.
+Order of durable writes: shard bytes, fsync; side files; marker last. Nothing of the part is deleted before the
+whole run is published, so that sealing again gives the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from xxhash import xxh3_64_hexdigest
+
+from imconvert import durable
+from imconvert.convert import index
+from imconvert.convert.lines import LineReader, Row
+from imconvert.convert.resolve import read_drops
+from imconvert.convert.work import (
+    CONFLICT,
+    DUPLICATE,
+    REKEYED,
+    ROW,
+    Array,
+    FileSum,
+    SealMarker,
+    ShardFacts,
+    WorkFolder,
+    marker_bytes,
+    place_number,
+    place_of,
+    row_windows,
+)
+from imconvert.errors import IntegrityError, cause_of, remedy_of
+from imconvert.vendors import TARGETS
+from imconvert.vendors.contract import Target
+
+
+@dataclass(frozen=True, slots=True)
+class SealJob:
+    """What a worker needs to seal one segment.
+
+    `shards` are the names of its shards by stream; a stream that has none stays empty. `bases` are the numbers of
+    records of a file before each segment, by (segment, file), where they are not 0. `labels` name the inputs.
+    `basis` names what was resolved, for the marker.
+    """
+
+    work: Path
+    target: str
+    segment: int
+    partitions: int
+    shards: dict[str, str]
+    bases: dict[tuple[int, int], int]
+    labels: dict[int, str]
+    basis: str
+
+
+SIDES = {DUPLICATE: ("duplicates", "IMC-8201"), CONFLICT: ("conflicts", "IMC-8301")}
+
+
+def seal_segment(job: SealJob, progress: Callable[[int], None]) -> int:
+    """Seal the segment into the work folder, marker last; gives how many lines its shards have."""
+    return _Sealer(job).run(progress)
+
+
+class _Sealer:
+    def __init__(self, job: SealJob) -> None:
+        self.job = job
+        self.work = WorkFolder(job.work)
+        self.target: Target = TARGETS[job.target]
+        self.counts: dict[int, dict[int, int]] = {DUPLICATE: {}, CONFLICT: {}, REKEYED: {}}
+        self.written: dict[int, int] = {}
+        self.examples: dict[str, Any] = {}
+        self.sums: list[tuple[Path, FileSum]] = []
+        self.sides = {
+            kind: durable.Writer(self.work.seal(job.segment, name)) for kind, (name, _) in SIDES.items()
+        }
+
+    def run(self, progress: Callable[[int], None]) -> int:
+        job = self.job
+        shards = [
+            facts
+            for number, stream in enumerate(self.target.streams)
+            if (facts := self._stream(number, stream, progress))
+        ]
+        self.sums += [self._located(name) for name in ("rejects", "skipped")]
+        for writer in self.sides.values():
+            writer.finish()
+            self.sums.append((writer.path, FileSum(writer.size, writer.digest)))
+        marker = SealMarker(
+            segment=job.segment,
+            shards=shards,
+            duplicates=self.counts[DUPLICATE],
+            conflicts=self.counts[CONFLICT],
+            rekeyed=self.counts[REKEYED],
+            written=self.written,
+            files={path.name: found for path, found in self.sums},
+            examples=self.examples,
+            basis=job.basis,
+        )
+        durable.replace_file(self.work.seal(job.segment, "json"), marker_bytes(marker))
+        return sum(facts.lines for facts in shards)
+
+    def _stream(self, number: int, stream: str, progress: Callable[[int], None]) -> ShardFacts | None:
+        job = self.job
+        low = place_number(job.segment, number, 0)
+        drops = read_drops(self.work, job.partitions, low, place_number(job.segment, number + 1, 0))
+        self._tell(drops)
+        name = job.shards.get(stream)
+        if name is None:
+            return None
+        sums = durable.Sums()
+        seen = _both(sums.add, progress)
+        origins = index.Builder()
+        target = self.work.path / name
+        self._write(target, stream, self._pieces(stream, drops, low, origins), seen, unchanged=not len(drops))
+        packed = origins.to_bytes()
+        durable.replace_file(self.work.path / index.name_of(name), packed)
+        self.sums += [
+            (target, FileSum(sums.size, sums.xxh3)),
+            (self.work.path / index.name_of(name), FileSum(len(packed), xxh3_64_hexdigest(packed))),
+        ]
+        for file, count in origins.files.items():
+            self.written[file] = self.written.get(file, 0) + count
+        if sums.lines != origins.count:
+            raise IntegrityError("IMC-6001", detail=f"{name} has {sums.lines} lines for {origins.count} rows")
+        return ShardFacts(name, stream, sums.lines, sums.size, sums.sha256, origins.times, origins.msgids)
+
+    def _write(
+        self, target: Path, stream: str, pieces: Iterator[durable.Piece], seen: Callable[[bytes], None], *, unchanged: bool
+    ) -> None:
+        """Make the shard: the part itself under a second name where nothing is left out, else a copy."""
+        part = self.work.part(self.job.segment, stream)
+        if unchanged and durable.link(part, target):
+            for _ in pieces:  # only the rows matter: the bytes are those of the part
+                pass
+            durable.scan(part, seen=seen)
+            durable.sync_file(part)
+        else:
+            durable.write_pieces(target, pieces, seen=seen)
+
+    def _pieces(self, stream: str, drops: Array, low: int, origins: index.Builder) -> Iterator[durable.Piece]:
+        """What the shard consists of: ranges of the part without the dropped lines, and lines with new numbers."""
+        part = self.work.part(self.job.segment, stream)
+        places = drops["place"] - np.uint64(low)
+        begin = 0
+        for first, rows in row_windows(self.work.part(self.job.segment, f"{stream}.rows"), ROW):
+            here = drops[np.searchsorted(places, first) : np.searchsorted(places, first + len(rows))]
+            changed = (here["place"] - np.uint64(low)).astype(np.int64) - first
+            begin = yield from _window(part, rows, here, changed, begin, self.target)
+            rows = rows.copy()
+            new = here["kind"] == REKEYED
+            rows["msgid"][changed[new]] = here["msgid"][new]
+            rows["line"] += self._bases(rows["file"])
+            stays = np.ones(len(rows), bool)
+            stays[changed[~new]] = False
+            origins.add(rows[stays])
+
+    def _bases(self, files: Array) -> Array:
+        """For each row the number of records that its file had before this segment."""
+        segment = self.job.segment
+        found, where = np.unique(files, return_inverse=True)
+        return np.array([self.job.bases.get((segment, int(file)), 0) for file in found], np.uint64)[where]
+
+    def _tell(self, drops: Array) -> None:
+        """Count the drops by input, and write a line for each to its side file."""
+        if not len(drops):
+            return
+        with LineReader(self.work, self.target) as reader:
+            for place, winner, kind, _ in drops.tolist():
+                row = reader.row(place)
+                self.counts[kind][row.file] = self.counts[kind].get(row.file, 0) + 1
+                if kind in SIDES:
+                    self._side(reader, place, row, winner, kind)
+
+    def _side(self, reader: LineReader, place: int, row: Row, winner: int, kind: int) -> None:
+        code = SIDES[kind][1]
+        line = reader.line(place, row)
+        found: dict[str, Any] = {"code": code, **self._place(place, row)}
+        if kind == CONFLICT:
+            found |= {"why": cause_of(code), "remedy": remedy_of(code)}
+        kept = reader.row(winner)
+        found |= {"key": self.target.read_key(line)._asdict(), "kept": self._place(winner, kept)}
+        if kind == CONFLICT:
+            found |= {"message": msgspec.Raw(line), "kept_message": msgspec.Raw(reader.line(winner, kept))}
+        self.examples.setdefault(code, {name: found[name] for name in ("file", "line", "key", "kept")})
+        self.sides[kind].write(msgspec.json.encode(found).replace(b"\n", b"") + b"\n")
+
+    def _place(self, place: int, row: Row) -> dict[str, Any]:
+        line = row.line + self.job.bases.get((place_of(place).segment, row.file), 0) + 1
+        return {"file": self.job.labels[row.file], "line": line, "offset": row.offset}
+
+    def _located(self, name: str) -> tuple[Path, FileSum]:
+        """Copy rejects or skips with their record numbers counted from 1 in the whole file."""
+        writer = durable.Writer(self.work.seal(self.job.segment, name))
+        for line in durable.lines_of(self.work.part(self.job.segment, name)):
+            file, _, record = line.partition(b"\t")
+            found = msgspec.json.decode(record)
+            found["line"] += self.job.bases.get((self.job.segment, int(file)), 0) + 1
+            writer.write(msgspec.json.encode(found) + b"\n")
+        writer.finish()
+        return writer.path, FileSum(writer.size, writer.digest)
+
+
+def _window(
+    part: Path, rows: Array, drops: Array, changed: Array, begin: int, target: Target
+) -> Iterator[durable.Piece]:
+    """The pieces of one window of rows whose lines begin at byte `begin`; returns where they end."""
+    for drop, row in zip(drops, changed.tolist(), strict=True):
+        start = int(rows["end"][row - 1]) if row else begin
+        stop = int(rows["end"][row])
+        yield durable.Range(part, begin, start)
+        if drop["kind"] == REKEYED:
+            with durable.Reader(part) as reader:
+                yield target.with_msgid(reader.at(start, stop - start), int(drop["msgid"]))
+        begin = stop
+    end = int(rows["end"][-1]) if len(rows) else begin
+    yield durable.Range(part, begin, end)
+    return end
+
+
+def _both(add: Callable[[bytes], None], progress: Callable[[int], None]) -> Callable[[bytes], None]:
+    def seen(data: bytes) -> None:
+        add(data)
+        progress(len(data))
+
+    return seen

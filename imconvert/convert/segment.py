@@ -1,0 +1,284 @@
+"""Map one segment: read, decode, encode; good records to lines and keys, the others to rejects and skips.
+
+Plan: a record goes through `read` (vendor) and `write` (target); whatever is said about it on the way is in
+`notes`. Runs in a worker; takes file names and numbers, leaves files and a marker.
+Promise: every record of the segment is counted exactly once: written, rejected or skipped.
+"""
+
+from __future__ import annotations
+
+import base64
+import gc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from imconvert import durable
+from imconvert.convert import maps
+from imconvert.convert.part import Part, facts
+from imconvert.convert.plan import Piece, Segment
+from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
+from imconvert.errors import InputError, Rejected, cause_of, remedy_of
+from imconvert.model import Notes, Notice, Place, Skip, Text
+from imconvert.model import Part as Body
+from imconvert.sources import pieces
+from imconvert.sources.containers import Limits
+from imconvert.sources.inputs import Input
+from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
+from imconvert.vendors import BY_NAME, TARGETS
+from imconvert.vendors.contract import Book, Line, Read, Write
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MapJob:
+    """What a worker needs for one segment. `refused` are xxh3-64 of account ids that collide after folding."""
+
+    work: Path
+    segment: Segment
+    inputs: dict[int, Input]
+    vendor: str
+    target: str
+    settings: dict[str, str]
+    latest: int
+    limits: Limits = Limits()
+    ids: Path | None = None
+    tids: Path | None = None
+    refused: tuple[int, ...] = ()
+    strict: bool = False
+    keep_lines: bool = True
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened in one segment, by code, with the first example of each."""
+
+    rejects: dict[str, Count] = field(default_factory=dict)
+    skipped: dict[str, Count] = field(default_factory=dict)
+    repairs: dict[str, Count] = field(default_factory=dict)
+    changes: dict[str, Count] = field(default_factory=dict)
+    kinds: dict[str, int] = field(default_factory=dict)
+
+
+def count(into: dict[str, Count], name: str, file: int, line: int, why: str = "", times: int = 1) -> None:
+    """Count `name`, keeping its first place."""
+    known = into.get(name)
+    if known is None:
+        into[name] = known = Count(0, First(file, line, why))
+    known.count += times
+
+
+def map_segment(job: MapJob, progress: Progress) -> int:
+    """Map `job.segment` into `job.work`, marker last; gives how many records were rejected.
+
+    Raises IntegrityError IMC-6004 where a work file can't be written.
+    """
+    work = WorkFolder(job.work)
+    durable.remove(work.part(job.segment.number, "json"))
+    mapper = _Mapper(job, work)
+    gc.disable()
+    try:
+        for piece in job.segment.pieces:
+            mapper.piece(piece, progress)
+    finally:
+        gc.enable()
+    return mapper.finish()
+
+
+class _Mapper:
+    """The state of mapping one segment."""
+
+    def __init__(self, job: MapJob, work: WorkFolder) -> None:
+        target = TARGETS[job.target]
+        self.job = job
+        self.work = work
+        self.notes = Notes()
+        self.tally = Tally()
+        self.part = Part(work, job.segment.number, target.streams, keep_lines=job.keep_lines)
+        self.pieces: list[PieceCounts] = []
+        refused = frozenset(job.refused)
+        self.accounts = Book(
+            target.account_rule,
+            map=maps.load(job.ids, "account"),
+            refused=(lambda source: xxh3_64_intdigest(source.encode()) in refused) if refused else None,
+            noted=lambda: self.notes.repairs.append("IMC-3009"),
+        )
+        self.groups = Book(target.group_rule, map=maps.load(job.tids, "group"))
+        self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
+        maker = BY_NAME[job.vendor].shortcuts.get(job.target)
+        self.through = maker(job.settings, self.accounts, self.groups, job.latest) if maker else None
+        self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
+
+    def piece(self, piece: Piece, progress: Progress) -> None:
+        source = self.job.inputs[piece.file]
+        counts = PieceCounts(piece.file)
+        self.pieces.append(counts)
+        array = BY_NAME[self.job.vendor].array
+        try:
+            for batch in pieces.batches(source, piece.start, piece.stop, array, self.job.limits, progress):
+                self.batch(batch, counts)
+        except InputError as why:
+            counts.error = (why.code, dict(why.values))
+
+    def batch(self, batch: Batch, counts: PieceCounts) -> None:
+        """The hot loop: one pass over the records of a batch."""
+        read, write, through, notes = self.read, self.write, self.through, self.notes
+        repairs, changes, strict = notes.repairs, notes.changes, self.job.strict
+        streams = {name: (stream.batch, stream.sources) for name, stream in self.part.streams.items()}
+        kinds = self.tally.kinds
+        index = -1
+        for raw in batch.records:
+            index += 1
+            try:
+                if through is not None and (found := through(raw)):
+                    label, line = found
+                    lines: list[Line] | tuple[Line] = (line,)
+                else:
+                    if not raw or index in batch.lengths:
+                        self._odd(batch, index, raw, counts)
+                        continue
+                    message = read(raw)
+                    if message.__class__ is Skip:
+                        self._skip(batch, index, raw, message, counts)  # type: ignore[arg-type]
+                        continue
+                    lines = write(message)  # type: ignore[arg-type]
+                    label = label_of(message.parts[0])  # type: ignore[union-attr]
+                if repairs and strict:
+                    raise Rejected(repairs[0])
+            except Rejected as why:
+                self._reject(batch, index, raw, why, counts)
+                continue
+            if repairs or changes:
+                self._note(label, counts.file, counts.read + index)
+            kinds[label] = kinds.get(label, 0) + 1
+            for line in lines:
+                kept, sources = streams[line[0]]
+                kept.append(line)
+                sources.append(index)
+            if len(lines) > 1:
+                counts.split += len(lines) - 1
+        if batch.crlf:
+            count(self.tally.repairs, "IMC-3002", counts.file, counts.read, times=batch.crlf)
+        counts.lines += sum(len(kept) for kept, _ in streams.values())
+        self.part.flush(counts.file, batch.first, batch.offsets)
+        counts.read += len(batch.records)
+
+    def _odd(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
+        """A blank line, or a record beyond the limit."""
+        if not raw:
+            counts.skipped += 1
+            count(self.tally.skipped, "IMC-8101", counts.file, counts.read + index)
+            return
+        why = Rejected("IMC-2003", length=batch.lengths[index], limit=RECORD_LIMIT, kept=KEPT)
+        self._reject(batch, index, raw, why, counts)
+
+    def _reject(self, batch: Batch, index: int, raw: bytes, why: Rejected, counts: PieceCounts) -> None:
+        self.notes.clear()
+        if raw.isspace():
+            self._odd(batch, index, b"", counts)
+            return
+        if batch.open_end and index == len(batch.records) - 1 and why.code in ("IMC-2001", "IMC-2002"):
+            why = Rejected("IMC-2005")
+        line = counts.read + index
+        counts.rejected += 1
+        text = why.why()
+        count(self.tally.rejects, why.code, counts.file, line, text)
+        offset = int(batch.offsets[index])
+        self.part.rejects.write(self._record(why.code, counts.file, line, offset, text, raw))
+
+    def _skip(self, batch: Batch, index: int, raw: bytes, skip: Skip, counts: PieceCounts) -> None:
+        self.notes.clear()
+        line = counts.read + index
+        counts.skipped += 1
+        text = cause_of(skip.code, skip.values)
+        count(self.tally.skipped, skip.code, counts.file, line, text)
+        offset = int(batch.offsets[index])
+        more = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
+        self.part.skipped.write(self._record(skip.code, counts.file, line, offset, text, raw, more))
+
+    def _record(
+        self, code: str, file: int, line: int, offset: int, why: str, raw: bytes, more: dict[str, Any] | None = None
+    ) -> bytes:
+        """A line for rejects or skips; its `line` counts from 0 in the piece until it is sealed."""
+        found = {
+            "code": code,
+            "file": self.job.inputs[file].label,
+            "line": line,
+            "offset": offset,
+            "why": why,
+            "remedy": remedy_of(code),
+            **(more or {}),
+            **_raw(raw),
+        }
+        return b"%d\t" % file + msgspec.json.encode(found) + b"\n"
+
+    def _note(self, kind: str, file: int, line: int) -> None:
+        for code in dict.fromkeys(self.notes.repairs):
+            count(self.tally.repairs, code, file, line)
+        for outcome, name in dict.fromkeys(self.notes.changes):
+            count(self.tally.changes, f"{kind}\t{outcome}\t{name}", file, line)
+        if self.notes.changes:
+            count(self.tally.changes, f"{kind}\tany\t", file, line)
+        self.notes.clear()
+
+    def finish(self) -> int:
+        part, tally = self.part, self.tally
+        part.ids.write(_ids(self.accounts).tobytes())
+        part.missing.write(b"".join(_missing("account", self.accounts)) + b"".join(_missing("group", self.groups)))
+        sums = part.finish()
+        marker = PartMarker(
+            segment=self.job.segment.number,
+            refused=str(hash_of(self.job.refused)),
+            pieces=self.pieces,
+            rejects=tally.rejects,
+            skipped=tally.skipped,
+            repairs=tally.repairs,
+            kinds=tally.kinds,
+            changes=tally.changes,
+            folded=len(self.accounts.folded),
+            files=sums,
+            **facts(part),
+        )
+        durable.replace_file(self.work.part(self.job.segment.number, "json"), marker_bytes(marker))
+        return sum(piece.rejected for piece in self.pieces)
+
+
+def hash_of(refused: tuple[int, ...]) -> int:
+    """A short name for a set of refused ids."""
+    return xxh3_64_intdigest(repr(sorted(refused)).encode())
+
+
+def label_of(part: Body) -> str:
+    """The word for a kind of content in reports."""
+    return _LABELS.get(part.__class__) or part.kind  # type: ignore[union-attr]
+
+
+_LABELS: dict[type, str] = {Text: "text", Place: "place", Notice: "notice"}
+
+
+def _raw(raw: bytes) -> dict[str, str]:
+    try:
+        return {"raw": raw.decode()}
+    except UnicodeDecodeError:
+        return {"raw_base64": base64.b64encode(raw).decode()}
+
+
+def _ids(book: Book) -> Any:
+    """The accounts met that no map names, as IDS rows."""
+    same = [source for source in book if source not in book.map]
+    rows = np.empty(len(same) + len(book.folded), IDS)
+    hashes = [xxh3_64_intdigest(source.encode()) for source in same]
+    rows["source"] = hashes + [xxh3_64_intdigest(source.encode()) for source in book.folded]
+    rows["target"] = hashes + [xxh3_64_intdigest(str(target).encode()) for target in book.folded.values()]
+    return rows
+
+
+def _missing(kind: str, book: Book) -> Iterator[bytes]:
+    for source in sorted(book.missing):
+        yield msgspec.json.encode([kind, source, book.missing[source]]) + b"\n"

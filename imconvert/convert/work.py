@@ -1,0 +1,247 @@
+"""The work files of a run: what a mapped segment leaves, under which names, in which layout.
+
+Layout of `.work/part-00007.*` for each stream: the target lines, and a ROW for each line. For all streams together:
+`keys`, sorted runs of KEY rows, with `buckets`, the number of keys below each of BUCKETS hash bounds for each run;
+`rejects` and `skipped` as NDJSON; `ids`, the accounts met. `part-00007.json`, the marker, comes last and holds the
+size and xxh3-64 of each of them, so that a part without a fitting marker does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from imconvert import durable
+
+Array = NDArray[Any]
+
+ROW = np.dtype(
+    [("end", "<u8"), ("line", "<u8"), ("offset", "<u8"), ("time", "<i8"), ("msgid", "<u8"), ("file", "<u8")]
+)
+"""Of one target line: where it ends in its part; number (from 0, in its piece) and byte offset of its source
+record; time in ms; message number; input number."""
+
+KEY = np.dtype([("hi", "<u8"), ("lo", "<u8"), ("digest", "<u8"), ("place", "<u8")])
+"""Of one target line: xxh3-128 of its key, xxh3-64 of its content, its place."""
+
+DROP = np.dtype([("place", "<u8"), ("winner", "<u8"), ("kind", "<u8"), ("msgid", "<u8")])
+"""Of one line that is not written as it is: its place, the place of the line that stays, DUPLICATE, CONFLICT or
+REKEYED, and for the last the new message number."""
+
+DUPLICATE, CONFLICT, REKEYED = 0, 1, 2
+
+IDS = np.dtype([("target", "<u8"), ("source", "<u8")])
+"""Of one account met: xxh3-64 of its id as written and as it came."""
+
+BUCKET_BITS = 12
+BUCKETS = 1 << BUCKET_BITS
+
+_SEGMENT_SHIFT, _STREAM_SHIFT = 40, 36
+_ROW_MASK = (1 << _STREAM_SHIFT) - 1
+MOST_ROWS = 1 << _STREAM_SHIFT
+
+
+class Place(NamedTuple):
+    """A target line: segment number, stream number, row. As one number, places sort in input order."""
+
+    segment: int
+    stream: int
+    row: int
+
+
+def place_number(segment: int, stream: int, row: int) -> int:
+    return segment << _SEGMENT_SHIFT | stream << _STREAM_SHIFT | row
+
+
+def place_of(number: int) -> Place:
+    return Place(number >> _SEGMENT_SHIFT, number >> _STREAM_SHIFT & 0xF, number & _ROW_MASK)
+
+
+class FileSum(Struct, frozen=True):
+    """Size and xxh3-64 of a work file."""
+
+    size: int
+    digest: str
+
+
+class First(Struct, frozen=True):
+    """An example: input number, record number from 0 in its piece, and what there is to say."""
+
+    file: int
+    line: int
+    why: str = ""
+
+
+class Count(Struct):
+    """How often something happened, and where first."""
+
+    count: int = 0
+    first: First | None = None
+
+
+class PieceCounts(Struct):
+    """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are."""
+
+    file: int
+    read: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    split: int = 0
+    lines: int = 0
+    bytes: int = 0
+    error: tuple[str, dict[str, Any]] | None = None
+
+
+class PartMarker(Struct):
+    """What mapping a segment gave. Counters are by code, or by (kind, outcome, field) joined with tabs."""
+
+    segment: int
+    refused: str
+    pieces: list[PieceCounts]
+    rows: list[int]
+    runs: list[int]
+    rejects: dict[str, Count]
+    skipped: dict[str, Count]
+    repairs: dict[str, Count]
+    kinds: dict[str, int]
+    changes: dict[str, Count]
+    folded: int
+    files: dict[str, FileSum]
+
+
+class SealMarker(Struct):
+    """What sealing a segment gave: its shards, and the lines left out, by input number."""
+
+    segment: int
+    shards: list[ShardFacts]
+    duplicates: dict[int, int]
+    conflicts: dict[int, int]
+    rekeyed: dict[int, int]
+    written: dict[int, int]
+    files: dict[str, FileSum]
+    examples: dict[str, Any]
+    basis: str
+
+
+class Resolved(Struct):
+    """What resolving gave: `basis` names the parts and the policy it was done for."""
+
+    basis: str
+    partitions: int
+    rekeyed: bool
+    files: dict[str, FileSum]
+
+
+class ShardFacts(Struct):
+    """One shard as the manifest tells it. Times in ms; `msgids` is the lowest and highest message number."""
+
+    name: str
+    stream: str
+    lines: int
+    bytes: int
+    sha256: str
+    times: tuple[int, int]
+    msgids: tuple[int, int]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def marker_bytes(marker: Struct) -> bytes:
+    """A marker as JSON."""
+    return _encode(marker) + b"\n"
+
+
+class WorkFolder:
+    """Names and layout of `.work/`. Opens nothing by itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
+
+    @property
+    def resolved(self) -> Path:
+        return self.path / "resolved.json"
+
+    @property
+    def publish(self) -> Path:
+        return self.path / "publish.json"
+
+    def part(self, segment: int, name: str) -> Path:
+        return self.path / f"part-{segment:05}.{name}"
+
+    def seal(self, segment: int, name: str) -> Path:
+        return self.path / f"seal-{segment:05}.{name}"
+
+    def drops(self, partition: int) -> Path:
+        return self.path / f"drops-{partition:05}"
+
+    def read_part(self, segment: int) -> PartMarker | None:
+        """The marker of a mapped segment, if it is there and every file it names is as it says."""
+        marker = _read_marker(self.part(segment, "json"), PartMarker)
+        return marker if marker and self._intact(marker.files) else None
+
+    def read_seal(self, segment: int, basis: str) -> SealMarker | None:
+        """The marker of a segment sealed for this basis, if it is there and every file it names is as it says."""
+        marker = _read_marker(self.seal(segment, "json"), SealMarker)
+        return marker if marker and marker.basis == basis and self._intact(marker.files) else None
+
+    def read_resolved(self, basis: str) -> Resolved | None:
+        """What was resolved for this basis, if it is there and whole."""
+        marker = _read_marker(self.resolved, Resolved)
+        return marker if marker and marker.basis == basis and self._intact(marker.files) else None
+
+    def _intact(self, files: dict[str, FileSum]) -> bool:
+        return all(durable.intact(self.path / name, found.size, found.digest) for name, found in files.items())
+
+
+def _read_marker(path: Path, kind: type[Any]) -> Any:
+    data = durable.read_file(path)
+    if data is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError:
+        return None
+
+
+def merge_counts(into: dict[str, Count], more: dict[str, Count]) -> None:
+    """Add the counts of a later segment; the first example stays."""
+    for name, found in more.items():
+        known = into.setdefault(name, Count())
+        known.count += found.count
+        known.first = known.first or found.first
+
+
+def read_rows(path: Path, kind: np.dtype[Any], start: int = 0, stop: int | None = None) -> Array:
+    """Rows [start, stop) of a column file."""
+    with durable.Reader(path) as reader:
+        count = reader.size // kind.itemsize if stop is None else stop
+        return rows_at(reader, kind, start, count)
+
+
+def rows_at(reader: durable.Reader, kind: np.dtype[Any], start: int, stop: int) -> Array:
+    """Rows [start, stop) through an open reader."""
+    return np.frombuffer(reader.at(start * kind.itemsize, (stop - start) * kind.itemsize), kind)
+
+
+def row_windows(path: Path, kind: np.dtype[Any], *, size: int = 65536) -> Iterator[tuple[int, Array]]:
+    """All rows of a column file, window by window, each with the number of its first row."""
+    with durable.Reader(path) as reader:
+        count = reader.size // kind.itemsize
+        for start in range(0, count, size):
+            yield start, rows_at(reader, kind, start, min(count, start + size))
+
+
+def total(counts: Iterable[Count]) -> int:
+    """The sum of counts."""
+    return sum(found.count for found in counts)

@@ -1,0 +1,357 @@
+"""The one door through which files are written.
+
+Strategy: bytes first, then the name: a file appears under its final name only by an atomic rename after its bytes
+and, where it counts, its folder have been synced. Work files are caches: they carry a checksum in the marker that
+names them and are believed only if it fits.
+Promise: a failed write, fsync or close is never retried on the same file; it ends the run with IMC-6004, and the
+next run starts from what is true.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from xxhash import xxh3_64
+
+from imconvert.errors import IntegrityError, UsageError
+
+BLOCK = 1 << 20
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn an operating-system error on `path` into IMC-6004 with the path and the cause."""
+    try:
+        yield
+    except OSError as why:
+        raise _told_of(path, why) from why
+
+
+def _told_of(path: Path, why: OSError) -> IntegrityError:
+    name = errno.errorcode.get(why.errno or 0, "?")
+    return IntegrityError("IMC-6004", str(path), why=f"{why.strerror} ({name})")
+
+
+class Writer:
+    """An append-only file that counts and checks what it is given. Not durable until `finish(sync=True)`.
+
+    `size` is the number of bytes written so far, `digest` their xxh3-64.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._sum = xxh3_64()
+        with _told(path):
+            self._fd = os.open(path, _FLAGS | os.O_TRUNC, 0o600)
+
+    def write(self, data: bytes) -> None:
+        if not data:
+            return
+        with _told(self.path):
+            write_all(self._fd, data)
+        self._sum.update(data)
+        self.size += len(data)
+
+    @property
+    def digest(self) -> str:
+        return self._sum.hexdigest()
+
+    def finish(self, *, sync: bool = False) -> None:
+        with _told(self.path):
+            fd, self._fd = self._fd, -1
+            if fd >= 0:
+                _close(fd, sync=sync)
+
+    def abandon(self) -> None:
+        """Close without caring: the file is not going to be used."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write every byte of `data` at the current position; short writes are continued."""
+    view = memoryview(data)
+    while len(view):
+        view = view[os.write(fd, view) :]
+
+
+def _close(fd: int, *, sync: bool) -> None:
+    try:
+        if sync:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Make `path` hold `data`, whole or not at all: temp file, fsync, rename, fsync of the folder."""
+    temp = path.with_name(path.name + ".tmp")
+    with _told(path):
+        fd = os.open(temp, _FLAGS | os.O_TRUNC, 0o600)
+        try:
+            write_all(fd, data)
+        except BaseException:
+            os.close(fd)
+            raise
+        _close(fd, sync=True)
+        os.replace(temp, path)
+        sync_folder(path.parent)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give an already synced file its final name; the caller syncs the folder."""
+    with _told(target):
+        os.replace(source, target)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the bytes of a finished file are on the disk."""
+    with _told(path):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        _close(fd, sync=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    with _told(folder):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        _close(fd, sync=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents, private to the user, if they are missing."""
+    with _told(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; nothing there is fine."""
+    with _told(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+class Range(NamedTuple):
+    """Bytes [start, stop) of a file of ours."""
+
+    path: Path
+    start: int
+    stop: int
+
+
+Piece = Range | bytes
+
+
+def write_pieces(target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes], None]) -> None:
+    """Make a new, synced file of the pieces, in order; `seen` is shown every block on its way."""
+    reader: Reader | None = None
+    with _told(target):
+        fd = os.open(target, _FLAGS | os.O_TRUNC, 0o600)
+        try:
+            for piece in pieces:
+                if isinstance(piece, bytes):
+                    _pass_on(fd, piece, seen)
+                    continue
+                if reader is None or reader.path != piece.path:
+                    reader = _switched(reader, piece.path)
+                for block in reader.blocks(piece.start, piece.stop):
+                    _pass_on(fd, block, seen)
+        except BaseException:
+            os.close(fd)
+            raise
+        finally:
+            if reader:
+                reader.close()
+        _close(fd, sync=True)
+
+
+def link(source: Path, target: Path) -> bool:
+    """Give a file a second name in the same folder; False where the file system has no links."""
+    remove(target)
+    try:
+        os.link(source, target)
+    except OSError as why:
+        if why.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS):
+            return False
+        raise _told_of(target, why) from why
+    return True
+
+
+def scan(path: Path, *, seen: Callable[[bytes], None]) -> None:
+    """Show `seen` every block of a file."""
+    with Reader(path) as reader:
+        for block in reader.blocks():
+            seen(block)
+
+
+def _switched(reader: Reader | None, path: Path) -> Reader:
+    if reader:
+        reader.close()
+    return Reader(path)
+
+
+def _pass_on(fd: int, data: bytes, seen: Callable[[bytes], None]) -> None:
+    write_all(fd, data)
+    seen(data)
+
+
+class Reader:
+    """Reads a file that this tool wrote, at any place; many readers may share a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _told(path):
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def at(self, offset: int, length: int) -> bytes:
+        """Exactly `length` bytes from `offset`. Raises IMC-6002 if the file ends before."""
+        try:
+            data = os.pread(self._fd, length, offset)
+            while len(data) < length:
+                more = os.pread(self._fd, length - len(data), offset + len(data))
+                if not more:
+                    raise IntegrityError("IMC-6002", str(self.path), what="it is shorter than expected")
+                data += more
+        except OSError as why:
+            raise _told_of(self.path, why) from why
+        return data
+
+    def blocks(self, start: int = 0, stop: int | None = None, *, size: int = BLOCK) -> Iterator[bytes]:
+        """The bytes from `start` to `stop` (default: the end) in blocks of at most `size`."""
+        stop = self.size if stop is None else stop
+        for offset in range(start, stop, size):
+            yield self.at(offset, min(size, stop - offset))
+
+
+def read_file(path: Path) -> bytes | None:
+    """The content of a small file of ours, or None if it does not exist."""
+    try:
+        with _told(path), open(path, "rb") as file:
+            return file.read()
+    except IntegrityError as why:
+        if isinstance(why.__cause__, FileNotFoundError):
+            return None
+        raise
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a file of ours, without their LF."""
+    with _told(path), open(path, "rb") as file:
+        for line in file:
+            yield line.rstrip(b"\n")
+
+
+def join_files(target: Path, sources: Iterable[Path]) -> tuple[int, int, str]:
+    """Make a new, synced file of whole files, one after the other; gives its lines, bytes and sha256."""
+    sums = Sums()
+    write_pieces(target, _wholes(sources), seen=sums.add)
+    return sums.lines, sums.size, sums.sha256
+
+
+class Sums:
+    """Size, lines, sha256 and xxh3-64 of the bytes that go by."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.lines = 0
+        self._sha = hashlib.sha256()
+        self._xxh3 = xxh3_64()
+
+    def add(self, data: bytes) -> None:
+        self._sha.update(data)
+        self._xxh3.update(data)
+        self.size += len(data)
+        self.lines += data.count(b"\n")
+
+    @property
+    def sha256(self) -> str:
+        return self._sha.hexdigest()
+
+    @property
+    def xxh3(self) -> str:
+        return self._xxh3.hexdigest()
+
+
+def exists(path: Path) -> bool:
+    """Whether a file of ours is there."""
+    return path.exists()
+
+
+def _wholes(sources: Iterable[Path]) -> Iterator[Range]:
+    for source in sources:
+        with Reader(source) as reader:
+            size = reader.size
+        yield Range(source, 0, size)
+
+
+def intact(path: Path, size: int, digest: str) -> bool:
+    """Whether a work file still has the size and xxh3-64 that its marker says."""
+    if not path.exists() or path.stat().st_size != size:
+        return False
+    check = xxh3_64()
+    scan(path, seen=check.update)
+    return check.hexdigest() == digest
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, sorted bytewise; an absent folder has none."""
+    return sorted((entry.name for entry in os.scandir(folder)), key=os.fsencode) if folder.is_dir() else []
+
+
+@contextmanager
+def sole_owner(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process alone. Raises IMC-1007 if a living process holds it.
+
+    The lock is the kernel's, on `.lock` in the folder, so that it ends with its owner however that dies.
+    """
+    lock = folder / ".lock"
+    fd = -1
+    while fd < 0:
+        with _told(folder):
+            fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as why:
+            os.close(fd)
+            raise UsageError("IMC-1007", str(folder)) from why
+        if not _same_file(fd, lock):  # the owner before us removed the folder's work: lock the new file
+            os.close(fd)
+            fd = -1
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _same_file(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except FileNotFoundError:
+        return False

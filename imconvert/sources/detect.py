@@ -1,0 +1,95 @@
+"""Say from a file's first bytes whose export it is, and whether it is lines or one document.
+
+Strategy: the first records are parsed leniently and shown to every vendor; a document too long for its head is read
+with an event parser, which needs no end. Names of files are never looked at.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ijson
+
+from imconvert.errors import InputError, Rejected, UsageError
+from imconvert.model import Notes
+from imconvert.sources.containers import Limits, read_head, sniff
+from imconvert.sources.inputs import STDIN, Input
+from imconvert.vendors.contract import Vendor
+from imconvert.vendors.lenient import parse
+
+HEAD = 65536
+RECORDS = 20
+FILES = 16
+"""How much of a file, how many of its records and how many files are looked at."""
+
+
+def is_document(path: Path, array: str) -> bool:
+    """Whether a plain file is a JSON document with the top-level array `array`, not lines of records."""
+    return document_head(read_head(path, HEAD), array)
+
+
+def document_head(head: bytes, array: str) -> bool:
+    """Whether content that begins with `head` is such a document."""
+    if b'"' + array.encode() + b'"' not in head:
+        return False
+    return any(prefix == array and event == "start_array" for prefix, event, _ in _events(head))
+
+
+def _events(head: bytes) -> Iterator[tuple[str, str, Any]]:
+    """The parser's events of the first JSON value in `head`, as far as it reaches."""
+    try:
+        yield from ijson.parse(io.BytesIO(head.lstrip(b"\xef\xbb\xbf")), multiple_values=False)
+    except (ijson.JSONError, UnicodeDecodeError):
+        return
+
+
+def detect(inputs: list[Input], vendors: tuple[Vendor, ...], limits: Limits) -> Vendor:
+    """The one vendor whose export the inputs are. Raises UsageError IMC-1002 or IMC-1003."""
+    seen, label = "nothing", ""
+    matching: dict[str, Vendor] = {}
+    for source in _some(inputs):
+        try:
+            head = sniff(Path(source.path), source.label, limits, HEAD, member=source.member)
+        except InputError:  # named by the run, which reads what can be read
+            continue
+        if head.strip() and not label:
+            label, seen = source.label, _shown(head)
+        matching |= {vendor.name: vendor for vendor in matches(head, vendors)}
+    if len(matching) == 1:
+        return next(iter(matching.values()))
+    if matching:
+        raise UsageError("IMC-1003", label, matches=", ".join(sorted(matching)), seen=seen)
+    raise UsageError("IMC-1002", label or None, seen=seen, vendors=", ".join(v.name for v in vendors))
+
+
+def _some(inputs: list[Input]) -> list[Input]:
+    """Up to FILES of the inputs, spread evenly; standard input can't be looked at twice."""
+    files = [source for source in inputs if source.path != STDIN]
+    step = max(1, -(-len(files) // FILES))
+    return files[::step]
+
+
+def matches(head: bytes, vendors: tuple[Vendor, ...]) -> list[Vendor]:
+    """The vendors that one of the first records, or the document as a whole, looks like."""
+    records = list(_records(head))
+    return [
+        vendor
+        for vendor in vendors
+        if (vendor.array and document_head(head, vendor.array)) or any(map(vendor.looks_like, records))
+    ]
+
+
+def _records(head: bytes) -> Iterator[dict[str, Any]]:
+    for line in head.split(b"\n")[:RECORDS]:
+        try:
+            yield parse(line, Notes(), label=b"json")
+        except Rejected:
+            continue
+
+
+def _shown(head: bytes) -> str:
+    text = head[:200].decode("utf-8", "replace").strip()
+    return repr(text[:80])

@@ -1,0 +1,138 @@
+"""From blocks of bytes to batches of raw records, each with its place.
+
+Strategy: line files are split at LF only, block by block; documents are split by a structural scan (quotes, braces
+and depth as NumPy columns) that yields the elements of one top-level array as raw bytes.
+Promise: what is yielded, joined with what separates it, is the input; a record longer than the limit comes as its
+first bytes and its length; memory is a block and a record, whatever the input.
+Why not a JSON library for documents: it would end at the first bad byte and tell no offsets, but one bad record
+must not cost the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imconvert.errors import InputError
+from imconvert.sources.containers import MIB, read_range
+
+RECORD_LIMIT = 16 * MIB
+"""Longest record in bytes; a longer one is rejected (IMC-2003)."""
+
+KEPT = 65536
+"""How many bytes of a too long record are kept with its reject."""
+
+Ints = NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """Records in input order: raw bytes, byte offset of each in the content, number of the first, from 0.
+
+    `lengths` holds the true length of records that were cut to KEPT bytes, by index. `open_end` says that the last
+    record was ended by the end of the input, not by a separator. `crlf` counts lines that ended in CRLF.
+    """
+
+    records: list[bytes]
+    offsets: Ints
+    first: int
+    lengths: dict[int, int]
+    open_end: bool = False
+    crlf: int = 0
+
+
+class Carry:
+    """The beginning of a record that has not ended yet; beyond the limit only its first bytes are kept."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.length = 0
+
+    def add(self, data: bytes) -> None:
+        if self.length <= RECORD_LIMIT:
+            self.parts.append(data)
+            if self.length + len(data) > RECORD_LIMIT:
+                self.parts = [b"".join(self.parts)[:KEPT]]
+        self.length += len(data)
+
+    def take(self) -> tuple[bytes, int]:
+        """The bytes kept, and the whole length; the carry is empty afterwards."""
+        data, length = b"".join(self.parts), self.length
+        self.parts, self.length = [], 0
+        return data, length
+
+
+def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:
+    """Split blocks into lines. `offset` is the place of the first byte in the content.
+
+    An InputError of the blocks is raised after the records before the damage were yielded.
+    """
+    carry = Carry()
+    number = 0
+    damage: InputError | None = None
+    while True:
+        try:
+            block = next(blocks, None)
+        except InputError as why:
+            damage, block = why, None
+        if block is None:
+            break
+        cut = block.rfind(b"\n")
+        if cut < 0:
+            carry.add(block)
+            continue
+        batch = _line_batch(carry, block[:cut], offset, number)
+        number += len(batch.records)
+        offset = int(batch.offsets[-1]) + (batch.lengths.get(len(batch.records) - 1) or len(batch.records[-1])) + 1
+        yield batch
+        carry.add(block[cut + 1 :])
+    if carry.length:
+        data, length = carry.take()
+        lengths = {0: length} if length > RECORD_LIMIT else {}
+        yield Batch([data], np.array([offset], np.int64), number, lengths, open_end=True)
+    if damage:
+        raise damage
+
+
+def _line_batch(carry: Carry, data: bytes, offset: int, number: int) -> Batch:
+    head, length = carry.take()
+    lengths: dict[int, int] = {}
+    first, newline, rest = data.partition(b"\n") if length else (b"", b"", b"")
+    if length + len(first) > RECORD_LIMIT:
+        records = [(head + first)[:KEPT], *(rest.split(b"\n") if newline else [])]
+        lengths[0] = length + len(first)
+    else:
+        records = (head + data if head else data).split(b"\n")
+    sizes = np.fromiter(map(len, records), np.int64, len(records))
+    for index, true in lengths.items():
+        sizes[index] = true
+    offsets = np.empty(len(records), np.int64)
+    offsets[0] = offset
+    np.cumsum(sizes[:-1] + 1, out=offsets[1:])
+    offsets[1:] += offset
+    return Batch(records, offsets, number, lengths, crlf=data.count(b"\r\n") + data.endswith(b"\r"))
+
+
+def line_range(
+    path: Path, label: str, start: int, stop: int, size: int, progress: Callable[[int], None]
+) -> tuple[Iterator[bytes], int]:
+    """Blocks of the lines whose first byte lies in [start, stop) of a plain file, and the place of the first."""
+    begin = start if start == 0 else _after_newline(path, label, start - 1, stop, size)
+    if begin >= stop:
+        return iter(()), begin
+    end = size if stop >= size else _after_newline(path, label, stop - 1, size, size)
+    return read_range(path, label, begin, end, progress=progress), begin
+
+
+def _after_newline(path: Path, label: str, start: int, stop: int, size: int) -> int:
+    """The place behind the first LF in [start, stop), or `stop` if there is none."""
+    place = start
+    for block in read_range(path, label, start, min(stop, size), block=65536):
+        cut = block.find(b"\n")
+        if cut >= 0:
+            return place + cut + 1
+        place += len(block)
+    return stop

@@ -1,0 +1,148 @@
+"""What the pipeline asks of a vendor: the `Vendor`, `Target` and `Setting` records, and the `Books` of ids.
+
+Plan: a reader turns the raw bytes of one record into messages, a writer turns a message into lines. Both are made
+once per segment, from settings, books and the notes they write to; after that they are plain functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from imconvert.errors import Rejected
+from imconvert.model import Message, Notes, Skip
+
+Settings = Mapping[str, str]
+Read = Callable[[bytes], Message | Skip]
+
+
+class KeyFields(NamedTuple):
+    """The key of a line: a group is an int, a person a str."""
+
+    msgid: int
+    sender: str
+    target: str | int
+    time: int
+
+
+Line = tuple[str, bytes, bytes, bytes, int, int]
+"""One target line: its stream, 16-byte key, bytes with the newline, xxh3-64 of its canonical content, message
+number, time in ms. A plain tuple, because there is one for each message."""
+
+Write = Callable[[Message], list[Line]]
+Shortcut = Callable[[bytes], "tuple[str, Line] | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A choice that the vendor's documents leave open: name, default, what it may be, and what it means."""
+
+    name: str
+    default: str
+    allowed: tuple[str, ...] | str
+    help: str
+
+    def accepts(self, value: str) -> bool:
+        """Whether `value` is one of `allowed`; the word "number" stands for any whole number from 1."""
+        if self.allowed == "number":
+            return value.isascii() and value.isdigit() and int(value) > 0
+        return value in self.allowed
+
+
+class Book(dict[str, Any]):
+    """Ids of the source to ids of the target, filled as they are met.
+
+    `map` is the user's own table and comes first; what it gives is checked by `rule` as well. `rule` turns an id
+    into a target id or raises Rejected. An id that is some other id's mapped target is refused (IMC-2204).
+    `folded` holds the ids that the rule changed; `refused` says which ids collide after folding (IMC-2203);
+    `noted` is called each time an id is used that was folded.
+    """
+
+    def __init__(
+        self,
+        rule: Callable[[str], Any],
+        *,
+        map: Mapping[str, str] | None = None,
+        refused: Callable[[str], bool] | None = None,
+        noted: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__()
+        self.rule = rule
+        self.map = map or {}
+        self.taken = frozenset(self.map.values())
+        self.refused = refused
+        self.noted = noted
+        self.folded: dict[str, Any] = {}
+        self.missing: dict[str, int] = {}
+
+    def __missing__(self, source: str) -> Any:
+        """Called for ids met for the first time, ids that change, and ids that are refused."""
+        known = self.folded.get(source)
+        if known is not None:
+            self.noted()
+            return known
+        try:
+            return self._learn(source)
+        except Rejected:
+            self.missing[source] = self.missing.get(source, 0) + 1
+            raise
+
+    def _learn(self, source: str) -> Any:
+        mapped = self.map.get(source)
+        if mapped is not None:
+            self[source] = self.rule(mapped)
+            return self[source]
+        target = self.rule(source)
+        if str(target) in self.taken:
+            raise Rejected("IMC-2204", account=source)
+        if self.refused and self.refused(source):
+            raise Rejected("IMC-2203", account=source, target=target)
+        if str(target) == source:
+            self[source] = target
+        else:
+            self.folded[source] = target
+            self.noted()
+        return target
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A vendor as the one who takes the messages.
+
+    `streams` are the kinds of shards, `suffix` their file ending. `writer(settings, notes, accounts, groups)` makes
+    the function that writes one message; `account_rule` and `group_rule` check ids for it. Of a line that the
+    writer made, `read_key` finds the key, `digest_of` the digest of its content, and `with_msgid` makes a copy that
+    has another message number. `merge_fold` says whether ids that differ in case only are the same by the settings.
+    """
+
+    name: str
+    streams: tuple[str, ...]
+    suffix: str
+    account_rule: Callable[[str], str]
+    group_rule: Callable[[str], Any]
+    writer: Callable[[Settings, Notes, Book, Book], Write]
+    read_key: Callable[[bytes], KeyFields]
+    digest_of: Callable[[bytes], bytes]
+    with_msgid: Callable[[bytes, int], bytes]
+    merge_fold: Callable[[Settings], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """A vendor as the one whose exports are read.
+
+    `looks_like(value)` says whether a parsed record is this vendor's; `array` names the top-level array of its
+    documents, if it has such; `reader(settings, notes, latest)` makes the function that reads one record, `latest`
+    being the upper bound for times in ms. `shortcuts` are, by target, makers of functions that write a record
+    through without making a message of it, where nothing has to be done to it.
+    """
+
+    name: str
+    title: str
+    looks_like: Callable[[dict[str, Any]], bool]
+    reader: Callable[[Settings, Notes, int], Read]
+    array: str | None = None
+    settings: tuple[Setting, ...] = ()
+    shortcuts: Mapping[str, Callable[[Settings, Book, Book, int], Shortcut]] = field(default_factory=dict)
+    target: Target | None = None

@@ -1,0 +1,18 @@
+"""Easemob (环信): history files and old JSON dumps as source. Reference: easemob.md."""
+
+from imconvert.vendors.contract import Setting, Vendor
+from imconvert.vendors.easemob import messages
+
+SETTINGS = (
+    Setting("easemob.commands", "custom", ("custom", "skip"),
+            "what a transparent command (cmd) becomes: a custom message, or nothing (§2.3)"),
+)  # fmt: skip
+
+VENDOR = Vendor(
+    name="easemob",
+    title="Easemob 环信",
+    looks_like=messages.looks_like,
+    reader=messages.reader,
+    array="entities",
+    settings=SETTINGS,
+)

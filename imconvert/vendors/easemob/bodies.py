@@ -1,0 +1,141 @@
+"""Easemob's bodies as parts (easemob.md §2.3).
+
+Strategy: a table from body type to reader; each takes the fields it knows and leaves the rest in `extra`. A type
+that nobody knows becomes a custom part, so that it survives the trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from imconvert.errors import Rejected
+from imconvert.model import Custom, Media, Notes, Part, Place, Text
+from imconvert.vendors import values
+from imconvert.vendors.lenient import shown
+
+Body = dict[str, Any]
+VENDOR = "easemob"
+MediaKind = Literal["image", "audio", "video", "file"]
+
+
+def read_body(body: Any, notes: Notes) -> Part:
+    """One element of `bodies`. Raises Rejected where a field that the type needs is missing or of another kind."""
+    if not isinstance(body, dict):
+        raise Rejected("IMC-2102", field="payload.bodies", found=shown(body), expected="an object")
+    if body.get("subType") == "sub_combine":
+        return _custom("combined", body, notes)
+    kind = body.get("type")
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    return reader(body, notes) if reader else _custom("unknown", body, notes)
+
+
+def _text(body: Body, notes: Notes) -> Part:
+    return Text(values.text(body.get("msg"), "msg"), _rest(body, ("type", "msg")))
+
+
+def _rest(body: Body, known: tuple[str, ...]) -> dict[str, Any] | None:
+    if len(body) <= len(known) and all(key in known for key in body):
+        return None
+    return {key: value for key, value in body.items() if key not in known and value is not None} or None
+
+
+def _media(kind: MediaKind, known: tuple[str, ...]) -> Callable[[Body, Notes], Part]:
+    def read(body: Body, notes: Notes) -> Part:
+        url = values.text(body.get("url"), "url").strip()
+        if not url:
+            raise Rejected("IMC-2101", field="url")
+        width, height = _size(body, notes)
+        name = body.get("filename")
+        return Media(
+            kind,
+            url,
+            name=values.text(name, "filename") if name else None,
+            size=_number(body, ("file_length",), notes),
+            width=width,
+            height=height,
+            duration=_duration(body, notes) if "length" in known else None,
+            extra=_leftover(body, known, notes),
+        )
+
+    return read
+
+
+def _size(body: Body, notes: Notes) -> tuple[int | None, int | None]:
+    size = body.get("size")
+    if not isinstance(size, dict):
+        return None, None
+    if body["type"] == "video":
+        notes.changes.append(("degraded", "video width and height are the thumbnail's"))
+    return _number(size, ("width",), notes), _number(size, ("height",), notes)
+
+
+def _number(body: Body, keys: tuple[str, ...], notes: Notes) -> int | None:
+    """A whole number; fractions, which some clients send for sizes, are rounded and noted."""
+    value = next((body[key] for key in keys if body.get(key) is not None), None)
+    if value is None:
+        return None
+    if type(value) is float and not value.is_integer():
+        notes.changes.append(("degraded", f"{keys[0]} rounded"))
+        return round(value)
+    return values.whole(value, keys[0], notes)
+
+
+def _duration(body: Body, notes: Notes) -> int | None:
+    """Seconds to milliseconds; both spellings of the key are in use."""
+    value = body.get("length", body.get("Length"))
+    if value is None:
+        return None
+    notes.changes.append(("transformed", "length in s to dur in ms"))
+    if type(value) is float:
+        return round(value * 1000)
+    return values.whole(value, "length", notes) * 1000
+
+
+def _leftover(body: Body, known: tuple[str, ...], notes: Notes) -> dict[str, Any] | None:
+    rest = _rest(body, known)
+    if rest:
+        notes.changes.extend(("transformed", f"{key[:40]} kept in attach") for key in sorted(rest))
+    return rest
+
+
+def _place(body: Body, notes: Notes) -> Part:
+    for key in ("lat", "lng"):
+        if body.get(key) is None:
+            raise Rejected("IMC-2101", field=key)
+    title = body.get("addr")
+    return Place(
+        values.text(title, "addr") if title is not None else "",
+        values.decimal(body["lng"], "lng"),
+        values.decimal(body["lat"], "lat"),
+        _leftover(body, ("type", "lat", "lng", "addr"), notes),
+    )
+
+
+def _custom(kind: str, body: Body, notes: Notes) -> Part:
+    notes.changes.append(("transformed", f"{kind} to a wrapped custom message"))
+    return Custom(kind, VENDOR, body)
+
+
+def _app_custom(body: Body, notes: Notes) -> Part:
+    return _custom("custom", body, notes)
+
+
+def _command(body: Body, notes: Notes) -> Part:
+    return _custom("command", body, notes)
+
+
+_FILE = ("type", "url", "filename", "file_length")
+_audio = _media("audio", (*_FILE, "length", "Length"))
+
+_READERS: dict[str, Callable[[Body, Notes], Part]] = {
+    "txt": _text,
+    "img": _media("image", (*_FILE, "size")),
+    "audio": _audio,
+    "voice": _audio,
+    "video": _media("video", (*_FILE, "size", "length", "Length")),
+    "file": _media("file", _FILE),
+    "loc": _place,
+    "cmd": _command,
+    "custom": _app_custom,
+}

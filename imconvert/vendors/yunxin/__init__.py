@@ -1,0 +1,39 @@
+"""NetEase Yunxin (网易云信): import lines as source and as target. Reference: yunxin.md."""
+
+from imconvert.vendors.contract import Setting, Target, Vendor
+from imconvert.vendors.yunxin import import_lines, messages, rules
+from imconvert.vendors.yunxin.shortcut import shortcut
+
+SETTINGS = (
+    Setting("yunxin.custom_attach", "object", ("object", "string"),
+            "how the content of a custom message (type 100) is written (§1.2)"),
+    Setting("yunxin.tip", "custom", ("custom", "text", "reject"),
+            "what a tip (type 10) becomes: a custom message, a text, or a reject (§1.3)"),
+    Setting("yunxin.fold", "reject", ("reject", "merge"),
+            "what to do with account ids that differ only in case (§7)"),
+    Setting("yunxin.attach_limit", "5000", "number",
+            "longest attach in characters; longer ones are rejected (§7)"),
+)  # fmt: skip
+
+TARGET = Target(
+    name="yunxin",
+    streams=("p2p", "team"),
+    suffix=".txt",
+    account_rule=rules.account,
+    group_rule=rules.group,
+    writer=import_lines.writer,
+    read_key=import_lines.read_key,
+    digest_of=import_lines.digest_of,
+    with_msgid=import_lines.with_msgid,
+    merge_fold=lambda settings: settings["yunxin.fold"] == "merge",
+)
+
+VENDOR = Vendor(
+    name="yunxin",
+    title="NetEase Yunxin 网易云信",
+    looks_like=messages.looks_like,
+    reader=messages.reader,
+    settings=SETTINGS,
+    shortcuts={"yunxin": shortcut},
+    target=TARGET,
+)

@@ -1,0 +1,225 @@
+"""Write messages as Yunxin's import lines (yunxin.md §1).
+
+Promise: one message gives one line a part, with the same fields in the same order whatever the source; compact
+UTF-8 JSON ended by LF. The key of a line is (msgid, from|accid, to|tid, createTime).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+from xxhash import xxh3_64_digest
+
+from imconvert.errors import Rejected
+from imconvert.model import Custom, Media, Message, Notes, Notice, Part, Place, Text, derived_id, key_of
+from imconvert.vendors.contract import Book, KeyFields, Line, Settings, Write
+from imconvert.vendors.lenient import compact
+from imconvert.vendors.values import suffix_of
+from imconvert.vendors.yunxin.records import CUSTOM, JOIN, MEDIA, NOTICE_KINDS, Attach, Data, Record, encode, encode_sorted
+from imconvert.vendors.yunxin.rules import ATTACH_USUAL, BODY_LIMIT, EXT_LIMIT
+
+_MEDIA_TYPES = {kind: number for number, kind in MEDIA.items()}
+_NOTICE_TYPES = {kind: number for number, kind in NOTICE_KINDS.items()}
+
+
+def writer(settings: Settings, notes: Notes, accounts: Book, groups: Book) -> Write:
+    """The function that writes one message. It raises Rejected (IMC-2109, IMC-22xx) before it makes any line."""
+    pack = _Packer(settings, notes, accounts)
+
+    def write(message: Message) -> list[Line]:
+        sender = accounts[message.sender]
+        target = groups[message.target] if message.chat == "team" else accounts[message.target]
+        if len(message.parts) > 1:
+            return [_line(piece, sender, target, pack) for piece in _pieces(message, notes)]
+        return [_line(message, sender, target, pack)]
+
+    return write
+
+
+def _line(message: Message, sender: str, target: Any, pack: _Packer) -> Line:
+    part = message.parts[0]
+    msgid, time = message.msgid, message.time
+    ext = message.ext or UNSET
+    if message.chat == "p2p":
+        data = Data(msgid=msgid, from_=sender, to=target, createTime=time, clientType=message.client, ext=ext)
+    else:
+        data = Data(msgid=msgid, accid=sender, tid=target, createTime=time, clientType=message.client, ext=ext)
+    kind = pack.into(data, part)
+    if kind == JOIN:
+        sender = data.accid  # type: ignore[assignment]
+    pack.check_lengths(data)
+    return finished(Record(kind, data), message.chat, key_of(msgid, sender, target, time))
+
+
+def finished(record: Record, stream: str, key: bytes) -> Line:
+    """The line of a record whose fields are canonical."""
+    line = encode(record) + b"\n"
+    digest = xxh3_64_digest(line if record.type < CUSTOM else encode_sorted(record))
+    return stream, key, line, digest, record.data.msgid, record.data.createTime  # type: ignore[return-value]
+
+
+def _pieces(message: Message, notes: Notes) -> list[Message]:
+    """One message for each part, in order, the later ones with ids of their own (easemob.md §2.3)."""
+    notes.changes.append(("transformed", "several bodies to one message each"))
+    count = len(message.parts)
+    return [
+        msgspec.structs.replace(
+            message,
+            msgid=message.msgid if number == 0 else derived_id("part", f"{message.source_id}#{number}"),
+            parts=(part,),
+            ext=_part_ext(message.ext if number == 0 else None, f"{number + 1}/{count}", message.source_id),
+        )
+        for number, part in enumerate(message.parts)
+    ]
+
+
+def _part_ext(ext: str | None, part: str, source_id: str) -> str:
+    return with_note(ext, {"part": part, "of": source_id})
+
+
+def with_note(ext: str | None, note: dict[str, Any]) -> str:
+    """An extension that also holds `note` under the key "imconvert"; what is no object moves under "ext"."""
+    try:
+        value = msgspec.json.decode(ext) if ext else {}
+    except msgspec.DecodeError:
+        value = ext
+    if not isinstance(value, dict):
+        value = {"ext": ext}
+    return compact({**value, "imconvert": note})
+
+
+class _Packer:
+    """Puts a part into the `data` of a line and says its type number."""
+
+    def __init__(self, settings: Settings, notes: Notes, accounts: Book) -> None:
+        self.notes = notes
+        self.accounts = accounts
+        self.attach_limit = int(settings["yunxin.attach_limit"])
+        self.custom_as_text = settings["yunxin.custom_attach"] == "string"
+
+    def into(self, data: Data, part: Part) -> int:
+        return _PACKERS[part.__class__](self, data, part)
+
+    def check_lengths(self, data: Data) -> None:
+        """Note what is longer than plans usually allow."""
+        if (data.ext and len(data.ext) > EXT_LIMIT) or (data.body and len(data.body) > BODY_LIMIT):
+            self.notes.repairs.append("IMC-3019")
+
+    def describe(self, data: Data, text: str) -> None:
+        """Set the attach, within its limits. Raises Rejected (IMC-2109)."""
+        if len(text) > self.attach_limit:
+            raise Rejected("IMC-2109", length=len(text), limit=self.attach_limit)
+        if len(text) > ATTACH_USUAL:
+            self.notes.repairs.append("IMC-3019")
+        data.attach = text
+
+
+def _put_text(pack: _Packer, data: Data, part: Text) -> int:
+    data.body = part.text
+    if part.extra:
+        pack.notes.changes.append(("transformed", "text leftovers to ext"))
+        data.ext = with_note(None if data.ext is UNSET else data.ext, part.extra)  # type: ignore[arg-type]
+    return 0
+
+
+def _put_media(pack: _Packer, data: Data, part: Media) -> int:
+    name = part.name
+    if name is None and part.kind == "file":
+        name = part.url.split("?", 1)[0].rsplit("/", 1)[-1] or "file"
+        pack.notes.repairs.append("IMC-3016")
+    suffix = part.suffix if part.suffix is not None else suffix_of(name) or suffix_of(part.url)
+    attach = Attach(name, part.md5, part.url, suffix, part.duration, part.width, part.height, part.size)
+    pack.describe(data, _with_extra(attach, part.extra))
+    return _MEDIA_TYPES[part.kind]
+
+
+def _with_extra(attach: Any, extra: dict[str, Any] | None) -> str:
+    """The description as JSON text; what it has beyond the known fields follows them, sorted."""
+    text = encode(attach).decode()
+    if not extra:
+        return text
+    return f"{text[:-1]},{encode_sorted(extra).decode()[1:]}"
+
+
+def _put_place(pack: _Packer, data: Data, part: Place) -> int:
+    fields = {"title": part.title, "lng": part.longitude, "lat": part.latitude}
+    pack.describe(data, _with_extra(fields, part.extra))
+    return 4
+
+
+def _put_custom(pack: _Packer, data: Data, part: Custom) -> int:
+    """The app's own Yunxin content stays as it is; all else is wrapped so that clients can tell (§10)."""
+    verbatim = part.kind == "custom" and part.vendor == "yunxin" and isinstance(part.content, dict)
+    content = part.content if verbatim else _wrapped(part)
+    text = compact(content)
+    pack.describe(data, text)
+    if not pack.custom_as_text:
+        data.attach = content
+    return CUSTOM
+
+
+def _wrapped(part: Custom) -> dict[str, Any]:
+    return {"v": 1, "kind": part.kind, "src": part.vendor, "raw": part.content}
+
+
+def _put_notice(pack: _Packer, data: Data, part: Notice) -> int:
+    if data.tid is UNSET:
+        raise Rejected("IMC-2101", field="tid")
+    kind = _NOTICE_TYPES[part.kind]
+    if part.who is not None:
+        data.accid2 = pack.accounts[part.who]
+    if kind == JOIN:
+        data.accid, data.accid2 = data.accid2, data.accid  # type: ignore[assignment]
+    if part.info is not None:
+        data.tinfo = {"tid": data.tid, **part.info}
+    if data.ext is not UNSET:
+        pack.notes.changes.append(("degraded", "notice ext"))
+        data.ext = UNSET
+    return kind
+
+
+_PACKERS: dict[type, Callable[[_Packer, Any, Any], int]] = {
+    Text: _put_text, Media: _put_media, Place: _put_place, Custom: _put_custom, Notice: _put_notice,
+}  # fmt: skip
+
+
+class _Key(Struct, gc=False):
+    msgid: int
+    createTime: int
+    from_: str | None = msgspec.field(default=None, name="from")
+    to: str | None = None
+    accid: str | None = None
+    tid: int | None = None
+
+
+class _KeyRecord(Struct, gc=False):
+    type: int
+    data: _Key
+
+
+_decode_key = msgspec.json.Decoder(_KeyRecord).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+def read_key(line: bytes) -> KeyFields:
+    """The four key fields of a line that `writer` made."""
+    data = _decode_key(line).data
+    sender, target = (data.from_, data.to) if data.tid is None else (data.accid, data.tid)
+    return KeyFields(data.msgid, sender or "", target or "", data.createTime)
+
+
+def digest_of(line: bytes) -> bytes:
+    """xxh3-64 of the canonical content of a line that `writer` made, 8 bytes."""
+    if _decode_key(line).type < CUSTOM:
+        return xxh3_64_digest(line)
+    return xxh3_64_digest(encode_sorted(_decode_any(line)))
+
+
+def with_msgid(line: bytes, msgid: int) -> bytes:
+    """The line with another message number."""
+    record = _decode_any(line)
+    record["data"]["msgid"] = msgid
+    return encode(record) + b"\n"
