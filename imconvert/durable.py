@@ -253,7 +253,7 @@ class Reader:
 def read_file(path: Path) -> bytes | None:
     """The content of a small file of ours, or None if it does not exist."""
     try:
-        with _told(path), open(path, "rb") as file:
+        with _told(path), path.open("rb") as file:
             return file.read()
     except IntegrityError as why:
         if isinstance(why.__cause__, FileNotFoundError):
@@ -263,7 +263,7 @@ def read_file(path: Path) -> bytes | None:
 
 def lines_of(path: Path) -> Iterator[bytes]:
     """The lines of a file of ours, without their LF."""
-    with _told(path), open(path, "rb") as file:
+    with _told(path), path.open("rb") as file:
         for line in file:
             yield line.rstrip(b"\n")
 

@@ -26,7 +26,7 @@ def language() -> str:
     return "zh" if chosen.lower().startswith("zh") else "en"
 
 
-class Size(click.ParamType):
+class Size(click.ParamType):  # type: ignore[type-arg]
     """A size in bytes: 1000, 64MiB, 50GiB."""
 
     name = "size"
@@ -47,7 +47,7 @@ class SegmentSize(Size):
         return None if value in (None, "auto") else super().convert(value, param, ctx)
 
 
-class Rejects(click.ParamType):
+class Rejects(click.ParamType):  # type: ignore[type-arg]
     """A number of records, or a share such as 0.1%."""
 
     name = "N|P%"
@@ -66,7 +66,7 @@ class Rejects(click.ParamType):
         return Budget(amount, text.endswith("%"))
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType):  # type: ignore[type-arg]
     """A time: milliseconds since 1970, or ISO 8601 (UTC unless it says otherwise)."""
 
     name = "time"
@@ -81,7 +81,7 @@ class Moment(click.ParamType):
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-class Pair(click.ParamType):
+class Pair(click.ParamType):  # type: ignore[type-arg]
     """NAME=VALUE."""
 
     name = "name=value"

@@ -36,7 +36,7 @@ WORDS = {
 
 NEXT = {
     "en": {
-        "rejected": "Look at {out}/rejects.ndjson; correct raw and run: imconvert msgs --replay {out}/rejects.ndjson {out}",
+        "rejected": "Correct raw in {out}/rejects.ndjson, then: imconvert msgs --replay {out}/rejects.ndjson {out}",
         "conflicts": "Look at {out}/conflicts.ndjson and decide which message of each pair is right.",
         "errors": "Fetch the inputs named above again and convert them into a new folder.",
         "clean": "Hand the shards over: imconvert pack {out} handover",
@@ -165,7 +165,10 @@ def _next(found: Manifest, output: Path, lang: str) -> list[str]:
         "conflicts": found.totals.conflicts,
         "clean": found.totals.written,
     }
-    return [f"{WORDS[lang]['next']}:", *(f"  {texts[name].format(out=output)}" for name, is_due in due.items() if is_due)]
+    return [
+        f"{WORDS[lang]['next']}:",
+        *(f"  {texts[name].format(out=output)}" for name, is_due in due.items() if is_due),
+    ]
 
 
 def printable(text: str) -> str:

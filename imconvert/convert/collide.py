@@ -35,7 +35,7 @@ def _collisions(paths: list[Path], partition: int) -> Array:
         pairs = np.unique(np.concatenate([pairs, rows[rows["target"] >> shift == partition]]))
     targets, counts = np.unique(pairs["target"], return_counts=True)
     crowded = pairs[np.isin(pairs["target"], targets[counts > 1])]
-    return crowded["source"][crowded["source"] != crowded["target"]]
+    return np.asarray(crowded["source"][crowded["source"] != crowded["target"]], np.uint64)
 
 
 def meets(work: WorkFolder, part: PartMarker, sources: tuple[int, ...]) -> bool:

@@ -110,8 +110,7 @@ class Part:
     def __init__(self, work: WorkFolder, segment: int, streams: tuple[str, ...], *, keep_lines: bool = True) -> None:
         self.segment = segment
         self.streams = {
-            name: StreamPart(work, segment, number, name, keep_lines=keep_lines)
-            for number, name in enumerate(streams)
+            name: StreamPart(work, segment, number, name, keep_lines=keep_lines) for number, name in enumerate(streams)
         }
         self.keys = KeyRuns(work, segment)
         self.rejects = durable.Writer(work.part(segment, "rejects"))

@@ -85,8 +85,8 @@ class Pool:
         for _, pipe in self.workers:
             self._give(pipe, function, waiting, busy)
         while busy:
-            for pipe in wait(list(busy), TICK):
-                assert isinstance(pipe, Connection)
+            ready: list[Any] = wait(list(busy), TICK)
+            for pipe in ready:
                 number = busy.pop(pipe)
                 result = self._answer(pipe)
                 self._give(pipe, function, waiting, busy)

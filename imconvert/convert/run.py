@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable
@@ -24,7 +25,16 @@ from imconvert.convert.rekey import Rekeyed
 from imconvert.convert.resolve import KeyFile, ResolveJob, partitions, read_drops, resolve_partition
 from imconvert.convert.seal import SealJob, seal_segment
 from imconvert.convert.segment import MapJob, hash_of, map_segment
-from imconvert.convert.work import FileSum, PartMarker, Resolved, SealMarker, WorkFolder, marker_bytes, place_number
+from imconvert.convert.work import (
+    REKEYED,
+    FileSum,
+    PartMarker,
+    Resolved,
+    SealMarker,
+    WorkFolder,
+    marker_bytes,
+    place_number,
+)
 from imconvert.errors import BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
 from imconvert.sources.inputs import expand, open_inputs
@@ -331,8 +341,8 @@ class _Run:
             names[part.segment] = {}
             for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
                 low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
-                drops = read_drops(self.work, resolved.partitions, low, high) if rows else []
-                if rows > sum(drop["kind"] < 2 for drop in drops):
+                drops = read_drops(self.work, resolved.partitions, low, high)
+                if rows > int(np.count_nonzero(drops["kind"] != REKEYED)):
                     numbers[name] += 1
                     names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
         return names
@@ -347,7 +357,9 @@ class _Run:
     ) -> list[SealMarker]:
         todo = [part for part in parts if not self.work.read_seal(part.segment, basis)]
         streams = self.target.streams
-        self._phase("seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams))
+        self._phase(
+            "seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams)
+        )
         labels = {number: source.label for number, source in enumerate(self.plan.inputs)}
         jobs = [
             SealJob(
@@ -367,9 +379,7 @@ class _Run:
         seals = [self.work.read_seal(part.segment, basis) for part in parts]
         return [seal for seal in seals if seal]
 
-    def _publish(
-        self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
-    ) -> Outcome:
+    def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
         if self.options.write_missing:
@@ -385,7 +395,8 @@ class _Run:
         self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
     ) -> Manifest:
         found = manifest.new(self.plan)
-        shards = [shard for stream in self.target.streams for seal in seals for shard in seal.shards if shard.stream == stream]
+        every = [shard for seal in seals for shard in seal.shards]
+        shards = sorted(every, key=lambda shard: self.target.streams.index(shard.stream))
         books = ledger.accounts(parts, seals, len(self.plan.inputs))
         ledger.check(books, [source.label for source in self.plan.inputs], sum(shard.lines for shard in shards))
         labels = Labels(self.plan, bases)
@@ -408,9 +419,7 @@ class _Run:
         return SideFile(*durable.join_files(target, [self.work.seal(seal.segment, name) for seal in seals]))
 
     def _inputs(self, parts: list[PartMarker], books: list[ledger.Account]) -> list[InputFacts]:
-        errors = {
-            piece.file: piece.error for part in parts for piece in part.pieces if piece.error is not None
-        }
+        errors = {piece.file: piece.error for part in parts for piece in part.pieces if piece.error is not None}
         found = [
             InputFacts(s.label, s.size, s.container, s.edges, account, manifest.error_facts(errors.get(number)))
             for number, (s, account) in enumerate(zip(self.plan.inputs, books, strict=True))

@@ -8,7 +8,7 @@ whole run is published, so that sealing again gives the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,7 @@ class _Sealer:
         self.written: dict[int, int] = {}
         self.examples: dict[str, Any] = {}
         self.sums: list[tuple[Path, FileSum]] = []
-        self.sides = {
-            kind: durable.Writer(self.work.seal(job.segment, name)) for kind, (name, _) in SIDES.items()
-        }
+        self.sides = {kind: durable.Writer(self.work.seal(job.segment, name)) for kind, (name, _) in SIDES.items()}
 
     def run(self, progress: Callable[[int], None]) -> int:
         job = self.job
@@ -132,7 +130,13 @@ class _Sealer:
         return ShardFacts(name, stream, sums.lines, sums.size, sums.sha256, origins.times, origins.msgids)
 
     def _write(
-        self, target: Path, stream: str, pieces: Iterator[durable.Piece], seen: Callable[[bytes], None], *, unchanged: bool
+        self,
+        target: Path,
+        stream: str,
+        pieces: Iterator[durable.Piece],
+        seen: Callable[[bytes], None],
+        *,
+        unchanged: bool,
     ) -> None:
         """Make the shard: the part itself under a second name where nothing is left out, else a copy."""
         part = self.work.part(self.job.segment, stream)
@@ -209,7 +213,7 @@ class _Sealer:
 
 def _window(
     part: Path, rows: Array, drops: Array, changed: Array, begin: int, target: Target
-) -> Iterator[durable.Piece]:
+) -> Generator[durable.Piece, None, int]:
     """The pieces of one window of rows whose lines begin at byte `begin`; returns where they end."""
     for drop, row in zip(drops, changed.tolist(), strict=True):
         start = int(rows["end"][row - 1]) if row else begin

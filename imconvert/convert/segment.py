@@ -126,7 +126,7 @@ class _Mapper:
         except InputError as why:
             counts.error = (why.code, dict(why.values))
 
-    def batch(self, batch: Batch, counts: PieceCounts) -> None:
+    def batch(self, batch: Batch, counts: PieceCounts) -> None:  # noqa: C901 - the hot loop
         """The hot loop: one pass over the records of a batch."""
         read, write, through, notes = self.read, self.write, self.through, self.notes
         repairs, changes, strict = notes.repairs, notes.changes, self.job.strict
@@ -145,7 +145,7 @@ class _Mapper:
                         continue
                     message = read(raw)
                     if message.__class__ is Skip:
-                        self._skip(batch, index, raw, message, counts)  # type: ignore[arg-type]
+                        self._skip(batch, index, raw, message, counts)
                         continue
                     lines = write(message)  # type: ignore[arg-type]
                     label = label_of(message.parts[0])  # type: ignore[union-attr]
@@ -199,7 +199,7 @@ class _Mapper:
         text = cause_of(skip.code, skip.values)
         count(self.tally.skipped, skip.code, counts.file, line, text)
         offset = int(batch.offsets[index])
-        more = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
+        more: dict[str, Any] = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
         self.part.skipped.write(self._record(skip.code, counts.file, line, offset, text, raw, more))
 
     def _record(

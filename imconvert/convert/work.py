@@ -21,9 +21,7 @@ from imconvert import durable
 
 Array = NDArray[Any]
 
-ROW = np.dtype(
-    [("end", "<u8"), ("line", "<u8"), ("offset", "<u8"), ("time", "<i8"), ("msgid", "<u8"), ("file", "<u8")]
-)
+ROW = np.dtype([("end", "<u8"), ("line", "<u8"), ("offset", "<u8"), ("time", "<i8"), ("msgid", "<u8"), ("file", "<u8")])
 """Of one target line: where it ends in its part; number (from 0, in its piece) and byte offset of its source
 record; time in ms; message number; input number."""
 

@@ -90,9 +90,7 @@ class ImconvertError(Exception):
         return self.text()
 
 
-def _revive(
-    kind: type[ImconvertError], code: str, place: Location | None, values: dict[str, object]
-) -> ImconvertError:
+def _revive(kind: type[ImconvertError], code: str, place: Location | None, values: dict[str, object]) -> ImconvertError:
     return kind(code, place, **values)
 
 

@@ -247,9 +247,7 @@ def _blocks(raw: _Raw, path: Path | None, member: str | None, limits: Limits) ->
             yield block[at : at + limits.block]
 
 
-def _content(
-    raw: _Raw, path: Path | None, member: str | None, limits: Limits
-) -> tuple[bool, Iterator[bytes]]:
+def _content(raw: _Raw, path: Path | None, member: str | None, limits: Limits) -> tuple[bool, Iterator[bytes]]:
     """Whether the content is packed, and its pieces."""
     if path is not None and member is not None:
         entry = _find(path, member, limits)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imconvert.errors import InputError
 from imconvert.sources.records import Batch, Carry, Ints
@@ -54,7 +55,7 @@ class Scanner:
             self.depth = int(depths[-1])
         return marks, kinds.astype(np.int64), depths
 
-    def _quotes(self, data: np.ndarray) -> Ints:  # type: ignore[type-arg]
+    def _quotes(self, data: NDArray[np.uint8]) -> Ints:
         """Places of the quotes that are not escaped."""
         quotes = np.flatnonzero(data == 0x22)
         slashes = np.flatnonzero(data == 0x5C)
@@ -80,7 +81,7 @@ def _escapes(slashes: Ints, began_escaped: bool) -> Ints:
     rank = np.arange(len(slashes)) - first
     if began_escaped and slashes[0] == 0:
         rank[first == 0] -= 1  # the run's first backslash was escaped by the block before
-    return slashes[rank % 2 == 0]
+    return np.asarray(slashes[rank % 2 == 0], np.int64)
 
 
 class _Splitter:
@@ -106,29 +107,38 @@ class _Splitter:
         edges = np.flatnonzero((depths <= 2) | ((depths == 3) & ((kinds == 0x7B) | (kinds == 0x5B))))
         here = 0
         for index in edges:
-            place, byte, depth = int(marks[index]), int(kinds[index]), int(depths[index])
-            if depth < 0:
-                raise _Broken(self.offset + place, "a closing bracket without its opening one")
-            if not self.inside:
-                if byte == 0x5B and depth == 2 and self._is_key(block, place):
-                    self.inside, here = True, place + 1
-                    self.begin = self.offset + here
-            elif depth == 3:
-                if not self.started:
-                    self._stray(block[here:place])
-                    self.started, here = True, place
-                    self.begin = self.offset + place
-            elif self.started and depth == 2:
-                self._finish(block[here : place + 1])
-                here = place + 1
-                self.begin = self.offset + here
-            elif depth < 2:
-                self._stray(block[here:place])
-                self.inside = False
+            here = self._edge(block, here, int(marks[index]), int(kinds[index]), int(depths[index]))
         if self.inside:
             self.carry.add(block[here:])
         self.tail = (self.tail + block)[-256:]
         self.offset += len(block)
+
+    def _edge(self, block: bytes, here: int, place: int, byte: int, depth: int) -> int:
+        """Act on a bracket at `place`, `here` being the first byte not taken yet; gives the next such."""
+        if depth < 0:
+            raise _Broken(self.offset + place, "a closing bracket without its opening one")
+        if not self.inside:
+            return self._open(block, here, place, byte, depth)
+        if depth == 3 and not self.started:
+            self._stray(block[here:place])
+            self.started = True
+            self.begin = self.offset + place
+            return place
+        if depth == 2 and self.started:
+            self._finish(block[here : place + 1])
+            self.begin = self.offset + place + 1
+            return place + 1
+        if depth < 2:
+            self._stray(block[here:place])
+            self.inside = False
+        return here
+
+    def _open(self, block: bytes, here: int, place: int, byte: int, depth: int) -> int:
+        if byte != 0x5B or depth != 2 or not self._is_key(block, place):
+            return here
+        self.inside = True
+        self.begin = self.offset + place + 1
+        return place + 1
 
     def _is_key(self, block: bytes, place: int) -> bool:
         text = block[max(0, place - 200) : place + 1]

@@ -80,7 +80,7 @@ def _tree(folder: Path, outside: Path | None) -> Iterator[tuple[str, Path]]:
     root = Path(os.path.abspath(folder))
     if outside is not None and outside.is_relative_to(root):
         raise UsageError("IMC-1011", str(outside), folder=str(folder))
-    paths = []
+    paths: list[Path] = []
     for base, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths.extend(Path(base, name) for name in names if not name.startswith("."))
@@ -119,7 +119,7 @@ def _streams(label: str, path: Path, limits: Limits) -> Iterator[Input]:
 def _edges(label: str, path: Path) -> tuple[int, str, str]:
     """Size, sha256 over size and both edges, and container of a regular file."""
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             head = file.read(_EDGE)
             if size > 2 * _EDGE:

@@ -38,5 +38,3 @@ def _whole(blocks: Iterator[bytes], array: str | None, label: str) -> Iterator[B
     if array and document_head(head, array):
         return elements(every, array, label)
     return lines(every)
-
-

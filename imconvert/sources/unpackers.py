@@ -131,9 +131,7 @@ def unpack_one(pieces: Iterator[bytes], stream: Stream) -> Iterator[bytes]:
         raise Damage("IMC-4003", why="bytes after the end")
 
 
-def unpack_many(
-    pieces: Iterator[bytes], start: Callable[[], Stream], magic: bytes, pad: int
-) -> Iterator[bytes]:
+def unpack_many(pieces: Iterator[bytes], start: Callable[[], Stream], magic: bytes, pad: int) -> Iterator[bytes]:
     """The content of streams in a row; zeros may follow a stream in multiples of `pad` (0: none)."""
     stream: Stream | None = start()
     zeros = 0

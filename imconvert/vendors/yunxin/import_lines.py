@@ -18,7 +18,17 @@ from imconvert.model import Custom, Media, Message, Notes, Notice, Part, Place, 
 from imconvert.vendors.contract import Book, KeyFields, Line, Settings, Write
 from imconvert.vendors.lenient import compact
 from imconvert.vendors.values import suffix_of
-from imconvert.vendors.yunxin.records import CUSTOM, JOIN, MEDIA, NOTICE_KINDS, Attach, Data, Record, encode, encode_sorted
+from imconvert.vendors.yunxin.records import (
+    CUSTOM,
+    JOIN,
+    MEDIA,
+    NOTICE_KINDS,
+    Attach,
+    Data,
+    Record,
+    encode,
+    encode_sorted,
+)
 from imconvert.vendors.yunxin.rules import ATTACH_USUAL, BODY_LIMIT, EXT_LIMIT
 
 _MEDIA_TYPES = {kind: number for number, kind in MEDIA.items()}
@@ -43,22 +53,23 @@ def _line(message: Message, sender: str, target: Any, pack: _Packer) -> Line:
     part = message.parts[0]
     msgid, time = message.msgid, message.time
     ext = message.ext or UNSET
+    data: Any
     if message.chat == "p2p":
         data = Data(msgid=msgid, from_=sender, to=target, createTime=time, clientType=message.client, ext=ext)
     else:
         data = Data(msgid=msgid, accid=sender, tid=target, createTime=time, clientType=message.client, ext=ext)
     kind = pack.into(data, part)
     if kind == JOIN:
-        sender = data.accid  # type: ignore[assignment]
+        sender = data.accid
     pack.check_lengths(data)
-    return finished(Record(kind, data), message.chat, key_of(msgid, sender, target, time))
+    return finished(Record(kind, data), message.chat, key_of(msgid, sender, target, time), time)
 
 
-def finished(record: Record, stream: str, key: bytes) -> Line:
+def finished(record: Record, stream: str, key: bytes, time: int) -> Line:
     """The line of a record whose fields are canonical."""
     line = encode(record) + b"\n"
     digest = xxh3_64_digest(line if record.type < CUSTOM else encode_sorted(record))
-    return stream, key, line, digest, record.data.msgid, record.data.createTime  # type: ignore[return-value]
+    return stream, key, line, digest, record.data.msgid, time
 
 
 def _pieces(message: Message, notes: Notes) -> list[Message]:
@@ -100,10 +111,10 @@ class _Packer:
         self.attach_limit = int(settings["yunxin.attach_limit"])
         self.custom_as_text = settings["yunxin.custom_attach"] == "string"
 
-    def into(self, data: Data, part: Part) -> int:
+    def into(self, data: Any, part: Part) -> int:
         return _PACKERS[part.__class__](self, data, part)
 
-    def check_lengths(self, data: Data) -> None:
+    def check_lengths(self, data: Any) -> None:
         """Note what is longer than plans usually allow."""
         if (data.ext and len(data.ext) > EXT_LIMIT) or (data.body and len(data.body) > BODY_LIMIT):
             self.notes.repairs.append("IMC-3019")
@@ -117,11 +128,11 @@ class _Packer:
         data.attach = text
 
 
-def _put_text(pack: _Packer, data: Data, part: Text) -> int:
+def _put_text(pack: _Packer, data: Any, part: Text) -> int:
     data.body = part.text
     if part.extra:
         pack.notes.changes.append(("transformed", "text leftovers to ext"))
-        data.ext = with_note(None if data.ext is UNSET else data.ext, part.extra)  # type: ignore[arg-type]
+        data.ext = with_note(None if data.ext is UNSET else data.ext, part.extra)
     return 0
 
 
@@ -165,14 +176,14 @@ def _wrapped(part: Custom) -> dict[str, Any]:
     return {"v": 1, "kind": part.kind, "src": part.vendor, "raw": part.content}
 
 
-def _put_notice(pack: _Packer, data: Data, part: Notice) -> int:
+def _put_notice(pack: _Packer, data: Any, part: Notice) -> int:
     if data.tid is UNSET:
         raise Rejected("IMC-2101", field="tid")
     kind = _NOTICE_TYPES[part.kind]
     if part.who is not None:
         data.accid2 = pack.accounts[part.who]
     if kind == JOIN:
-        data.accid, data.accid2 = data.accid2, data.accid  # type: ignore[assignment]
+        data.accid, data.accid2 = data.accid2, data.accid
     if part.info is not None:
         data.tinfo = {"tid": data.tid, **part.info}
     if data.ext is not UNSET:

@@ -39,7 +39,6 @@ from imconvert.vendors.yunxin.records import (
     REFUSED,
     WITH_OTHER,
     Attach,
-    Data,
     Record,
     decode_attach,
     decode_record,
@@ -63,7 +62,7 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
             record = decode_record(raw)
         except REFUSED:
             record = repair.mend(raw, notes)
-        data = record.data
+        data: Any = record.data
         kind = record.type
         read_part = parts.get(kind)
         if read_part is None:
@@ -72,8 +71,8 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
         time = data.createTime
         if type(time) is str:
             time = values.whole(time, "createTime", notes, note=None)
-        if not values.EARLIEST <= time <= latest:  # type: ignore[operator]
-            time = values.milliseconds(time, latest, notes)  # type: ignore[arg-type]
+        if not values.EARLIEST <= time <= latest:
+            time = values.milliseconds(time, latest, notes)
         client = CLIENT_NUMBERS.get(data.clientType)
         if client is None:
             notes.repairs.append("IMC-3013")
@@ -88,14 +87,14 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
     return read
 
 
-def _ends(data: Data, kind: int) -> tuple[Any, str, str]:
+def _ends(data: Any, kind: int) -> tuple[Any, str, str]:
     """Chat, sender and target. For notice 101 the sender is the inviter: the one who did it (§1.5)."""
     if data.tid is UNSET:
         if data.to is UNSET:
             raise Rejected("IMC-2101", field="to")
         if data.from_ is UNSET:
             raise Rejected("IMC-2101", field="from")
-        return "p2p", data.from_, data.to  # type: ignore[return-value]
+        return "p2p", data.from_, data.to
     if data.to is not UNSET:
         raise Rejected("IMC-2105")
     sender = data.accid if data.accid is not UNSET else data.from_
@@ -105,14 +104,14 @@ def _ends(data: Data, kind: int) -> tuple[Any, str, str]:
         sender = data.accid2
         if sender is UNSET:
             raise Rejected("IMC-2101", field="accid2")
-    return "team", sender, str(data.tid)  # type: ignore[return-value]
+    return "team", sender, str(data.tid)
 
 
 def _text(record: Record, notes: Notes) -> Part:
-    body = record.data.body
+    body: Any = record.data.body
     if body is UNSET:
         raise Rejected("IMC-2101", field="body")
-    return Text(body)  # type: ignore[arg-type]
+    return Text(body)
 
 
 def _media(record: Record, notes: Notes) -> Part:
@@ -168,7 +167,8 @@ def _custom(record: Record, notes: Notes) -> Part:
 
 
 def _notice(record: Record, notes: Notes) -> Part:
-    data, kind = record.data, record.type
+    data: Any = record.data
+    kind = record.type
     if data.tid is UNSET:
         raise Rejected("IMC-2101", field="tid")
     if kind in WITH_OTHER and data.accid2 is UNSET:
@@ -176,19 +176,19 @@ def _notice(record: Record, notes: Notes) -> Part:
     who = data.accid if kind == JOIN else data.accid2 if kind in WITH_OTHER else None
     info = _info(data, notes) if kind == 107 else None
     _leftover(data, notes)
-    return Notice(NOTICE_KINDS[kind], who, info)  # type: ignore[arg-type]
+    return Notice(NOTICE_KINDS[kind], who, info)
 
 
-def _leftover(data: Data, notes: Notes) -> None:
+def _leftover(data: Any, notes: Notes) -> None:
     for key in ("body", "attach"):
         if getattr(data, key) not in (UNSET, "", None):
             notes.changes.append(("degraded", f"notice {key}"))
 
 
-def _info(data: Data, notes: Notes) -> dict[str, Any]:
+def _info(data: Any, notes: Notes) -> dict[str, Any]:
     if data.tinfo is UNSET:
         raise Rejected("IMC-2101", field="tinfo")
-    info = dict(data.tinfo)  # type: ignore[arg-type]
+    info = dict(data.tinfo)
     if info.get("tid") is None:
         notes.repairs.append("IMC-3012")
     elif values.whole(info["tid"], "tinfo.tid", notes) != data.tid:

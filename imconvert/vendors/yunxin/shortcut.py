@@ -30,7 +30,9 @@ from imconvert.vendors.yunxin.rules import ATTACH_USUAL, BODY_LIMIT, EXT_LIMIT
 _FILE = 6
 
 
-def shortcut(settings: Settings, accounts: Book, groups: Book, latest: int) -> Shortcut:
+def shortcut(  # noqa: C901 - one function on purpose, see Cost
+    settings: Settings, accounts: Book, groups: Book, latest: int
+) -> Shortcut:
     """The function that gives the label and the line of a record that can be written through, or None.
 
     It raises Rejected for ids that can't be used, as the writer does.
@@ -38,7 +40,7 @@ def shortcut(settings: Settings, accounts: Book, groups: Book, latest: int) -> S
     earliest, client_of = values.EARLIEST, CLIENT_NUMBERS.get
     custom = CUSTOM if settings["yunxin.custom_attach"] == "object" else -1
 
-    def write_through(raw: bytes) -> tuple[str, Line] | None:
+    def write_through(raw: bytes) -> tuple[str, Line] | None:  # noqa: C901
         try:
             record = decode_record(raw)
         except REFUSED:
@@ -108,5 +110,3 @@ def _canonical(attach: Any, kind: int) -> str | None:
         return None
     text = encode(found).decode()
     return text if len(text) <= ATTACH_USUAL else None
-
-
