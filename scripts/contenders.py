@@ -148,12 +148,17 @@ PLAIN_MEDIA = {"img": 1, "audio": 2, "voice": 2, "video": 3, "file": 6}
 # 1.9, arg_min 1.8, DELETE of the late ones 2, GROUP BY all four keys 1.0-1.2, COPY .. PARTITION_BY 2.4, two
 # parses and no table 2.8, lines put together as text without the nulls 1.4-1.8, no insertion order 1.1, both
 # COPYs at once 1.0-1.1. For Easemob's bodies: one json_transform of all, or ->> for each word: 1.0.
+#
+# `place` is numbered while reading. A table's rowid is no substitute: with two threads it is not input order, even
+# with preserve_insertion_order, as soon as files are longer than one read buffer (seen in 2.0.0: in a million
+# messages the later of two conflicting records was kept about a hundred times).
 
 DUCKDB_YUNXIN = f"""
     SELECT kind, msgid, lower(coalesce(accid, "from")) AS sender, lower("to") AS receiver, tid,
         createTime AS sent, clientType AS client, nullif(ext, '') AS ext, body, attach,
-        lower(accid2) AS accid2, tinfo
-    FROM (SELECT "type" AS kind, unnest(data) FROM read_json(FILES, format = 'newline_delimited',
+        lower(accid2) AS accid2, tinfo, place
+    FROM (SELECT "type" AS kind, unnest(data), row_number() OVER () AS place
+        FROM read_json(FILES, format = 'newline_delimited',
         ignore_errors = true, columns = {{"type": 'INTEGER', "data": 'STRUCT(msgid BIGINT, "from" VARCHAR,
             "to" VARCHAR, accid VARCHAR, tid BIGINT, createTime BIGINT, clientType INTEGER, ext VARCHAR,
             body VARCHAR, attach JSON, accid2 VARCHAR, tinfo JSON)'}}))
@@ -189,7 +194,7 @@ DUCKDB_EASEMOB = f"""
             ELSE to_json({{v: 1, kind: CASE word WHEN 'custom' THEN 'custom' WHEN 'cmd' THEN 'command'
                 WHEN 'combined' THEN 'combined' ELSE 'unknown' END, src: 'easemob', raw: item}})
             END AS attach,
-        NULL AS accid2, NULL AS tinfo
+        NULL AS accid2, NULL AS tinfo, place
     FROM (SELECT *, CASE WHEN contains(m.filename, '.') THEN split_part(m.filename, '.', -1) END AS suffix
     FROM (SELECT *, CASE WHEN word <> 'txt' THEN json_transform(item, '{{
             "url": "VARCHAR", "filename": "VARCHAR", "file_length": "BIGINT", "length": "DOUBLE",
@@ -199,7 +204,8 @@ DUCKDB_EASEMOB = f"""
     FROM (SELECT try_cast(msg_id AS BIGINT) AS msgid, lower(payload."from") AS sender,
             lower(payload."to") AS target, chat_type = 'groupchat' AS team, "timestamp" AS sent,
             nullif(nullif(payload.ext ->> '$', '{{}}'), '') AS ext, payload.bodies[1] AS item,
-            json_extract_string(item, ['$.type', '$.subType', '$.msg']) AS words
+            json_extract_string(item, ['$.type', '$.subType', '$.msg']) AS words,
+            row_number() OVER () AS place
         FROM read_json(FILES, format = 'newline_delimited', ignore_errors = true, columns = {{
             msg_id: 'VARCHAR', "timestamp": 'BIGINT', chat_type: 'VARCHAR', payload: 'STRUCT("from" VARCHAR,
             "to" VARCHAR, ext JSON, bodies JSON[], ack_message_id VARCHAR, edit_message_id VARCHAR)'}})
@@ -210,21 +216,21 @@ DUCKDB_STEPS = (
     f"""CREATE TEMP TABLE message AS
         SELECT * REPLACE (CASE WHEN sent < {SECONDS_END} THEN sent * 1000 ELSE sent END AS sent) FROM (SOURCE)
         WHERE msgid > 0 AND sent > 0 AND sender <> '' AND (tid IS NULL) <> (receiver IS NULL)""",
-    """CREATE TEMP TABLE late AS SELECT rowid AS place FROM message
+    """CREATE TEMP TABLE late AS SELECT place FROM message
         WHERE msgid IN (SELECT msgid FROM message GROUP BY msgid HAVING count(*) > 1)
-        QUALIFY row_number() OVER (PARTITION BY msgid, sender, receiver, tid, sent ORDER BY rowid) > 1""",
+        QUALIFY row_number() OVER (PARTITION BY msgid, sender, receiver, tid, sent ORDER BY place) > 1""",
     """COPY (SELECT kind AS "type", {'msgid': msgid, 'from': sender, 'to': receiver, 'createTime': sent,
             'clientType': client, 'ext': ext, 'body': body, 'attach': attach} AS data
-        FROM message WHERE tid IS NULL AND rowid NOT IN (FROM late)) TO 'OUT/p2p.txt' (FORMAT json)""",
+        FROM message WHERE tid IS NULL AND place NOT IN (FROM late)) TO 'OUT/p2p.txt' (FORMAT json)""",
     """COPY (SELECT kind AS "type", {'msgid': msgid, 'accid': sender, 'tid': tid, 'createTime': sent,
             'clientType': client, 'ext': ext, 'body': body, 'attach': attach, 'accid2': accid2,
             'tinfo': tinfo} AS data
-        FROM message WHERE tid IS NOT NULL AND rowid NOT IN (FROM late)) TO 'OUT/team.txt' (FORMAT json)""",
+        FROM message WHERE tid IS NOT NULL AND place NOT IN (FROM late)) TO 'OUT/team.txt' (FORMAT json)""",
 )
 
 
 def run_duckdb(vendor: str, files: Sequence[Path], out: Path, jobs: int) -> None:
-    """A table's rowid is input order. Null fields stay in the lines, as that is the fastest."""
+    """Lines keep null fields, as that is the fastest."""
     import duckdb
 
     source = {"yunxin": DUCKDB_YUNXIN, "easemob": DUCKDB_EASEMOB}[vendor]

@@ -13,6 +13,7 @@ import click
 from imconvert import __version__
 from imconvert.cli.msgs import msgs
 from imconvert.cli.options import language
+from imconvert.cli.pack import pack
 from imconvert.errors import ImconvertError
 
 
@@ -44,6 +45,7 @@ def cli() -> None:
 
 
 cli.add_command(msgs)
+cli.add_command(pack)
 
 
 def main() -> None:

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 from collections import OrderedDict
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert.work import Array, WorkFolder, place_of
+from imconvert.convert.work import ROW, ROW_MASK, STREAM_SHIFT, Array, WorkFolder, place_of, rows_at
 from imconvert.vendors.contract import KeyFields, Target
 
 MOST_OPEN = 24
-
-
-_ONE = struct.Struct("<QQQqQQ")
-_TWO = struct.Struct("<QQQqQQQQQqQQ")
-"""One ROW, and two of them."""
-
-
-class Row(NamedTuple):
-    """Where a line lies in its part, and number (from 0, in its piece), offset and input of its source record."""
-
-    begin: int
-    end: int
-    line: int
-    offset: int
-    file: int
+WINDOW = 16384
+DENSE = 512
+MOST_AT_ONCE = 1 << 19
+"""Open files; lines looked up at once; rows in a span for each wanted one, and at most, that are read in one go."""
 
 
 class LineReader:
@@ -56,45 +44,57 @@ class LineReader:
         self.files[segment, name] = found
         return found
 
-    def row(self, place: int) -> Row:
-        """The row of a line, and where the line begins in its part."""
-        where = place_of(place)
-        rows = self._file(where.segment, f"{self.target.streams[where.stream]}.rows")
-        if where.row:
-            begin, *_, end, line, offset, _, _, file = _TWO.unpack(rows.at((where.row - 1) * _ONE.size, _TWO.size))
-            return Row(begin, end, line, offset, file)
-        end, line, offset, _, _, file = _ONE.unpack(rows.at(0, _ONE.size))
-        return Row(0, end, line, offset, file)
+    def rows(self, places: Array) -> Array:
+        """The ROW of each place, in the order of `places`."""
+        found = np.empty(len(places), ROW)
+        owners = places >> np.uint64(STREAM_SHIFT)
+        for owner in np.unique(owners):
+            chosen = np.flatnonzero(owners == owner)
+            where = place_of(int(places[chosen[0]]))
+            file = self._file(where.segment, f"{self.target.streams[where.stream]}.rows")
+            found[chosen] = _picked(file, (places[chosen] & np.uint64(ROW_MASK)).astype(np.int64))
+        return found
 
-    def line(self, place: int, row: Row | None = None) -> bytes:
-        """A target line with its newline."""
+    def line(self, place: int, begin: int, length: int) -> bytes:
+        """A target line without its newline, from where its row says that it lies."""
         where = place_of(place)
-        row = row or self.row(place)
-        line = self._file(where.segment, self.target.streams[where.stream]).at(row.begin, row.end - row.begin)
+        line = self._file(where.segment, self.target.streams[where.stream]).at(begin, length)
         msgid = self.rekeyed.get(place)
         return line if msgid is None else self.target.with_msgid(line, msgid)
+
+    def lines(self, places: Array) -> Iterator[bytes]:
+        """The target lines of the places, in their order."""
+        for start in range(0, len(places), WINDOW):
+            some = places[start : start + WINDOW]
+            rows = self.rows(some)
+            yield from map(self.line, some.tolist(), rows["begin"].tolist(), rows["length"].tolist())
 
     def confirmed(self, rows: Array, losers: Array, winners: Array) -> tuple[Array, Array]:
         """Of pairs with equal hashes, those whose real keys are equal.
 
         Where a hash deceives, the lines are grouped by their real keys instead, the first of each group winning.
         """
-        places = rows["place"]
+        losing, winning = self.lines(rows["place"][losers]), self.lines(rows["place"][winners])
         real_losers: list[int] = []
         real_winners: list[int] = []
         leaders: dict[KeyFields, int] = {}
-        leader, leader_line = -1, b""
-        for loser, winner in zip(losers.tolist(), winners.tolist(), strict=True):
+        leader = -1
+        for loser, winner, line, leader_line in zip(losers.tolist(), winners.tolist(), losing, winning, strict=True):
             if winner != leader:
-                leader, leader_line = winner, self.line(int(places[winner]))
-                leaders = {}
-            line = self.line(int(places[loser]))
+                leader, leaders = winner, {}
             real = winner
             if line != leader_line:
-                key = self.target.read_key(line)
                 leaders = leaders or {self.target.read_key(leader_line): winner}
-                real = leaders.setdefault(key, loser)
+                real = leaders.setdefault(self.target.read_key(line), loser)
             if real != loser:
                 real_losers.append(loser)
                 real_winners.append(real)
         return np.array(real_losers, np.int64), np.array(real_winners, np.int64)
+
+
+def _picked(file: durable.Reader, numbers: Array) -> Array:
+    """The ROWs of these numbers: the whole span where they lie close, else one by one."""
+    low, high = int(numbers.min()), int(numbers.max()) + 1
+    if high - low <= max(DENSE * len(numbers), 1) and high - low <= MOST_AT_ONCE:
+        return np.asarray(rows_at(file, ROW, low, high)[numbers - low])
+    return np.concatenate([rows_at(file, ROW, number, number + 1) for number in numbers.tolist()])

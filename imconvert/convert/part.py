@@ -7,6 +7,7 @@ Cost: 48 bytes of disk for a row and 32 for a key, gone after the run.
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,14 @@ import numpy as np
 from imconvert import durable
 from imconvert.convert.work import BUCKETS, KEY, MOST_ROWS, ROW, Array, FileSum, WorkFolder, place_number
 from imconvert.errors import IntegrityError
-from imconvert.vendors.contract import Line
+from imconvert.vendors.contract import Columns
 
 RUN = 1 << 17
+
+
+def _integers(kind: str, numbers: list[int]) -> Array:
+    """A list as an array; by way of `array`, which is several times as fast as NumPy here."""
+    return np.frombuffer(array(kind, numbers), f"={kind}")
 
 
 class StreamPart:
@@ -30,33 +36,32 @@ class StreamPart:
         self.keep_lines = keep_lines
         self.end = 0
         self.count = 0
-        self.batch: list[Line] = []
-        self.sources: list[int] = []
+        self.columns = Columns()
 
     def flush(self, file: int, first: int, offsets: Array) -> Array | None:
-        """Write the batch; `sources` are indexes into `offsets`, record `first` being index 0. Gives its keys."""
-        batch = self.batch
-        if not batch:
+        """Write what gathered from a batch whose records lie at `offsets`, number `first` on; gives its keys."""
+        columns = self.columns
+        count = len(columns.lines)
+        if not count:
             return None
-        count = len(batch)
-        _, keys, data, digests, msgids, times = zip(*batch, strict=True)
         rows = np.empty(count, ROW)
-        sources = np.array(self.sources, np.int64)
-        ends = np.cumsum(np.fromiter(map(len, data), np.int64, count))
-        rows["end"] = ends + self.end
+        sources = _integers("q", columns.sources)
+        lengths = np.fromiter(map(len, columns.lines), np.int64, count)
+        ends = np.cumsum(lengths + 1)
+        rows["begin"] = ends - (lengths + 1) + self.end
+        rows["length"] = lengths
         rows["line"] = sources + first
         rows["offset"] = offsets[sources]
-        rows["time"] = np.array(times, np.int64)
-        rows["msgid"] = np.array(msgids, np.uint64)
+        rows["time"] = _integers("q", columns.times)
+        rows["msgid"] = _integers("Q", columns.msgids)
         rows["file"] = file
         self.rows.write(rows.tobytes())
         if self.keep_lines:
-            self.lines.write(b"".join(data))
+            self.lines.write(b"\n".join(columns.lines) + b"\n")
         self.end += int(ends[-1])
-        found = self._keys(b"".join(keys), b"".join(digests), count)
+        found = self._keys(b"".join(columns.keys), b"".join(columns.digests), count)
         self.count += count
-        self.batch.clear()
-        self.sources.clear()
+        self.columns = Columns()
         return found
 
     def _keys(self, hashed: bytes, digests: bytes, count: int) -> Array:

@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 
 from imconvert import durable
+from imconvert.convert.drops import EVERY_PLACE, Drops
 from imconvert.convert.lines import LineReader
 from imconvert.convert.part import bucket_counts
 from imconvert.convert.resolve import KeyFile
-from imconvert.convert.work import CONFLICT, DROP, KEY, REKEYED, Array, WorkFolder, read_rows
+from imconvert.convert.work import DROP, KEY, REKEYED, Array, WorkFolder, read_rows
 from imconvert.model import derived_id, key_of
 from imconvert.vendors.contract import Target
 
@@ -30,13 +31,12 @@ class Rekeyed:
         self.salts: dict[int, int] = {}
         self.round = 0
 
-    def again(self, drops: Array) -> bool:
-        """Derive numbers for the conflicts among `drops`; False if there are none."""
-        places = drops["place"][drops["kind"] == CONFLICT].tolist()
-        for place in places:
+    def again(self, conflicts: list[int]) -> bool:
+        """Derive numbers for the lines in conflict, given by place; False if there are none."""
+        for place in conflicts:
             self.salts[place] = self.salts.get(place, -1) + 1
-        self.round += bool(places)
-        return bool(places)
+        self.round += bool(conflicts)
+        return bool(conflicts)
 
     def files(self) -> tuple[Path, KeyFile] | None:
         """Write the new numbers, as DROP rows, and the new keys, for the next round of resolving."""
@@ -47,16 +47,23 @@ class Rekeyed:
         drops["place"] = drops["winner"] = keys["place"] = places
         drops["kind"] = REKEYED
         with LineReader(self.work, self.target) as reader:
-            for row, place in enumerate(places.tolist()):
-                drops["msgid"][row], key, digest = self._renumbered(reader.line(place), self.salts[place])
+            for row, (place, line) in enumerate(zip(places.tolist(), reader.lines(places), strict=True)):
+                drops["msgid"][row], key, digest = self._renumbered(line, self.salts[place])
                 keys["hi"][row], keys["lo"][row] = np.frombuffer(key, "<u8")
                 keys["digest"][row] = np.frombuffer(digest, "<u8")[0]
         return self._write(drops, keys[np.argsort(keys["hi"], kind="stable")])
 
-    def rows_but(self, dropped: Array) -> Array:
-        """The new numbers as DROP rows, but for lines that are dropped after all."""
+    def leave(self, number: int) -> int:
+        """Leave the new numbers of lines that are not dropped after all as partition `number`; 1 if there are any."""
+        if not self.salts:
+            return 0
         rows = read_rows(self.work.path / "rekeyed", DROP)
-        return rows[~np.isin(rows["place"], dropped)]
+        with durable.Reader(self.work.drops) as reader:
+            dropped = [w["place"] for w in Drops(reader).windows(*EVERY_PLACE)]
+        writer = durable.Writer(self.work.partition(number))
+        writer.write(rows[~np.isin(rows["place"], np.concatenate([*dropped, np.empty(0, "<u8")]))].tobytes())
+        writer.finish()
+        return 1
 
     def _renumbered(self, line: bytes, salt: int) -> tuple[int, bytes, bytes]:
         old = self.target.read_key(line)

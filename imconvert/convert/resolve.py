@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -81,7 +80,7 @@ def resolve_partition(job: ResolveJob, progress: Callable[[int], None]) -> FileS
     """Write the drops of one partition, sorted by place, to its drops file; gives the file's sum."""
     drops = _drops(job, progress)
     drops = drops[np.argsort(drops["place"], kind="stable")]
-    writer = durable.Writer(WorkFolder(job.work).drops(job.partition))
+    writer = durable.Writer(WorkFolder(job.work).partition(job.partition))
     writer.write(drops.tobytes())
     writer.finish()
     return FileSum(writer.size, writer.digest)
@@ -166,26 +165,3 @@ def _paired(rows: Array, suspects: Array) -> tuple[Array, Array]:
     opens[1:] = (hi[1:] != hi[:-1]) | (lo[1:] != lo[:-1])
     leaders = suspects[np.maximum.accumulate(np.where(opens, np.arange(len(suspects)), 0))]
     return suspects[~opens], leaders[~opens]
-
-
-def read_drops(work: WorkFolder, count: int, low: int, high: int) -> Array:
-    """The drops of all partitions whose place lies in [low, high), sorted by place."""
-    found: list[Any] = [np.empty(0, DROP)]
-    for partition in range(count):
-        with durable.Reader(work.drops(partition)) as reader:
-            total = reader.size // DROP.itemsize
-            start, stop = (_lower_bound(reader, total, bound) for bound in (low, high))
-            found.append(rows_at(reader, DROP, start, stop))
-    drops = np.concatenate(found)
-    return drops[np.argsort(drops["place"], kind="stable")]
-
-
-def _lower_bound(reader: durable.Reader, total: int, place: int) -> int:
-    low, high = 0, total
-    while low < high:
-        middle = (low + high) // 2
-        if int(rows_at(reader, DROP, middle, middle + 1)["place"][0]) < place:
-            low = middle + 1
-        else:
-            high = middle
-    return low

@@ -16,18 +16,19 @@ import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable
-from imconvert.convert import collide, ledger, manifest, maps, plan, publish
+from imconvert.convert import collide, drops, ledger, manifest, maps, plan, publish
+from imconvert.convert.drops import Drops
 from imconvert.convert.manifest import InputFacts, Labels, Manifest, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Pool
 from imconvert.convert.rekey import Rekeyed
-from imconvert.convert.resolve import KeyFile, ResolveJob, partitions, read_drops, resolve_partition
+from imconvert.convert.resolve import KeyFile, ResolveJob, partitions, resolve_partition
 from imconvert.convert.seal import SealJob, seal_segment
 from imconvert.convert.segment import MapJob, hash_of, map_segment
 from imconvert.convert.work import (
+    CONFLICT,
     REKEYED,
-    FileSum,
     PartMarker,
     Resolved,
     SealMarker,
@@ -200,10 +201,10 @@ class _Run:
             parts = self._map(refused)
         self._check_budget(parts, finished=True)
         basis = self._basis(parts)
-        resolved = self._resolve(parts, basis)
+        self._resolve(parts, basis)
         bases = _bases(parts)
-        names = self._shard_names(parts, resolved)
-        seals = self._seal(parts, resolved, basis, bases, names)
+        names = self._shard_names(parts)
+        seals = self._seal(parts, basis, bases, names)
         return self._publish(parts, seals, bases)
 
     def _phase(self, name: str, total: int) -> None:
@@ -278,10 +279,9 @@ class _Run:
         policy = f"{self.options.on_conflict} {self.options.keep_lines}".encode()
         return xxh3_64_hexdigest(b"".join(marker_bytes(part) for part in parts) + policy)
 
-    def _resolve(self, parts: list[PartMarker], basis: str) -> Resolved:
-        known = self.work.read_resolved(basis)
-        if known:
-            return known
+    def _resolve(self, parts: list[PartMarker], basis: str) -> None:
+        if self.work.read_resolved(basis):
+            return
         rows = sum(sum(part.rows) for part in parts)
         ranges = partitions(rows)
         self._phase("resolve", rows)
@@ -290,21 +290,22 @@ class _Run:
             for part in parts
         )
         rekeyed = Rekeyed(self.work, self.target)
-        while True:
-            sums = self._resolve_round(files, ranges, rekeyed)
-            if self.options.on_conflict != "rekey":
-                break
-            if not rekeyed.again(read_drops(self.work, len(ranges), 0, place_number(1 << 23, 0, 0))):
-                break
-        if rekeyed.salts:
-            sums |= self._add_rekeyed(rekeyed, len(ranges))
-        resolved = Resolved(basis, len(ranges) + bool(rekeyed.salts), bool(rekeyed.salts), sums)
+        self._resolve_round(files, ranges, rekeyed)
+        while self.options.on_conflict == "rekey" and rekeyed.again(self._conflicts()):
+            self._resolve_round(files, ranges, rekeyed)
+        count = len(ranges) + rekeyed.leave(len(ranges))
+        resolved = Resolved(basis, {self.work.drops.name: drops.merge(self.work, count)})
         durable.replace_file(self.work.resolved, marker_bytes(resolved))
-        return resolved
 
-    def _resolve_round(
-        self, files: tuple[KeyFile, ...], ranges: list[tuple[int, int]], rekeyed: Rekeyed
-    ) -> dict[str, FileSum]:
+    def _conflicts(self) -> list[int]:
+        with durable.Reader(self.work.drops) as reader:
+            return [
+                place
+                for rows in Drops(reader).windows(*drops.EVERY_PLACE)
+                for place in rows["place"][rows["kind"] == CONFLICT].tolist()
+            ]
+
+    def _resolve_round(self, files: tuple[KeyFile, ...], ranges: list[tuple[int, int]], rekeyed: Rekeyed) -> None:
         again = rekeyed.files()
         jobs = [
             ResolveJob(
@@ -321,36 +322,28 @@ class _Run:
             )
             for number, (first, stop) in enumerate(ranges)
         ]
-        return {self.work.drops(number).name: found for number, found in self.pool.run(resolve_partition, jobs)}
+        for _ in self.pool.run(resolve_partition, jobs):
+            pass
+        drops.merge(self.work, len(jobs))
 
-    def _add_rekeyed(self, rekeyed: Rekeyed, count: int) -> dict[str, FileSum]:
-        """The lines that got new numbers become one more file of drops, but for those that were dropped after all."""
-        dropped = read_drops(self.work, count, 0, place_number(1 << 23, 0, 0))["place"]
-        path = self.work.drops(count)
-        rows = rekeyed.rows_but(dropped)
-        writer = durable.Writer(path)
-        writer.write(rows.tobytes())
-        writer.finish()
-        return {path.name: FileSum(writer.size, writer.digest)}
-
-    def _shard_names(self, parts: list[PartMarker], resolved: Resolved) -> dict[int, dict[str, str]]:
+    def _shard_names(self, parts: list[PartMarker]) -> dict[int, dict[str, str]]:
         """Consecutive names for the shards of each stream, in input order; streams left empty get none."""
         numbers = dict.fromkeys(self.target.streams, 0)
         names: dict[int, dict[str, str]] = {}
-        for part in parts:
-            names[part.segment] = {}
-            for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
-                low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
-                drops = read_drops(self.work, resolved.partitions, low, high)
-                if rows > int(np.count_nonzero(drops["kind"] != REKEYED)):
-                    numbers[name] += 1
-                    names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
+        with durable.Reader(self.work.drops) as reader:
+            for part in parts:
+                names[part.segment] = {}
+                for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
+                    low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
+                    kinds = (window["kind"] for window in Drops(reader).windows(low, high))
+                    if rows > sum(int(np.count_nonzero(kind != REKEYED)) for kind in kinds):
+                        numbers[name] += 1
+                        names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
         return names
 
     def _seal(
         self,
         parts: list[PartMarker],
-        resolved: Resolved,
         basis: str,
         bases: dict[tuple[int, int], int],
         names: dict[int, dict[str, str]],
@@ -366,7 +359,6 @@ class _Run:
                 work=self.work.path,
                 target=self.plan.target,
                 segment=part.segment,
-                partitions=resolved.partitions,
                 shards=names[part.segment],
                 bases=bases,
                 labels=labels,

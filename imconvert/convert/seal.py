@@ -8,7 +8,7 @@ whole run is published, so that sealing again gives the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,12 @@ from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable
 from imconvert.convert import index
-from imconvert.convert.lines import LineReader, Row
-from imconvert.convert.resolve import read_drops
+from imconvert.convert.drops import Drops
+from imconvert.convert.lines import WINDOW, LineReader
 from imconvert.convert.work import (
     CONFLICT,
     DUPLICATE,
+    MOST_ROWS,
     REKEYED,
     ROW,
     Array,
@@ -53,7 +54,6 @@ class SealJob:
     work: Path
     target: str
     segment: int
-    partitions: int
     shards: dict[str, str]
     bases: dict[tuple[int, int], int]
     labels: dict[int, str]
@@ -107,16 +107,20 @@ class _Sealer:
     def _stream(self, number: int, stream: str, progress: Callable[[int], None]) -> ShardFacts | None:
         job = self.job
         low = place_number(job.segment, number, 0)
-        drops = read_drops(self.work, job.partitions, low, place_number(job.segment, number + 1, 0))
-        self._tell(drops)
-        name = job.shards.get(stream)
-        if name is None:
-            return None
+        with durable.Reader(self.work.drops) as reader:
+            drops = Drops(reader)
+            for window in drops.windows(low, place_number(job.segment, number + 1, 0), size=WINDOW):
+                self._tell(window)
+            name = job.shards.get(stream)
+            return self._shard(name, stream, drops, low, progress) if name else None
+
+    def _shard(self, name: str, stream: str, drops: Drops, low: int, progress: Callable[[int], None]) -> ShardFacts:
         sums = durable.Sums()
         seen = _both(sums.add, progress)
         origins = index.Builder()
         target = self.work.path / name
-        self._write(target, stream, self._pieces(stream, drops, low, origins), seen, unchanged=not len(drops))
+        unchanged = drops.bound(low) == drops.bound(low + MOST_ROWS)
+        self._write(target, stream, self._pieces(stream, drops, low, origins), seen, unchanged=unchanged)
         packed = origins.to_bytes()
         durable.replace_file(self.work.path / index.name_of(name), packed)
         self.sums += [
@@ -148,15 +152,13 @@ class _Sealer:
         else:
             durable.write_pieces(target, pieces, seen=seen)
 
-    def _pieces(self, stream: str, drops: Array, low: int, origins: index.Builder) -> Iterator[durable.Piece]:
+    def _pieces(self, stream: str, drops: Drops, low: int, origins: index.Builder) -> Iterator[durable.Piece]:
         """What the shard consists of: ranges of the part without the dropped lines, and lines with new numbers."""
         part = self.work.part(self.job.segment, stream)
-        places = drops["place"] - np.uint64(low)
-        begin = 0
         for first, rows in row_windows(self.work.part(self.job.segment, f"{stream}.rows"), ROW):
-            here = drops[np.searchsorted(places, first) : np.searchsorted(places, first + len(rows))]
-            changed = (here["place"] - np.uint64(low)).astype(np.int64) - first
-            begin = yield from _window(part, rows, here, changed, begin, self.target)
+            here = drops.between(low + first, low + first + len(rows))
+            changed = (here["place"] - np.uint64(low + first)).astype(np.int64)
+            yield from _window(part, rows, here, changed, self.target)
             rows = rows.copy()
             new = here["kind"] == REKEYED
             rows["msgid"][changed[new]] = here["msgid"][new]
@@ -173,31 +175,34 @@ class _Sealer:
 
     def _tell(self, drops: Array) -> None:
         """Count the drops by input, and write a line for each to its side file."""
-        if not len(drops):
-            return
         with LineReader(self.work, self.target) as reader:
-            for place, winner, kind, _ in drops.tolist():
-                row = reader.row(place)
-                self.counts[kind][row.file] = self.counts[kind].get(row.file, 0) + 1
+            rows = reader.rows(drops["place"])
+            winners = reader.rows(drops["winner"])
+            for drop, row, winner in zip(drops.tolist(), rows.tolist(), winners.tolist(), strict=True):
+                kind, file = drop[2], row[-1]
+                self.counts[kind][file] = self.counts[kind].get(file, 0) + 1
                 if kind in SIDES:
-                    self._side(reader, place, row, winner, kind)
+                    self._side(reader, drop, row, winner)
 
-    def _side(self, reader: LineReader, place: int, row: Row, winner: int, kind: int) -> None:
+    def _side(self, reader: LineReader, drop: tuple[int, ...], row: tuple[int, ...], winner: tuple[int, ...]) -> None:
+        place, kept, kind, _ = drop
         code = SIDES[kind][1]
-        line = reader.line(place, row)
+        line = reader.line(place, row[0], row[5])
         found: dict[str, Any] = {"code": code, **self._place(place, row)}
         if kind == CONFLICT:
             found |= {"why": cause_of(code), "remedy": remedy_of(code)}
-        kept = reader.row(winner)
-        found |= {"key": self.target.read_key(line)._asdict(), "kept": self._place(winner, kept)}
+        found |= {"key": self.target.read_key(line)._asdict(), "kept": self._place(kept, winner)}
         if kind == CONFLICT:
-            found |= {"message": msgspec.Raw(line), "kept_message": msgspec.Raw(reader.line(winner, kept))}
+            kept_line = reader.line(kept, winner[0], winner[5])
+            found |= {"message": msgspec.Raw(line), "kept_message": msgspec.Raw(kept_line)}
         self.examples.setdefault(code, {name: found[name] for name in ("file", "line", "key", "kept")})
-        self.sides[kind].write(msgspec.json.encode(found).replace(b"\n", b"") + b"\n")
+        self.sides[kind].write(msgspec.json.encode(found) + b"\n")
 
-    def _place(self, place: int, row: Row) -> dict[str, Any]:
-        line = row.line + self.job.bases.get((place_of(place).segment, row.file), 0) + 1
-        return {"file": self.job.labels[row.file], "line": line, "offset": row.offset}
+    def _place(self, place: int, row: tuple[int, ...]) -> dict[str, Any]:
+        """Where a line came from, for people; `row` is its ROW."""
+        _, line, offset, _, _, _, file = row
+        line += self.job.bases.get((place_of(place).segment, file), 0) + 1
+        return {"file": self.job.labels[file], "line": line, "offset": offset}
 
     def _located(self, name: str) -> tuple[Path, FileSum]:
         """Copy rejects or skips with their record numbers counted from 1 in the whole file."""
@@ -211,21 +216,17 @@ class _Sealer:
         return writer.path, FileSum(writer.size, writer.digest)
 
 
-def _window(
-    part: Path, rows: Array, drops: Array, changed: Array, begin: int, target: Target
-) -> Generator[durable.Piece, None, int]:
-    """The pieces of one window of rows whose lines begin at byte `begin`; returns where they end."""
+def _window(part: Path, rows: Array, drops: Array, changed: Array, target: Target) -> Iterator[durable.Piece]:
+    """The pieces of one window of rows: what lies between the changed ones, and lines with new numbers."""
+    begin = int(rows["begin"][0])
     for drop, row in zip(drops, changed.tolist(), strict=True):
-        start = int(rows["end"][row - 1]) if row else begin
-        stop = int(rows["end"][row])
+        start, length = int(rows["begin"][row]), int(rows["length"][row])
         yield durable.Range(part, begin, start)
         if drop["kind"] == REKEYED:
             with durable.Reader(part) as reader:
-                yield target.with_msgid(reader.at(start, stop - start), int(drop["msgid"]))
-        begin = stop
-    end = int(rows["end"][-1]) if len(rows) else begin
-    yield durable.Range(part, begin, end)
-    return end
+                yield target.with_msgid(reader.at(start, length), int(drop["msgid"])) + b"\n"
+        begin = start + length + 1
+    yield durable.Range(part, begin, int(rows["begin"][-1]) + int(rows["length"][-1]) + 1)
 
 
 def _both(add: Callable[[bytes], None], progress: Callable[[int], None]) -> Callable[[bytes], None]:

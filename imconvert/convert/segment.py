@@ -31,7 +31,7 @@ from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
 from imconvert.vendors import BY_NAME, TARGETS
-from imconvert.vendors.contract import Book, Line, Read, Write
+from imconvert.vendors.contract import Book, Read, Write
 
 Progress = Callable[[int], None]
 
@@ -126,48 +126,49 @@ class _Mapper:
         except InputError as why:
             counts.error = (why.code, dict(why.values))
 
-    def batch(self, batch: Batch, counts: PieceCounts) -> None:  # noqa: C901 - the hot loop
-        """The hot loop: one pass over the records of a batch."""
-        read, write, through, notes = self.read, self.write, self.through, self.notes
-        repairs, changes, strict = notes.repairs, notes.changes, self.job.strict
-        streams = {name: (stream.batch, stream.sources) for name, stream in self.part.streams.items()}
+    def batch(self, batch: Batch, counts: PieceCounts) -> None:
+        """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
+        columns = [stream.columns for stream in self.part.streams.values()]
         kinds = self.tally.kinds
-        index = -1
-        for raw in batch.records:
-            index += 1
+
+        def record(index: int, raw: bytes) -> None:
             try:
-                if through is not None and (found := through(raw)):
-                    label, line = found
-                    lines: list[Line] | tuple[Line] = (line,)
-                else:
-                    if not raw or index in batch.lengths:
-                        self._odd(batch, index, raw, counts)
-                        continue
-                    message = read(raw)
-                    if message.__class__ is Skip:
-                        self._skip(batch, index, raw, message, counts)
-                        continue
-                    lines = write(message)  # type: ignore[arg-type]
-                    label = label_of(message.parts[0])  # type: ignore[union-attr]
-                if repairs and strict:
-                    raise Rejected(repairs[0])
+                self._record(batch, index, raw, counts)
             except Rejected as why:
                 self._reject(batch, index, raw, why, counts)
-                continue
-            if repairs or changes:
-                self._note(label, counts.file, counts.read + index)
-            kinds[label] = kinds.get(label, 0) + 1
-            for line in lines:
-                kept, sources = streams[line[0]]
-                kept.append(line)
-                sources.append(index)
-            if len(lines) > 1:
-                counts.split += len(lines) - 1
+
+        if self.through and not batch.lengths:
+            for label, number in self.through(batch.records, columns, record).items():
+                kinds[label] = kinds.get(label, 0) + number
+        else:
+            for index, raw in enumerate(batch.records):
+                record(index, raw)
         if batch.crlf:
             count(self.tally.repairs, "IMC-3002", counts.file, counts.read, times=batch.crlf)
-        counts.lines += sum(len(kept) for kept, _ in streams.values())
+        counts.lines += sum(len(found.lines) for found in columns)
         self.part.flush(counts.file, batch.first, batch.offsets)
         counts.read += len(batch.records)
+
+    def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
+        """Read and write one record. Raises Rejected."""
+        if not raw or index in batch.lengths:
+            return self._odd(batch, index, raw, counts)
+        notes = self.notes
+        message = self.read(raw)
+        if isinstance(message, Skip):
+            return self._skip(batch, index, raw, message, counts)
+        lines = self.write(message)
+        if notes.repairs and self.job.strict:
+            raise Rejected(notes.repairs[0])
+        label = label_of(message.parts[0])
+        if notes.repairs or notes.changes:
+            self._note(label, counts.file, counts.read + index)
+        self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1
+        streams = self.part.streams
+        for line in lines:
+            streams[line.stream].columns.add(line, index)
+        counts.split += len(lines) - 1
+        return None
 
     def _odd(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """A blank line, or a record beyond the limit."""
@@ -190,7 +191,7 @@ class _Mapper:
         text = why.why()
         count(self.tally.rejects, why.code, counts.file, line, text)
         offset = int(batch.offsets[index])
-        self.part.rejects.write(self._record(why.code, counts.file, line, offset, text, raw))
+        self.part.rejects.write(self._located(why.code, counts.file, line, offset, text, raw))
 
     def _skip(self, batch: Batch, index: int, raw: bytes, skip: Skip, counts: PieceCounts) -> None:
         self.notes.clear()
@@ -200,9 +201,9 @@ class _Mapper:
         count(self.tally.skipped, skip.code, counts.file, line, text)
         offset = int(batch.offsets[index])
         more: dict[str, Any] = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
-        self.part.skipped.write(self._record(skip.code, counts.file, line, offset, text, raw, more))
+        self.part.skipped.write(self._located(skip.code, counts.file, line, offset, text, raw, more))
 
-    def _record(
+    def _located(
         self, code: str, file: int, line: int, offset: int, why: str, raw: bytes, more: dict[str, Any] | None = None
     ) -> bytes:
         """A line for rejects or skips; its `line` counts from 0 in the piece until it is sealed."""

@@ -21,9 +21,19 @@ from imconvert import durable
 
 Array = NDArray[Any]
 
-ROW = np.dtype([("end", "<u8"), ("line", "<u8"), ("offset", "<u8"), ("time", "<i8"), ("msgid", "<u8"), ("file", "<u8")])
-"""Of one target line: where it ends in its part; number (from 0, in its piece) and byte offset of its source
-record; time in ms; message number; input number."""
+ROW = np.dtype(
+    [
+        ("begin", "<u8"),
+        ("line", "<u8"),
+        ("offset", "<u8"),
+        ("time", "<i8"),
+        ("msgid", "<u8"),
+        ("length", "<u4"),
+        ("file", "<u4"),
+    ]
+)
+"""Of one target line: where it begins in its part, and its length without the newline; number (from 0, in its piece)
+and byte offset of its source record; time in ms; message number; input number."""
 
 KEY = np.dtype([("hi", "<u8"), ("lo", "<u8"), ("digest", "<u8"), ("place", "<u8")])
 """Of one target line: xxh3-128 of its key, xxh3-64 of its content, its place."""
@@ -40,9 +50,9 @@ IDS = np.dtype([("target", "<u8"), ("source", "<u8")])
 BUCKET_BITS = 12
 BUCKETS = 1 << BUCKET_BITS
 
-_SEGMENT_SHIFT, _STREAM_SHIFT = 40, 36
-_ROW_MASK = (1 << _STREAM_SHIFT) - 1
-MOST_ROWS = 1 << _STREAM_SHIFT
+_SEGMENT_SHIFT, STREAM_SHIFT = 40, 36
+ROW_MASK = (1 << STREAM_SHIFT) - 1
+MOST_ROWS = 1 << STREAM_SHIFT
 
 
 class Place(NamedTuple):
@@ -54,11 +64,11 @@ class Place(NamedTuple):
 
 
 def place_number(segment: int, stream: int, row: int) -> int:
-    return segment << _SEGMENT_SHIFT | stream << _STREAM_SHIFT | row
+    return segment << _SEGMENT_SHIFT | stream << STREAM_SHIFT | row
 
 
 def place_of(number: int) -> Place:
-    return Place(number >> _SEGMENT_SHIFT, number >> _STREAM_SHIFT & 0xF, number & _ROW_MASK)
+    return Place(number >> _SEGMENT_SHIFT, number >> STREAM_SHIFT & 0xF, number & ROW_MASK)
 
 
 class FileSum(Struct, frozen=True):
@@ -131,8 +141,6 @@ class Resolved(Struct):
     """What resolving gave: `basis` names the parts and the policy it was done for."""
 
     basis: str
-    partitions: int
-    rekeyed: bool
     files: dict[str, FileSum]
 
 
@@ -180,8 +188,12 @@ class WorkFolder:
     def seal(self, segment: int, name: str) -> Path:
         return self.path / f"seal-{segment:05}.{name}"
 
-    def drops(self, partition: int) -> Path:
-        return self.path / f"drops-{partition:05}"
+    @property
+    def drops(self) -> Path:
+        return self.path / "drops"
+
+    def partition(self, number: int) -> Path:
+        return self.path / f"partition-{number:05}"
 
     def read_part(self, segment: int) -> PartMarker | None:
         """The marker of a mapped segment, if it is there and every file it names is as it says."""

@@ -66,6 +66,12 @@ _USAGE = (
     _entry("IMC-1015", "bad-replay-line", "This is no line of a rejects file: {why}.",
            "Keep the fields file, line, offset and raw of each line, and change only raw.",
            "不是有效的 rejects 行：{why}。", "请保留每行的 file、line、offset、raw 字段，只修改 raw。"),
+    _entry("IMC-1016", "not-handed-over", "Messages for {target} are not handed over as files.",
+           "Load them with imconvert load.",
+           "面向 {target} 的消息不以文件方式交付。", "请用 imconvert load 导入。"),
+    _entry("IMC-1017", "no-space", "{needed} bytes have to be written, but only {free} are free.",
+           "Free the disk, or choose a folder on another one; nothing was copied.",
+           "需要写入 {needed} 字节，但仅剩 {free} 字节可用。", "请释放磁盘空间或选择其他磁盘上的目录；尚未复制任何内容。"),
 )
 
 _REJECTS = (
@@ -237,6 +243,12 @@ _STOPS = (
     _entry("IMC-6004", "write-failed", "A file could not be written: {why}.",
            "Free the disk or mend its rights; the same command resumes.",
            "写文件失败：{why}。", "请释放磁盘空间或修正权限；重复同一命令即可继续。"),
+    _entry("IMC-6005", "bad-copy", "The copy of {shard} is not what was copied.",
+           "Check memory and disk; the same command copies it again.",
+           "{shard} 的副本与原文件不一致。", "请检查内存和磁盘；重复同一命令会重新复制。"),
+    _entry("IMC-6006", "damaged-handover", "The finished hand-over file has {found} bytes, not {expected}.",
+           "Bring the file back, or remove the folder and pack again.",
+           "已完成的交付文件为 {found} 字节，应为 {expected} 字节。", "请恢复该文件，或删除该目录后重新打包。"),
 )
 
 _LEFT_OUT = (

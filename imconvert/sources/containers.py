@@ -53,7 +53,7 @@ class Limits:
     grace: int = 16 * MIB
     entries: int = 100_000
     """Entries of a zip."""
-    block: int = MIB
+    block: int = MIB // 4
     """Bytes handed out at once at most."""
     read: int = 1 << 16
     """Packed bytes given to an unpacker at once."""
@@ -122,7 +122,7 @@ def read_range(
     start: int,
     stop: int,
     *,
-    block: int = MIB,
+    block: int = MIB // 4,
     progress: Callable[[int], None] = ignore,
 ) -> Iterator[bytes]:
     """The bytes from `start` to before `stop` of a plain file."""

@@ -113,7 +113,12 @@ def _line_batch(carry: Carry, data: bytes, offset: int, number: int) -> Batch:
     offsets[0] = offset
     np.cumsum(sizes[:-1] + 1, out=offsets[1:])
     offsets[1:] += offset
-    return Batch(records, offsets, number, lengths, crlf=data.count(b"\r\n") + data.endswith(b"\r"))
+    return Batch(records, offsets, number, lengths, crlf=_crlf(data))
+
+
+def _crlf(data: bytes) -> int:
+    """How many lines end in CR; most files have no CR at all, and one byte is found much faster than two."""
+    return data.count(b"\r\n") + data.endswith(b"\r") if b"\r" in data else 0
 
 
 def line_range(

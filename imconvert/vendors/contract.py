@@ -6,7 +6,7 @@ once per segment, from settings, books and the notes they write to; after that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,12 +26,44 @@ class KeyFields(NamedTuple):
     time: int
 
 
-Line = tuple[str, bytes, bytes, bytes, int, int]
-"""One target line: its stream, 16-byte key, bytes with the newline, xxh3-64 of its canonical content, message
-number, time in ms. A plain tuple, because there is one for each message."""
+class Line(NamedTuple):
+    """One target line without its newline: stream, 16-byte key, bytes, xxh3-64 of its canonical content, id, time."""
+
+    stream: str
+    key: bytes
+    data: bytes
+    digest: bytes
+    msgid: int
+    time: int
+
+
+class Columns:
+    """The lines of one stream that gather from a batch, as columns; `sources` are the numbers of their records."""
+
+    __slots__ = ("digests", "keys", "lines", "msgids", "sources", "times")
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.keys: list[bytes] = []
+        self.digests: list[bytes] = []
+        self.msgids: list[int] = []
+        self.times: list[int] = []
+        self.sources: list[int] = []
+
+    def add(self, line: Line, source: int) -> None:
+        self.lines.append(line.data)
+        self.keys.append(line.key)
+        self.digests.append(line.digest)
+        self.msgids.append(line.msgid)
+        self.times.append(line.time)
+        self.sources.append(source)
+
+
+Shortcut = Callable[[Sequence[bytes], Sequence[Columns], Callable[[int, bytes], None]], dict[str, int]]
+"""Writes a batch of records without making messages of them: `(records, streams, otherwise)`. A record that has to
+be looked at more closely is left to `otherwise(number, raw)`, in its turn. Gives the count of the others by label."""
 
 Write = Callable[[Message], list[Line]]
-Shortcut = Callable[[bytes], "tuple[str, Line] | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +115,26 @@ class Book(dict[str, Any]):
             self.noted()
             return known
         try:
-            return self._learn(source)
+            target = self._learn(source)
         except Rejected:
             self.missing[source] = self.missing.get(source, 0) + 1
             raise
+        if source in self.folded:
+            self.noted()
+        return target
+
+    def learn(self, source: str) -> Any:
+        """The target of an id met for the first time. Raises KeyError where it is folded, refused or no text."""
+        if source.__class__ is not str:
+            raise KeyError(source)
+        if source not in self.folded:
+            try:
+                self._learn(source)
+            except Rejected as why:
+                raise KeyError(source) from why
+        if source in self.folded:
+            raise KeyError(source)
+        return self[source]
 
     def _learn(self, source: str) -> Any:
         mapped = self.map.get(source)
@@ -102,7 +150,6 @@ class Book(dict[str, Any]):
             self[source] = target
         else:
             self.folded[source] = target
-            self.noted()
         return target
 
 

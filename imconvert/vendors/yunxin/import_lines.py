@@ -67,9 +67,9 @@ def _line(message: Message, sender: str, target: Any, pack: _Packer) -> Line:
 
 def finished(record: Record, stream: str, key: bytes, time: int) -> Line:
     """The line of a record whose fields are canonical."""
-    line = encode(record) + b"\n"
+    line = encode(record)
     digest = xxh3_64_digest(line if record.type < CUSTOM else encode_sorted(record))
-    return stream, key, line, digest, record.data.msgid, time
+    return Line(stream, key, line, digest, record.data.msgid, time)
 
 
 def _pieces(message: Message, notes: Notes) -> list[Message]:
@@ -230,7 +230,7 @@ def digest_of(line: bytes) -> bytes:
 
 
 def with_msgid(line: bytes, msgid: int) -> bytes:
-    """The line with another message number."""
+    """The line with another message number, both without their newline."""
     record = _decode_any(line)
     record["data"]["msgid"] = msgid
-    return encode(record) + b"\n"
+    return encode(record)
