@@ -21,8 +21,8 @@ WORDS = {
         "give": "Give the vendor the files and {sheet}; {record} is the same for programs.",
         "appkey": "The AppKey is still to be filled in: {sheet}, or repeat with --appkey KEY.",
         "roaming": "Roaming is still to be decided: {sheet}, or repeat with --roaming yes|no.",
-        "left": "{count:,} records are not in it; {sheet} says why and where they are.",
-        "inputs": "{count:,} inputs of the conversion could not be read whole.",
+        "left": "Records that are not in it: {count:,}; {sheet} says why and where they are.",
+        "inputs": "Inputs of the conversion that could not be read whole: {count:,}.",
     },
     "zh": {
         "again": "该交付此前已完成，本次未做任何操作。", "lines": "行数", "bytes": "字节",

@@ -193,18 +193,21 @@ def _refuse_other(folder: Path, theirs: Begun, ours: Begun) -> None:
 
 
 def _answered(wanted: Request, known: Handover, sheet: Sheet, *, again: bool) -> Outcome:
-    """The finished hand-over, with AppKey and roaming as they are given now; the sheet is renewed if they changed."""
+    """The finished hand-over, with AppKey and roaming as they are given now.
+
+    The sheet is renewed if they changed or if it is gone, and else left alone: people write on it.
+    """
     folder = wanted.folder
     for file in known.files:
         size = durable.size_of(folder / file.name)
         if size != file.bytes:
             raise IntegrityError("IMC-6006", str(folder / file.name), found=size, expected=file.bytes)
     new = msgspec.structs.replace(known, appkey=wanted.appkey or known.appkey, roaming=wanted.roaming or known.roaming)
-    for path, data in ((folder / SHEET, sheet(new)), (folder / RECORD, to_bytes(new))):
-        if durable.read_file(path) != data:
-            again = False
-            durable.replace_file(path, data)
-    return Outcome(new, again)
+    if new == known and durable.exists(folder / SHEET):
+        return Outcome(new, again)
+    durable.replace_file(folder / SHEET, sheet(new))
+    durable.replace_file(folder / RECORD, to_bytes(new))
+    return Outcome(new, again=False)
 
 
 def _begin(work: Path, begun: Begun) -> None:
@@ -354,7 +357,7 @@ class _Packer:
             roaming=self.wanted.roaming,
             streams=found.streams,
             files=files,
-            kinds={kind: row.messages for kind, row in found.fidelity.items()},
+            kinds={kind: row.messages for kind, row in found.fidelity.items() if row.messages},
             left_out={name: getattr(totals, name) for name in LEFT_OUT},
             inputs_not_read_whole=sum(1 for source in found.inputs if source.error),
         )

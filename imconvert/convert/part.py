@@ -15,6 +15,7 @@ import numpy as np
 from imconvert import durable
 from imconvert.convert.work import BUCKETS, KEY, MOST_ROWS, ROW, Array, FileSum, WorkFolder, place_number
 from imconvert.errors import IntegrityError
+from imconvert.sources.records import Batch
 from imconvert.vendors.contract import Columns
 
 RUN = 1 << 17
@@ -38,8 +39,8 @@ class StreamPart:
         self.count = 0
         self.columns = Columns()
 
-    def flush(self, file: int, first: int, offsets: Array) -> Array | None:
-        """Write what gathered from a batch whose records lie at `offsets`, number `first` on; gives its keys."""
+    def flush(self, file: int, batch: Batch) -> Array | None:
+        """Write what gathered from a batch; gives its keys."""
         columns = self.columns
         count = len(columns.lines)
         if not count:
@@ -50,8 +51,8 @@ class StreamPart:
         ends = np.cumsum(lengths + 1)
         rows["begin"] = ends - (lengths + 1) + self.end
         rows["length"] = lengths
-        rows["line"] = sources + first
-        rows["offset"] = offsets[sources]
+        rows["line"] = sources + batch.first if batch.numbers is None else batch.numbers[sources]
+        rows["offset"] = batch.offsets[sources]
         rows["time"] = _integers("q", columns.times)
         rows["msgid"] = _integers("Q", columns.msgids)
         rows["file"] = file
@@ -123,10 +124,10 @@ class Part:
         self.ids = durable.Writer(work.part(segment, "ids"))
         self.missing = durable.Writer(work.part(segment, "missing"))
 
-    def flush(self, file: int, first: int, offsets: Array) -> None:
+    def flush(self, file: int, batch: Batch) -> None:
         """Write what the streams gathered from one batch of records."""
         for stream in self.streams.values():
-            keys = stream.flush(file, first, offsets)
+            keys = stream.flush(file, batch)
             if keys is not None:
                 self.keys.add(keys)
 

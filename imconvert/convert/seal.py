@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable
 from imconvert.convert import index
@@ -117,16 +116,13 @@ class _Sealer:
     def _shard(self, name: str, stream: str, drops: Drops, low: int, progress: Callable[[int], None]) -> ShardFacts:
         sums = durable.Sums()
         seen = _both(sums.add, progress)
-        origins = index.Builder()
+        beside = durable.Writer(self.work.path / index.name_of(name))
+        origins = index.Builder(beside)
         target = self.work.path / name
         unchanged = drops.bound(low) == drops.bound(low + MOST_ROWS)
         self._write(target, stream, self._pieces(stream, drops, low, origins), seen, unchanged=unchanged)
-        packed = origins.to_bytes()
-        durable.replace_file(self.work.path / index.name_of(name), packed)
-        self.sums += [
-            (target, FileSum(sums.size, sums.xxh3)),
-            (self.work.path / index.name_of(name), FileSum(len(packed), xxh3_64_hexdigest(packed))),
-        ]
+        beside.finish(sync=True)
+        self.sums += [(target, FileSum(sums.size, sums.xxh3)), (beside.path, FileSum(beside.size, beside.digest))]
         for file, count in origins.files.items():
             self.written[file] = self.written.get(file, 0) + count
         if sums.lines != origins.count:

@@ -146,7 +146,7 @@ class _Mapper:
         if batch.crlf:
             count(self.tally.repairs, "IMC-3002", counts.file, counts.read, times=batch.crlf)
         counts.lines += sum(len(found.lines) for found in columns)
-        self.part.flush(counts.file, batch.first, batch.offsets)
+        self.part.flush(counts.file, batch)
         counts.read += len(batch.records)
 
     def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
@@ -162,7 +162,7 @@ class _Mapper:
             raise Rejected(notes.repairs[0])
         label = label_of(message.parts[0])
         if notes.repairs or notes.changes:
-            self._note(label, counts.file, counts.read + index)
+            self._note(label, counts.file, batch.number(index))
         self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1
         streams = self.part.streams
         for line in lines:
@@ -174,7 +174,7 @@ class _Mapper:
         """A blank line, or a record beyond the limit."""
         if not raw:
             counts.skipped += 1
-            count(self.tally.skipped, "IMC-8101", counts.file, counts.read + index)
+            count(self.tally.skipped, "IMC-8101", counts.file, batch.number(index))
             return
         why = Rejected("IMC-2003", length=batch.lengths[index], limit=RECORD_LIMIT, kept=KEPT)
         self._reject(batch, index, raw, why, counts)
@@ -186,7 +186,7 @@ class _Mapper:
             return
         if batch.open_end and index == len(batch.records) - 1 and why.code in ("IMC-2001", "IMC-2002"):
             why = Rejected("IMC-2005")
-        line = counts.read + index
+        line = batch.number(index)
         counts.rejected += 1
         text = why.why()
         count(self.tally.rejects, why.code, counts.file, line, text)
@@ -195,7 +195,7 @@ class _Mapper:
 
     def _skip(self, batch: Batch, index: int, raw: bytes, skip: Skip, counts: PieceCounts) -> None:
         self.notes.clear()
-        line = counts.read + index
+        line = batch.number(index)
         counts.skipped += 1
         text = cause_of(skip.code, skip.values)
         count(self.tally.skipped, skip.code, counts.file, line, text)

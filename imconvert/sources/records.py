@@ -33,7 +33,8 @@ class Batch(NamedTuple):
     """Records in input order: raw bytes, byte offset of each in the content, number of the first, from 0.
 
     `lengths` holds the true length of records that were cut to KEPT bytes, by index. `open_end` says that the last
-    record was ended by the end of the input, not by a separator. `crlf` counts lines that ended in CRLF.
+    record was ended by the end of the input, not by a separator. `crlf` counts lines that ended in CRLF. `numbers`
+    are the numbers of the records where they don't follow each other.
     """
 
     records: list[bytes]
@@ -42,6 +43,12 @@ class Batch(NamedTuple):
     lengths: dict[int, int]
     open_end: bool = False
     crlf: int = 0
+    numbers: Ints | None = None
+
+
+    def number(self, index: int) -> int:
+        """The number of a record in its stream, from 0."""
+        return self.first + index if self.numbers is None else int(self.numbers[index])
 
 
 class Carry:

@@ -144,7 +144,7 @@ class Book(dict[str, Any]):
         target = self.rule(source)
         if str(target) in self.taken:
             raise Rejected("IMC-2204", account=source)
-        if self.refused and self.refused(source):
+        if str(target) != source and self.refused and self.refused(source):
             raise Rejected("IMC-2203", account=source, target=target)
         if str(target) == source:
             self[source] = target

@@ -1,0 +1,123 @@
+"""Golden cases: folders `fixtures/<vendor>/<case>` with `in/`, `out/` and, where it needs them, `options.json`.
+
+Plan: `cases` finds them all, `produce` converts one and gives what its `out/` has to hold, by file name. Shards are
+joined stream by stream; a file that would be empty is absent. A new case needs no Python.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imconvert.cli.progress import Silent
+from imconvert.convert.manifest import Example, Manifest
+from imconvert.convert.options import Options
+from imconvert.convert.run import Clock, Outcome, convert
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+VENDORS = ("easemob", "yunxin")
+STREAMS = ("p2p", "team")
+SIDES = ("rejects", "skipped", "duplicates", "conflicts")
+LATEST = 1_900_000_000_000
+PATHS = ("ids", "tids")
+CLOCK = Clock(lambda: 1_800_000_000.0, lambda: 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One folder of fixtures."""
+
+    vendor: str
+    name: str
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return f"{self.vendor}/{self.name}"
+
+    def asked(self) -> dict[str, Any]:
+        """The case's own options; paths are relative to its folder."""
+        file = self.path / "options.json"
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return {key: self.path / value if key in PATHS else value for key, value in found.items()}
+
+    def expected(self) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in (self.path / "out").glob("*")}
+
+    def inputs(self) -> list[Path]:
+        return sorted(file for file in (self.path / "in").rglob("*") if file.is_file())
+
+
+def cases() -> list[Case]:
+    """All cases, in order of their ids."""
+    return [
+        Case(vendor, path.name, path)
+        for vendor in VENDORS
+        for path in sorted((FIXTURES / vendor).iterdir())
+        if (path / "in").is_dir()
+    ]
+
+
+def run(source: Path, output: Path, vendor: str, **asked: Any) -> Outcome:
+    """Convert a folder or file with one worker."""
+    options = Options(inputs=(str(source),), output=output, **{"source": vendor, "latest": LATEST} | asked)
+    return convert(options, Silent(), CLOCK, {})
+
+
+def produce(case: Case, folder: Path) -> dict[str, bytes]:
+    """What the case's `out/` has to hold, converted in the empty `folder`."""
+    outcome = run(case.path / "in", folder, case.vendor, **case.asked())
+    found = {f"{stream}.txt": shards(folder, stream) for stream in STREAMS}
+    found |= {f"{side}.ndjson": (folder / f"{side}.ndjson").read_bytes() for side in SIDES}
+    return {name: data for name, data in found.items() if data} | {"counts.json": counts(outcome)}
+
+
+def shards(folder: Path, stream: str) -> bytes:
+    """The shards of a stream, joined."""
+    return b"".join(file.read_bytes() for file in sorted(folder.glob(f"{stream}-*.txt")))
+
+
+def counts(outcome: Outcome) -> bytes:
+    """Totals, counts by code, fidelity, input errors and exit code as indented JSON."""
+    found = outcome.manifest
+    tables = {name: tally(getattr(found, name)) for name in ("rejects", "skipped", "repairs")}
+    totals = {name: getattr(found.totals, name) for name in found.totals.__struct_fields__}
+    summary = {
+        "exit_code": outcome.exit_code,
+        "totals": totals,
+        "rekeyed": found.rekeyed,
+        **tables,
+        "fidelity": dict(fidelity(found)),
+        "errors": {source.file: source.error["code"] for source in found.inputs if source.error},
+    }
+    return (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def tally(table: dict[str, Example]) -> dict[str, int]:
+    return {name: example.count for name, example in table.items()}
+
+
+def fidelity(found: Manifest) -> Iterator[tuple[str, Any]]:
+    for kind, row in found.fidelity.items():
+        more = {name: tally(getattr(row, name)) for name in ("transformed", "degraded")}
+        yield kind, {"messages": row.messages, "kept": row.kept} | {name: what for name, what in more.items() if what}
+
+
+def difference(expected: dict[str, bytes], actual: dict[str, bytes]) -> str:
+    """A unified diff of the two sets of files; nothing where they are equal."""
+    lines: list[str] = []
+    for name in sorted(expected.keys() | actual.keys()):
+        before, after = (shown(files.get(name, b"")) for files in (expected, actual))
+        lines += difflib.unified_diff(before, after, f"out/{name}", f"new/{name}", lineterm="", n=1)
+    return "\n".join(lines)
+
+
+def shown(data: bytes) -> list[str]:
+    """Lines for a diff: whatever a terminal would hide is escaped, and a missing last newline is told."""
+    lines = [line.encode("unicode_escape").decode() if not line.isprintable() else line
+             for line in data.decode("utf-8", "backslashreplace").split("\n")]  # fmt: skip
+    return lines[:-1] if lines[-1] == "" else [*lines[:-1], f"{lines[-1]} (no newline)"]

@@ -1,0 +1,125 @@
+"""The shortcut writes exactly what reading and writing the message writes, or nothing.
+
+Strategy: records are drawn around the vendor's samples, each field in all the typings that exports use and in some
+that none does; what the shortcut takes has to come out of the long road the same, with nothing noted.
+"""
+
+from __future__ import annotations
+
+import json
+from operator import attrgetter
+from typing import Any
+
+import pytest
+from golden import Case, cases
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from roads import LongRoad, Shortcut, records, settings_of
+
+from imconvert.model import MAX_ID
+from imconvert.vendors.contract import Columns
+
+TIME = 1_711_000_000_000
+YUNXIN = [case for case in cases() if case.vendor == "yunxin"]
+
+texts = st.one_of(st.text(max_size=12), st.sampled_from(["你好", "", 'a"b\\c', "“引号”", " x ", "n" * 1025, "长" * 5001]))
+people = st.sampled_from(["u_ann", "u_bob", "wang.1@corp.cn", "U_Carl", "小王", "", "a" * 32, "a" * 33, "\u212aate"])
+odd = st.one_of(st.none(), st.booleans(), st.floats(allow_nan=False), st.integers(), st.lists(st.integers(), max_size=2))
+numbers = st.integers(-1, MAX_ID + 1)
+typed = st.one_of(numbers, numbers.map(str), numbers.map(float))
+times = st.one_of(
+    st.integers(946_684_799_999, 1_900_000_000_001), st.sampled_from([TIME, TIME // 1000, TIME * 1000, 0])
+).flatmap(lambda value: st.sampled_from([value, str(value), f" {value}", float(value)]))
+clients = st.sampled_from([1, 2, 16, 64, 65, "1", "2", "32", 7, "x", "01", 1.0, None])
+measures = st.one_of(st.integers(0, 10**7), st.sampled_from(["12", 1.0, 2.5, -1, None]))
+words = st.one_of(texts, st.sampled_from(["jpg", " amr", "mp4 ", "", None, 7]))
+urls = st.sampled_from(["https://media.example.com/a/1f.png", "https://m.cn/x", "", " https://m.cn/x", None])
+media = st.fixed_dictionaries(
+    {"url": urls},
+    optional={"ext": words, "name": words, "md5": words, "more": odd} | dict.fromkeys(("dur", "w", "h", "size"), measures),
+)
+usual_media = st.fixed_dictionaries(
+    {"url": st.just("https://media.example.com/a/1f.png"), "ext": st.sampled_from(["png", "amr"])},
+    optional={"name": texts, "md5": texts} | dict.fromkeys(("dur", "w", "h", "size"), st.integers(0, 10**7)),
+)
+json_text = st.one_of(media, usual_media, odd).flatmap(
+    lambda value: st.sampled_from([json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)])
+)
+attaches = st.one_of(json_text, json_text.map(json.dumps), media, texts, odd)
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "msgid": typed, "from": people, "to": people, "accid": people, "tid": typed, "createTime": times,
+    "clientType": clients, "ext": texts, "body": texts, "attach": attaches, "accid2": people,
+    "tinfo": st.one_of(st.just({"tid": 7}), odd), "more": odd,
+}  # fmt: skip
+USUAL: dict[str, st.SearchStrategy[Any]] = {
+    "msgid": st.integers(1, MAX_ID), "createTime": st.sampled_from([TIME, str(TIME)]),
+    "clientType": st.sampled_from([1, "2"]), "ext": st.sampled_from(["", "{}", "ext.."]),
+}  # fmt: skip
+ENDS = ({"from": "u_ann", "to": "u_bob"}, {"accid": "u_ann", "tid": 880011})
+CONTENT = {0: ("body", st.text(max_size=12)), 1: ("attach", usual_media.map(json.dumps)), 2: ("attach", json_text),
+           3: ("attach", usual_media.map(json.dumps)), 6: ("attach", usual_media.map(json.dumps)),
+           100: ("attach", media), 4: ("attach", json_text), 10: ("body", texts)}  # fmt: skip
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> bytes:
+    """A usual record, in which up to three fields are replaced, added or taken away; then printed in some way."""
+    kind = draw(st.sampled_from(list(CONTENT)))
+    name, content = CONTENT[kind]
+    data = {key: draw(value) for key, value in USUAL.items()} | draw(st.sampled_from(ENDS)) | {name: draw(content)}
+    for field in draw(st.lists(st.sampled_from(list(FIELDS)), max_size=3)):
+        if field in data and draw(st.booleans()):
+            del data[field]
+        else:
+            data[field] = draw(FIELDS[field])
+    if draw(st.booleans()):
+        data = dict(reversed(data.items()))
+    record = {"type": draw(st.sampled_from([kind, kind, kind, str(kind), 102, 999])), "data": data}
+    text = json.dumps(record, ensure_ascii=draw(st.booleans()))
+    return draw(st.sampled_from([b"", b"", b"json", b"\xef\xbb\xbf"])) + text.encode("utf-8", "surrogatepass")
+
+
+def same(raw: bytes, chosen: dict[str, str] | None = None) -> None:
+    short = Shortcut(chosen)(raw)
+    if short is not None:
+        assert LongRoad(settings=chosen)(raw) == short
+
+
+LONG_FLOATS = json.dumps({"type": 100, "data": {"msgid": 1, "from": "a", "to": "b", "createTime": TIME, "clientType": 1,
+                                           "attach": {"n": ["@@"]}}}).replace('"@@"', ",".join(["1e9"] * 900))  # fmt: skip
+
+
+@settings(max_examples=1500, deadline=None)
+@given(lines())
+@example(LONG_FLOATS.encode())
+def test_shortcut_agrees_with_the_long_road(raw: bytes) -> None:
+    same(raw)
+
+
+@settings(max_examples=300, deadline=None)
+@given(lines(), st.sampled_from([{"yunxin.custom_attach": "string"}, {"yunxin.tip": "text"}, {"yunxin.tip": "reject"},
+                                                 {"yunxin.attach_limit": "100"}]))
+def test_shortcut_agrees_for_any_setting(raw: bytes, chosen: dict[str, str]) -> None:
+    same(raw, chosen)
+
+
+@pytest.mark.parametrize("case", YUNXIN, ids=attrgetter("name"))
+def test_shortcut_agrees_on_golden_inputs(case: Case) -> None:
+    for file in case.inputs():
+        for raw in records(file.read_bytes()):
+            same(raw, settings_of(case.asked()))
+
+
+@pytest.mark.parametrize("name", ["text-p2p", "text-team", "picture-p2p", "audio-team", "video-p2p", "file-team"])
+def test_shortcut_takes_the_usual_records(name: str) -> None:
+    case = next(case for case in YUNXIN if case.name == name)
+    taken = [Shortcut()(raw) is not None for file in case.inputs() for raw in records(file.read_bytes())]
+    assert [True] * len(taken) == taken
+
+
+def test_shortcut_keeps_records_in_order_around_those_it_leaves() -> None:
+    case = next(case for case in YUNXIN if case.name == "json-label")
+    raws = [raw for file in case.inputs() for raw in records(file.read_bytes())]
+    left: list[int] = []
+    labels = Shortcut().through([*raws, b"", raws[0][4:]], [Columns(), Columns()], lambda i, _: left.append(i))
+    assert ([0, 1, 2, 3, 4], 1) == (left, labels["text"])
