@@ -329,7 +329,8 @@ def names_in(folder: Path) -> list[str]:
 def sole_owner(folder: Path) -> Iterator[None]:
     """Hold the folder for this process alone. Raises IMC-1007 if a living process holds it.
 
-    The lock is the kernel's, on `.lock` in the folder, so that it ends with its owner however that dies.
+    The lock is the kernel's, on `.lock` in the folder, so that it ends with its owner however that dies; workers
+    that the owner forks do not hold it.
     """
     lock = folder / ".lock"
     fd = -1
@@ -337,8 +338,8 @@ def sole_owner(folder: Path) -> Iterator[None]:
         with _told(folder):
             fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as why:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as why:
             os.close(fd)
             raise UsageError("IMC-1007", str(folder)) from why
         if not _same_file(fd, lock):  # the owner before us removed the folder's work: lock the new file

@@ -61,9 +61,7 @@ def _written(output: Path, shard: ShardFacts, number: int, manifest: Manifest) -
         for block in index.blocks(reader):
             for row in np.flatnonzero(block["msgid"] == number).tolist():
                 label = manifest.inputs[int(block["file"][row])].file
-                yield Finding(
-                    label, int(block["line"][row]), int(block["offset"][row]), shard.name, base + row + 1
-                )
+                yield Finding(label, int(block["line"][row]), int(block["offset"][row]), shard.name, base + row + 1)
             base += len(block["msgid"])
 
 

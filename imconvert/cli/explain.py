@@ -44,7 +44,11 @@ def _lines(finding: Finding, lang: str) -> list[str]:
     if finding.code is None:
         return [f"{words['written']}  {finding.shard}:{finding.shard_line}", f"  {words['from']} {place}"]
     why = cause_of(finding.code, lang=lang) if lang == "zh" or not finding.why else finding.why
-    lines = [f"{finding.code}  {printable(why)}", f"  {words['from']} {place}", f"  {remedy_of(finding.code, lang=lang)}"]
+    lines = [
+        f"{finding.code}  {printable(why)}",
+        f"  {words['from']} {place}",
+        f"  {remedy_of(finding.code, lang=lang)}",
+    ]
     kept: dict[str, Any] | None = finding.kept
     if kept:
         lines.append(f"  {words['kept']}: {printable(str(kept['file']))}:{kept['line']}")

@@ -10,7 +10,7 @@ import click
 from tqdm import tqdm
 
 EVERY = 30.0
-_UNITS = {"convert": "B", "seal": "B", "resolve": "keys"}
+_UNITS = {"convert": "B", "seal": "B", "resolve": "keys", "pack": "B"}
 
 
 class Silent:
@@ -30,6 +30,7 @@ class Bar(Silent):
     """A tqdm bar for each phase, in bytes or keys, with rate and time left."""
 
     def __init__(self) -> None:
+        tqdm.monitor_interval = 0  # no thread of its own: workers are forked
         self.bar: Any = None
         self.before = 0
         self.last = 0

@@ -8,6 +8,7 @@ the pool.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -33,7 +34,7 @@ class Pool:
     def __init__(self, jobs: int, *, tick: Callable[[int], None]) -> None:
         self.jobs = jobs
         self.tick = tick
-        self.context = multiprocessing.get_context("spawn")
+        self.context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         self.counters = self.context.RawArray("Q", max(1, jobs))
         self.workers: list[tuple[Any, Connection]] = []
         self.peaks: dict[int, int] = {}
@@ -43,11 +44,13 @@ class Pool:
 
     def __exit__(self, *exc: object) -> None:
         for process, pipe in self.workers:
-            pipe.close()
             if exc[0] is not None:
                 process.kill()
-        for process, _ in self.workers:
+            else:
+                _dismiss(pipe)
+        for process, pipe in self.workers:
             process.join()
+            pipe.close()
 
     @property
     def peak(self) -> int:
@@ -123,12 +126,19 @@ class Pool:
         return IntegrityError("IMC-6003", how=f"signal {-code}" if code and code < 0 else f"exit code {code}")
 
 
+def _dismiss(pipe: Connection) -> None:
+    """Tell a worker to end; that its pipe closes would not do, for forked workers hold each other's ends."""
+    with contextlib.suppress(OSError):
+        pipe.send(None)
+
+
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def _serve(pipe: Connection, counters: Any, slot: int) -> None:
     """The life of a worker: jobs in, answers out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def progress(amount: int) -> None:
@@ -136,9 +146,12 @@ def _serve(pipe: Connection, counters: Any, slot: int) -> None:
 
     while True:
         try:
-            function, job = pipe.recv()
+            order = pipe.recv()
         except (EOFError, OSError):
             return
+        if order is None:
+            return
+        function, job = order
         pipe.send((*_attempt(function, job, progress), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT))
 
 

@@ -45,7 +45,6 @@ class Batch(NamedTuple):
     crlf: int = 0
     numbers: Ints | None = None
 
-
     def number(self, index: int) -> int:
         """The number of a record in its stream, from 0."""
         return self.first + index if self.numbers is None else int(self.numbers[index])

@@ -2,6 +2,7 @@
 
 from imconvert.vendors.contract import Setting, Vendor
 from imconvert.vendors.easemob import messages
+from imconvert.vendors.easemob.shortcut import shortcut
 
 SETTINGS = (
     Setting("easemob.commands", "custom", ("custom", "skip"),
@@ -15,4 +16,5 @@ VENDOR = Vendor(
     reader=messages.reader,
     array="entities",
     settings=SETTINGS,
+    shortcuts={"yunxin": shortcut},
 )
