@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from xxhash import xxh3_64
 from imconvert.errors import IntegrityError, UsageError
 
 BLOCK = 1 << 20
+LOCK = ".lock"
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -133,7 +135,10 @@ def sync_folder(folder: Path) -> None:
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents, private to the user, if they are missing."""
     with _told(folder):
+        missing = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for one in missing:
+            sync_folder(one.parent)
 
 
 def remove(path: Path) -> None:
@@ -250,6 +255,24 @@ class Reader:
             yield self.at(offset, min(size, stop - offset))
 
 
+def clear(folder: Path) -> None:
+    """Delete all that is in a folder of ours but its lock."""
+    for name in names_in(folder):
+        if name != LOCK:
+            remove(folder / name)
+
+
+@contextmanager
+def scratch_folder(base: Path | None) -> Iterator[Path]:
+    """A private folder below `base` (default: the system's folder for temporary files) that goes at the end."""
+    with _told(base or Path(tempfile.gettempdir())):
+        folder = Path(tempfile.mkdtemp(prefix="imconvert-", dir=base))
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
 def read_file(path: Path) -> bytes | None:
     """The content of a small file of ours, or None if it does not exist."""
     try:
@@ -332,9 +355,10 @@ def sole_owner(folder: Path) -> Iterator[None]:
     The lock is the kernel's, on `.lock` in the folder, so that it ends with its owner however that dies; workers
     that the owner forks do not hold it.
     """
-    lock = folder / ".lock"
+    lock = folder / LOCK
     fd = -1
     while fd < 0:
+        make_folder(folder)
         with _told(folder):
             fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:

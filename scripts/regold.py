@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import golden
+import golden  # type: ignore[import-not-found]
 
 
 def regold(case: golden.Case, *, write: bool) -> bool:

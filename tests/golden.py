@@ -62,9 +62,9 @@ def cases() -> list[Case]:
     ]
 
 
-def run(source: Path, output: Path, vendor: str, **asked: Any) -> Outcome:
+def run(path: Path, output: Path, vendor: str, **asked: Any) -> Outcome:
     """Convert a folder or file with one worker."""
-    options = Options(inputs=(str(source),), output=output, **{"source": vendor, "latest": LATEST} | asked)
+    options = Options(inputs=(str(path),), output=output, **{"source": vendor, "latest": LATEST} | asked)
     return convert(options, Silent(), CLOCK, {})
 
 
@@ -103,6 +103,8 @@ def tally(table: dict[str, Example]) -> dict[str, int]:
 
 def fidelity(found: Manifest) -> Iterator[tuple[str, Any]]:
     for kind, row in found.fidelity.items():
+        if not row.messages and not row.transformed and not row.degraded:
+            continue
         more = {name: tally(getattr(row, name)) for name in ("transformed", "degraded")}
         yield kind, {"messages": row.messages, "kept": row.kept} | {name: what for name, what in more.items() if what}
 

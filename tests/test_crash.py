@@ -139,6 +139,6 @@ def test_killed_many_times_in_a_row(folder: Path) -> None:
         while job.killed(name, chance.randrange(limit // 2, limit + kills)) == DEAD:
             kills += 1
             assert complete(job.folder / name) == []
-            assert kills < 400, f"no end, seed {SEED}"
+            assert kills < 2000, f"no end, seed {SEED}"
         job.resumed(name)
     print(f"seed {SEED}: {kills} kills in a row")

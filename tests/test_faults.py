@@ -84,7 +84,9 @@ def fail_everywhere(folder: Path, wanted: dict[str, bytes], cases: Iterator[Faul
     fired, broken = Counter[str](), []
     for number, fault in enumerate(cases):
         output = folder / f"out-{number}"
-        code, found = forked(lambda output=output, fault=fault: ended(options(folder / "in", output), fault, reads=reads))
+        code, found = forked(
+            lambda output=output, fault=fault: ended(options(folder / "in", output), fault, reads=reads)
+        )
         assert code == 0, found
         if not found["fired"]:
             continue
@@ -158,7 +160,7 @@ def test_full_disk(tmp_path: Path) -> None:
     small_inputs(tmp_path / "in")
     with faulty(tmp_path / "out", Fault(1, "ENOSPC", sticky=True)), pytest.raises(IntegrityError) as caught:
         run(options(tmp_path / "in", tmp_path / "out"))
-    assert "IMC-6004" == caught.value.code
+    assert caught.value.code == "IMC-6004"
     assert "ENOSPC" in str(caught.value)
     assert not (tmp_path / "out" / "manifest.json").exists()
 
@@ -268,7 +270,7 @@ def test_input_changed_before_resume(tmp_path: Path, change: Callable[[Path], No
     change(tmp_path / "in" / "a.ndjson")
     with pytest.raises(InputError) as caught:
         run(options(tmp_path / "in", tmp_path / "out"))
-    assert "IMC-4010" == caught.value.code
+    assert caught.value.code == "IMC-4010"
     assert "a.ndjson" in str(caught.value)
     assert not (tmp_path / "out" / "manifest.json").exists()
 
@@ -284,7 +286,7 @@ def test_big_input_changed_in_the_middle_before_resume(tmp_path: Path) -> None:
     source.write_bytes(b"".join(lines))
     with pytest.raises(InputError) as caught:
         run(options(source, tmp_path / "out", segment_size=100_000))
-    assert "IMC-4010" == caught.value.code
+    assert caught.value.code == "IMC-4010"
 
 
 def interrupted_at_first_part(source: Path, output: Path) -> None:
@@ -308,8 +310,6 @@ def test_input_removed_before_resume(tmp_path: Path) -> None:
 
 def test_input_removed_between_plan_and_map(tmp_path: Path) -> None:
     small_inputs(tmp_path / "in")
-    outcome = run(
-        options(tmp_path / "in", tmp_path / "out"), Between("convert", (tmp_path / "in" / "a.ndjson").unlink)
-    )
+    outcome = run(options(tmp_path / "in", tmp_path / "out"), Between("convert", (tmp_path / "in" / "a.ndjson").unlink))
     assert {"IMC-4001"} == set(codes_of(outcome))
-    assert 4 == outcome.exit_code
+    assert outcome.exit_code == 4

@@ -43,10 +43,20 @@ def test_vendor_is_told_by_content(vendor: str, name: str, tmp_path: Path) -> No
     assert vendor == outcome.manifest.source
 
 
+def test_fidelity_tells_nothing_of_content_that_is_not_there(tmp_path: Path) -> None:
+    outcome = run(FIXTURES / "yunxin" / "text-p2p" / "in", tmp_path, "yunxin")
+    assert list(outcome.manifest.fidelity) == ["text"]
+
+
+def test_sample_is_what_the_readme_says(tmp_path: Path) -> None:
+    totals = run(FIXTURES / "sample" / "yunxin.txt", tmp_path / "out", "auto").manifest.totals
+    assert (62, 2, 1, 2, 1) == (totals.read, totals.duplicates, totals.conflicts, totals.rejected, totals.skipped)
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_case_has_input_and_counts(vendor: str) -> None:
     incomplete = [case.id for case in CASES if case.vendor == vendor and not complete(case)]
-    assert [] == incomplete
+    assert incomplete == []
 
 
 def complete(case: Case) -> bool:

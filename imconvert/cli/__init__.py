@@ -11,6 +11,9 @@ from typing import NoReturn
 import click
 
 from imconvert import __version__
+from imconvert.cli.check import check
+from imconvert.cli.errors import errors
+from imconvert.cli.explain import explain
 from imconvert.cli.msgs import msgs
 from imconvert.cli.options import language
 from imconvert.cli.pack import pack
@@ -45,6 +48,9 @@ def cli() -> None:
 
 
 cli.add_command(msgs)
+cli.add_command(check)
+cli.add_command(explain)
+cli.add_command(errors)
 cli.add_command(pack)
 
 

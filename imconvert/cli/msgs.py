@@ -11,8 +11,9 @@ import click
 
 from imconvert import __version__
 from imconvert.cli import progress, summary
-from imconvert.cli.options import language, reading, settings_help
+from imconvert.cli.options import EXISTING, language, reading, settings_help
 from imconvert.convert.options import Options
+from imconvert.convert.replay import replay
 from imconvert.convert.run import Clock, convert
 
 CLOCK = Clock(time.time, time.monotonic)
@@ -24,21 +25,28 @@ def machine() -> dict[str, Any]:
 
 
 @click.command(epilog=settings_help())
-@click.argument("inputs", nargs=-1, metavar="INPUT...")
-@click.argument("output", type=click.Path(path_type=Path, file_okay=False), metavar="OUT")
+@click.argument("paths", nargs=-1, required=True, metavar="INPUT... OUT")
+@click.option("--replay", "rejects", type=EXISTING, help="Take the corrected records of a rejects file back into OUT.")
 @reading
-def msgs(inputs: tuple[str, ...], output: Path, quiet: bool, as_json: bool, settings: Any, **chosen: Any) -> int:
+def msgs(paths: tuple[str, ...], rejects: Path | None, quiet: bool, as_json: bool, settings: Any, **chosen: Any) -> int:
     """Convert message exports INPUT... into shards in the folder OUT.
 
     Inputs are files, folders, globs or - for standard input; plain, .gz, .zst, .bz2, .xz or .zip, told by their
     content. After an interruption of any kind the same command goes on where it stopped.
+
+    With --replay there is no INPUT: records of the rejects file, known by file, line and offset, are taken back into
+    the finished folder OUT after `raw` was corrected. Doing so twice changes nothing.
     """
-    if not inputs:
-        raise click.UsageError("Name at least one INPUT before OUT.")
-    options = Options(inputs=inputs, output=output, settings=dict(settings), **chosen)
+    *inputs, last = paths
+    if bool(inputs) == bool(rejects):
+        raise click.UsageError("--replay takes OUT alone." if rejects else "Name at least one INPUT before OUT.")
+    output = Path(last)
+    options = Options(inputs=tuple(inputs), output=output, settings=dict(settings), **chosen)
     watch = progress.watcher(quiet=quiet)
     try:
-        outcome = convert(options, watch, CLOCK, machine())
+        outcome = (
+            replay(rejects, options, watch, CLOCK, machine()) if rejects else convert(options, watch, CLOCK, machine())
+        )
     finally:
         watch.close()
     if as_json:

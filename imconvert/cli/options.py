@@ -135,6 +135,9 @@ READING = (
 )  # fmt: skip
 
 
+SCRATCH = click.Path(path_type=Path, file_okay=False, exists=True)
+
+
 def reading(command: Command) -> Command:
     """Add the options of every command that reads exports."""
     for option in reversed(READING):

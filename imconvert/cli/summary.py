@@ -50,10 +50,10 @@ NEXT = {
 }
 
 
-def as_json(outcome: Outcome, output: Path) -> str:
+def as_json(outcome: Outcome, output: Path | None) -> str:
     """Manifest, run facts, output folder and exit code as one JSON object."""
     found = {
-        "output": str(output),
+        "output": str(output) if output else None,
         "exit_code": outcome.exit_code,
         "already_finished": outcome.again,
         "manifest": outcome.manifest,
@@ -62,8 +62,8 @@ def as_json(outcome: Outcome, output: Path) -> str:
     return msgspec.json.format(msgspec.json.encode(found), indent=1).decode()
 
 
-def as_text(outcome: Outcome, output: Path, lang: str) -> str:
-    """The summary as a table in `lang`."""
+def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
+    """The summary as a table in `lang`; `output` is None where nothing was written."""
     found, words = outcome.manifest, WORDS[lang]
     blocks = [
         _totals(found, words),
@@ -144,9 +144,9 @@ def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _run(outcome: Outcome, output: Path, words: Mapping[str, str]) -> list[str]:
+def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> list[str]:
     facts = outcome.facts
-    rows = [(words["output"], str(output))]
+    rows = [(words["output"], str(output))] if output else []
     if facts:
         rate = f"{facts['records_per_second']:,}/s, {facts['megabytes_per_second']:,} MB/s, {facts['seconds']:,} s"
         rows = [
@@ -157,7 +157,9 @@ def _run(outcome: Outcome, output: Path, words: Mapping[str, str]) -> list[str]:
     return [f"{padded(name, 14)}  {value}" for name, value in rows]
 
 
-def _next(found: Manifest, output: Path, lang: str) -> list[str]:
+def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
+    if output is None:
+        return []
     texts = NEXT[lang]
     due = {
         "errors": any(source.error for source in found.inputs),

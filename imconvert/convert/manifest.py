@@ -136,6 +136,11 @@ def fidelity(parts: list[PartMarker], labels: Labels) -> dict[str, Fidelity]:
     return dict(sorted(found.items()))
 
 
+def example_of(reject: dict[str, Any]) -> Example:
+    """A line of a rejects file as an example."""
+    return Example(1, CATALOGUE[reject["code"]].name, reject["file"], reject["line"], reject["why"])
+
+
 def error_facts(error: tuple[str, dict[str, Any]] | None) -> dict[str, Any] | None:
     """An input's error as the manifest tells it."""
     if error is None:

@@ -11,38 +11,52 @@ import csv
 import functools
 import heapq
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from imconvert import durable
-from imconvert.errors import UsageError
+from imconvert.errors import Rejected, UsageError
 from imconvert.sources.inputs import read_text
 
 HEADER = ("kind", "source", "target", "messages")
 
 
-def load(path: Path | None, kind: str) -> Mapping[str, str]:
-    """The map in a CSV file, for `kind`; no file gives an empty map.
+class IdMap(NamedTuple):
+    """Targets by source id, in the form in which the target keeps them, and the set of them."""
+
+    targets: dict[str, str]
+    taken: frozenset[str]
+
+
+NO_MAP = IdMap({}, frozenset())
+
+
+def load(path: Path | None, kind: str, rule: Callable[[str], Any]) -> IdMap:
+    """The map in a CSV file, for `kind`, its targets brought into form by `rule`; no file gives an empty map.
 
     Raises UsageError IMC-1008 where the file can't be used, IMC-1009 where two ids become one.
     """
-    return _load(path, kind) if path else {}
+    return _load(path, kind, rule) if path else NO_MAP
 
 
 @functools.lru_cache(maxsize=2)
-def _load(path: Path, kind: str) -> dict[str, str]:
+def _load(path: Path, kind: str, rule: Callable[[str], Any]) -> IdMap:
     found: dict[str, str] = {}
     owners: dict[str, str] = {}
-    for line, source, target in _rows(path, kind):
+    for line, source, wanted in _rows(path, kind):
+        try:
+            target = str(rule(wanted))
+        except Rejected as why:
+            raise UsageError("IMC-1008", f"{path}:{line}", why=why.why().rstrip(".")) from why
         if found.get(source, target) != target:
             raise UsageError("IMC-1008", f"{path}:{line}", why=f"{source!r} has two targets")
         if owners.setdefault(target, source) != source:
             raise UsageError("IMC-1009", f"{path}:{line}", first=owners[target], second=source, target=target)
         found[source] = target
-    return found
+    return IdMap(found, frozenset(owners))
 
 
 def _rows(path: Path, kind: str) -> Iterator[tuple[int, str, str]]:

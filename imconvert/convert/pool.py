@@ -63,12 +63,16 @@ class Pool:
         Raises the ImconvertError that a job raised, or IntegrityError IMC-6003 for a worker that is lost.
         """
         if self.jobs == 1 or len(jobs) <= 1:
-            for number, job in enumerate(jobs):
-                yield number, function(job, self._count_here)
+            yield from self.here(function, jobs)
             return
         while len(self.workers) < min(self.jobs, len(jobs)):
             self._start()
         yield from self._spread(function, jobs)
+
+    def here(self, function: Work, jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        """Do all jobs in this process, in order; for what only this process has, such as standard input."""
+        for number, job in enumerate(jobs):
+            yield number, function(job, self._count_here)
 
     def _count_here(self, amount: int) -> None:
         self.counters[0] += amount

@@ -38,7 +38,7 @@ from imconvert.convert.work import (
 )
 from imconvert.errors import BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
-from imconvert.sources.inputs import expand, open_inputs
+from imconvert.sources.inputs import STDIN, expand, open_inputs
 from imconvert.vendors import ALL, BY_NAME, TARGETS
 
 
@@ -102,39 +102,36 @@ def convert(options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any
     """
     options.complete_settings()
     ours = make_plan(options, clock)
-    finished = _finished(options.output, ours)
-    if finished:
-        return finished
     work = WorkFolder(options.output / publish.WORK)
+    _check_free(options.output)
     durable.make_folder(work.path)
     with durable.sole_owner(work.path):
+        _check_free(options.output)
         if publish.pending(work):
             publish.finish(work, options.output)
-            return _finished(options.output, ours) or _gone(options.output)
-        ours = _begin(work, ours, options)
-        with Pool(options.jobs, tick=watch.tick) as pool:
-            return _Run(options, ours, work, pool, watch, clock, facts).run()
+        finished = _finished(options.output, ours)
+        if finished:
+            durable.remove(work.path)
+            return finished
+        return Run(options, _begin(work, ours), work, watch, clock, facts).run()
 
 
-def _gone(output: Path) -> Outcome:
-    raise UsageError("IMC-1014", str(output), why="its manifest is missing")
+def _check_free(output: Path) -> None:
+    """Raise UsageError IMC-1004 for a folder that holds what is not ours."""
+    strange = [name for name in durable.names_in(output) if name != publish.WORK]
+    finished = manifest.NAME in strange
+    if strange and not finished and not publish.pending(WorkFolder(output / publish.WORK)):
+        raise UsageError("IMC-1004", str(output), found=strange[0])
 
 
 def _finished(output: Path, ours: Plan) -> Outcome | None:
-    """The outcome of this very run, if it is finished. Raises IMC-1004, IMC-1005 or IMC-1006 for anything else."""
-    names = durable.names_in(output)
-    data = durable.read_file(output / manifest.NAME)
-    if data is None:
-        strange = [name for name in names if name != publish.WORK]
-        if strange and publish.WORK not in names:
-            raise UsageError("IMC-1004", str(output), found=strange[0])
-        return None
-    if publish.WORK in names and publish.pending(WorkFolder(output / publish.WORK)):
+    """The outcome of this very run, if it is finished. Raises IMC-1005 or IMC-1006 for any other."""
+    if not durable.exists(output / manifest.NAME):
         return None
     found = read_manifest(output)
     theirs = (found.source, found.target, found.options, [(i.file, i.edges) for i in found.inputs if i.container])
     mine = (ours.vendor, ours.target, ours.options, [(i.label, i.edges) for i in ours.inputs])
-    if theirs != mine:
+    if theirs != mine or any(source.path == STDIN for source in ours.inputs):
         raise UsageError("IMC-1005", str(output), difference="it holds the finished output of other inputs or options")
     return Outcome(found, msgspec.json.decode(durable.read_file(output / manifest.RUN) or b"{}"), again=True)
 
@@ -153,23 +150,27 @@ def read_manifest(output: Path) -> Manifest:
         raise UsageError("IMC-1014", str(output), why=f"its manifest cannot be read ({why})") from why
 
 
-def _begin(work: WorkFolder, ours: Plan, options: Options) -> Plan:
-    """The plan to follow: ours, written down, or the one of the interrupted run if it is the same."""
+def _begin(work: WorkFolder, ours: Plan) -> Plan:
+    """The plan to follow: ours, written down, or the one of the interrupted run if it is the same.
+
+    Raises UsageError IMC-1005 for another run, InputError IMC-4010 where an input is not what it was.
+    """
     data = durable.read_file(work.plan)
     if data is None:
         durable.replace_file(work.plan, plan.to_bytes(ours))
         return ours
     theirs = plan.from_bytes(data, str(work.path.parent))
+    if [source.label for source in ours.inputs] == [source.label for source in theirs.inputs]:
+        for mine, before in zip(ours.inputs, theirs.inputs, strict=True):
+            if (mine.edges, mine.changed) != (before.edges, before.changed):
+                raise InputError("IMC-4010", mine.label)
     other = plan.difference(ours, theirs)
     if other:
         raise UsageError("IMC-1005", str(work.path.parent), difference=other)
-    for mine, before in zip(ours.inputs, theirs.inputs, strict=True):
-        if mine.edges != before.edges:
-            raise InputError("IMC-4010", mine.label)
     return theirs
 
 
-class _Run:
+class Run:
     """One run over a plan that is written down."""
 
     def __init__(
@@ -177,7 +178,6 @@ class _Run:
         options: Options,
         ours: Plan,
         work: WorkFolder,
-        pool: Pool,
         watch: Watcher,
         clock: Clock,
         facts: dict[str, Any],
@@ -185,7 +185,7 @@ class _Run:
         self.options = options
         self.plan = ours
         self.work = work
-        self.pool = pool
+        self.pool = Pool(options.jobs, tick=watch.tick)
         self.watch = watch
         self.clock = clock
         self.facts = facts
@@ -195,17 +195,22 @@ class _Run:
         self.done = 0
 
     def run(self) -> Outcome:
+        with self.pool:
+            parts = self._read_all()
+            basis = self._basis(parts)
+            self._resolve(parts, basis)
+            bases = bases_of(parts)
+            seals = self._seal(parts, basis, bases, self._shard_names(parts))
+            return self._publish(parts, seals, bases)
+
+    def _read_all(self) -> list[PartMarker]:
+        """Map every segment, and those again that met ids which collide. Raises BudgetExceeded."""
         parts = self._map(())
         refused = self._collisions(parts)
         if refused:
             parts = self._map(refused)
         self._check_budget(parts, finished=True)
-        basis = self._basis(parts)
-        self._resolve(parts, basis)
-        bases = _bases(parts)
-        names = self._shard_names(parts)
-        seals = self._seal(parts, basis, bases, names)
-        return self._publish(parts, seals, bases)
+        return parts
 
     def _phase(self, name: str, total: int) -> None:
         now = self.clock.steady()
@@ -219,11 +224,17 @@ class _Run:
         todo = [s for s in self.plan.segments if not self._usable(known[s.number], refused)]
         self._phase("convert", sum(self._bytes(segment) for segment in todo))
         rejected = sum(piece.rejected for part in known.values() if part for piece in part.pieces)
-        for _, found in self.pool.run(map_segment, [self._map_job(segment, refused) for segment in todo]):
-            rejected += found
-            self._spent(rejected)
+        from_stdin = [segment for segment in todo if self._reads_stdin(segment)]
+        others = [segment for segment in todo if not self._reads_stdin(segment)]
+        for run, segments in ((self.pool.here, from_stdin), (self.pool.run, others)):
+            for _, found in run(map_segment, [self._map_job(segment, refused) for segment in segments]):
+                rejected += found
+                self._spent(rejected)
         parts = [self.work.read_part(segment.number) for segment in self.plan.segments]
         return [part for part in parts if part]
+
+    def _reads_stdin(self, segment: Segment) -> bool:
+        return any(self.plan.inputs[piece.file].path == STDIN for piece in segment.pieces)
 
     def _usable(self, part: PartMarker | None, refused: tuple[int, ...]) -> bool:
         """Whether a part was mapped with these refusals, or would not be changed by them."""
@@ -282,7 +293,7 @@ class _Run:
     def _resolve(self, parts: list[PartMarker], basis: str) -> None:
         if self.work.read_resolved(basis):
             return
-        rows = sum(sum(part.rows) for part in parts)
+        rows = sum(sum(part.runs) for part in parts)
         ranges = partitions(rows)
         self._phase("resolve", rows)
         files = tuple(
@@ -398,13 +409,17 @@ class _Run:
         found.shards = shards
         found.files = {f"{name}.ndjson": self._side(name, seals) for name in manifest.SIDES}
         found.inputs = self._inputs(parts, books)
+        self._describe(found, parts, labels)
+        found.duplicates = _first_example("IMC-8201", seals)
+        found.conflicts = _first_example("IMC-8301", seals)
+        return found
+
+    def _describe(self, found: Manifest, parts: list[PartMarker], labels: Labels) -> None:
+        """What was rejected, skipped, repaired and changed, with the first place of each."""
         found.rejects = labels.examples([(part.segment, part.rejects) for part in parts])
         found.skipped = labels.examples([(part.segment, part.skipped) for part in parts])
         found.repairs = labels.examples([(part.segment, part.repairs) for part in parts])
         found.fidelity = manifest.fidelity(parts, labels)
-        found.duplicates = _first_example("IMC-8201", seals)
-        found.conflicts = _first_example("IMC-8301", seals)
-        return found
 
     def _side(self, name: str, seals: list[SealMarker]) -> SideFile:
         target = self.work.path / f"{name}.ndjson"
@@ -448,7 +463,7 @@ def _first_example(code: str, seals: Sequence[SealMarker]) -> dict[str, Any]:
     return next((seal.examples[code] for seal in seals if code in seal.examples), {})
 
 
-def _bases(parts: list[PartMarker]) -> dict[tuple[int, int], int]:
+def bases_of(parts: list[PartMarker]) -> dict[tuple[int, int], int]:
     """How many records of a file came before a segment, where that is not 0."""
     seen: dict[int, int] = {}
     bases: dict[tuple[int, int], int] = {}

@@ -38,7 +38,10 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class MapJob:
-    """What a worker needs for one segment. `refused` are xxh3-64 of account ids that collide after folding."""
+    """What a worker needs for one segment.
+
+    `refused` are xxh3-64 of account ids that collide after folding; without `fold` all ids that fold are refused.
+    """
 
     work: Path
     segment: Segment
@@ -53,6 +56,7 @@ class MapJob:
     refused: tuple[int, ...] = ()
     strict: bool = False
     keep_lines: bool = True
+    fold: bool = True
 
 
 @dataclass(slots=True)
@@ -81,7 +85,7 @@ def map_segment(job: MapJob, progress: Progress) -> int:
     """
     work = WorkFolder(job.work)
     durable.remove(work.part(job.segment.number, "json"))
-    mapper = _Mapper(job, work)
+    mapper = Mapper(job, work)
     gc.disable()
     try:
         for piece in job.segment.pieces:
@@ -91,7 +95,10 @@ def map_segment(job: MapJob, progress: Progress) -> int:
     return mapper.finish()
 
 
-class _Mapper:
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+
+
+class Mapper:
     """The state of mapping one segment."""
 
     def __init__(self, job: MapJob, work: WorkFolder) -> None:
@@ -102,14 +109,13 @@ class _Mapper:
         self.tally = Tally()
         self.part = Part(work, job.segment.number, target.streams, keep_lines=job.keep_lines)
         self.pieces: list[PieceCounts] = []
-        refused = frozenset(job.refused)
         self.accounts = Book(
             target.account_rule,
-            map=maps.load(job.ids, "account"),
-            refused=(lambda source: xxh3_64_intdigest(source.encode()) in refused) if refused else None,
+            map=maps.load(job.ids, "account", target.account_rule),
+            refused=_refusal(job),
             noted=lambda: self.notes.repairs.append("IMC-3009"),
         )
-        self.groups = Book(target.group_rule, map=maps.load(job.tids, "group"))
+        self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
         maker = BY_NAME[job.vendor].shortcuts.get(job.target)
         self.through = maker(job.settings, self.accounts, self.groups, job.latest) if maker else None
@@ -126,6 +132,12 @@ class _Mapper:
         except InputError as why:
             counts.error = (why.code, dict(why.values))
 
+    def records(self, file: int, batch: Batch) -> None:
+        """Map a batch that comes from elsewhere than from pieces."""
+        if not self.pieces or self.pieces[-1].file != file:
+            self.pieces.append(PieceCounts(file))
+        self.batch(batch, self.pieces[-1])
+
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
         """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
         columns = [stream.columns for stream in self.part.streams.values()]
@@ -139,12 +151,14 @@ class _Mapper:
 
         if self.through and not batch.lengths:
             for label, number in self.through(batch.records, columns, record).items():
-                kinds[label] = kinds.get(label, 0) + number
+                if number:
+                    kinds[label] = kinds.get(label, 0) + number
         else:
             for index, raw in enumerate(batch.records):
                 record(index, raw)
         if batch.crlf:
-            count(self.tally.repairs, "IMC-3002", counts.file, counts.read, times=batch.crlf)
+            index = next(index for index, raw in enumerate(batch.records) if raw.endswith(b"\r"))
+            count(self.tally.repairs, "IMC-3002", counts.file, batch.number(index), times=batch.crlf)
         counts.lines += sum(len(found.lines) for found in columns)
         self.part.flush(counts.file, batch)
         counts.read += len(batch.records)
@@ -181,7 +195,7 @@ class _Mapper:
 
     def _reject(self, batch: Batch, index: int, raw: bytes, why: Rejected, counts: PieceCounts) -> None:
         self.notes.clear()
-        if raw.isspace():
+        if not raw.strip(_BLANK):
             self._odd(batch, index, b"", counts)
             return
         if batch.open_end and index == len(batch.records) - 1 and why.code in ("IMC-2001", "IMC-2002"):
@@ -248,6 +262,14 @@ class _Mapper:
         )
         durable.replace_file(self.work.part(self.job.segment.number, "json"), marker_bytes(marker))
         return sum(piece.rejected for piece in self.pieces)
+
+
+def _refusal(job: MapJob) -> Callable[[str], bool] | None:
+    """Says of an id that folds whether it is refused; None where no id is."""
+    if not job.fold and not TARGETS[job.target].merge_fold(job.settings):
+        return lambda source: True
+    refused = frozenset(job.refused)
+    return (lambda source: xxh3_64_intdigest(source.encode()) in refused) if refused else None
 
 
 def hash_of(refused: tuple[int, ...]) -> int:

@@ -72,6 +72,9 @@ _USAGE = (
     _entry("IMC-1017", "no-space", "{needed} bytes have to be written, but only {free} are free.",
            "Free the disk, or choose a folder on another one; nothing was copied.",
            "需要写入 {needed} 字节，但仅剩 {free} 字节可用。", "请释放磁盘空间或选择其他磁盘上的目录；尚未复制任何内容。"),
+    _entry("IMC-1018", "rejects-missing", "rejects.ndjson has {found} lines; the manifest counts {expected}.",
+           "Put the missing lines back; to leave records out of a replay, replay a copy that lacks them.",
+           "rejects.ndjson 有 {found} 行，而清单记录为 {expected}。", "请补回缺少的行；若不想回放某些记录，请回放删去它们的副本。"),
 )
 
 _REJECTS = (
@@ -184,8 +187,6 @@ _REPAIRS = (
            "字段超过目标的常用长度限制。", "导入前请与厂商确认提高限制。"),
     _entry("IMC-3020", "empty-input", "The input holds no record.", "Check that this is expected.",
            "输入中没有记录。", "请确认是否符合预期。"),
-    _entry("IMC-3021", "padding", "Blanks or stray separators stood around the record.", "Nothing to do.",
-           "记录前后有多余的空白或分隔符。", "无需处理。"),
 )
 
 _INPUTS = (

@@ -20,7 +20,7 @@ from imconvert.sources.inputs import STDIN, Input
 from imconvert.vendors.contract import Vendor
 from imconvert.vendors.lenient import parse
 
-HEAD = 65536
+HEAD = 1 << 18
 RECORDS = 20
 FILES = 16
 """How much of a file, how many of its records and how many files are looked at."""

@@ -3,8 +3,8 @@
 Strategy: each block is scanned with NumPy: unescaped quotes give the in-string mask, braces and brackets outside
 of strings give the depth; an element runs from the place where the depth leaves the array to where it returns.
 Documents may follow each other, keys may come in any order, and an array of the same name deeper down is not taken.
-Promise: every byte of an element comes out once, with its offset; constant memory. What stands in the array and is
-no object comes out as a record too, to be rejected. A document that breaks off is named (IMC-4013) after the
+Promise: every byte of an element comes out once, with its offset; constant memory. What stands in the array or
+between documents and is no object comes out as a record too, to be rejected, and so does a document without the array. A document that breaks off is named (IMC-4013) after the
 elements before the break; the element that was cut comes out with `open_end`.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +19,8 @@ from numpy.typing import NDArray
 from imconvert.errors import InputError
 from imconvert.sources.records import Batch, Carry, Ints
 
-_SPACES = b" \t\r\n\xef\xbb\xbf"
-_OPEN, _CLOSE = b"{[", b"}]"
-
-
-class Token(NamedTuple):
-    """A structural byte outside of strings: its place in the block, the byte, and the depth after it."""
-
-    place: int
-    byte: int
-    depth: int
+BETWEEN, ENVELOPE, ARRAY, ELEMENT, TAIL = "between", "envelope", "array", "element", "tail"
+_WORDS = re.compile(rb'"(?:[^"\\]|\\.)*"?|(?:(?!\xef\xbb\xbf)[^\s,"])+', re.DOTALL)
 
 
 class Scanner:
@@ -85,16 +76,18 @@ def _escapes(slashes: Ints, began_escaped: bool) -> Ints:
 
 
 class _Splitter:
-    """Cuts the elements out of the blocks. `inside` says that the array is open; depth 2 is the array's own."""
+    """Cuts the elements out of the blocks.
+
+    `where` says what the bytes from `begin` on, which wait in `carry`, are part of: what stands BETWEEN documents, the
+    ENVELOPE of a document before its array, the ARRAY between its elements, an ELEMENT, or the TAIL behind the array.
+    """
 
     def __init__(self, array: str) -> None:
         self.scanner = Scanner()
         self.key = re.compile(rb'"' + re.escape(array.encode()) + rb'"\s*:\s*\[$')
         self.carry = Carry()
-        self.tail = b""
-        self.inside = False
-        self.started = False
-        self.cut_at = 0
+        self.before = b""
+        self.where = BETWEEN
         self.begin = 0
         self.offset = 0
         self.records: list[bytes] = []
@@ -104,58 +97,67 @@ class _Splitter:
     def feed(self, block: bytes) -> None:
         """Take the next block; finished elements gather in `records`, `offsets` and `lengths`."""
         marks, kinds, depths = self.scanner.structure(block)
-        edges = np.flatnonzero((depths <= 2) | ((depths == 3) & ((kinds == 0x7B) | (kinds == 0x5B))))
+        opens = (kinds == 0x7B) | (kinds == 0x5B)
         here = 0
-        for index in edges:
-            here = self._edge(block, here, int(marks[index]), int(kinds[index]), int(depths[index]))
-        if self.inside:
+        for index in np.flatnonzero((depths <= 2) | ((depths == 3) & opens)).tolist():
+            here = self._edge(block, here, int(marks[index]), bool(opens[index]), int(depths[index]))
+        if self.where != TAIL:
             self.carry.add(block[here:])
-        self.tail = (self.tail + block)[-256:]
+        self.before = (self.before + block)[-256:]
         self.offset += len(block)
 
-    def _edge(self, block: bytes, here: int, place: int, byte: int, depth: int) -> int:
+    def _edge(self, block: bytes, here: int, place: int, opens: bool, depth: int) -> int:
         """Act on a bracket at `place`, `here` being the first byte not taken yet; gives the next such."""
         if depth < 0:
             raise _Broken(self.offset + place, "a closing bracket without its opening one")
-        if not self.inside:
-            return self._open(block, here, place, byte, depth)
-        if depth == 3 and not self.started:
-            self._stray(block[here:place])
-            self.started = True
-            self.begin = self.offset + place
-            return place
-        if depth == 2 and self.started:
-            self._finish(block[here : place + 1])
-            self.begin = self.offset + place + 1
-            return place + 1
-        if depth < 2:
-            self._stray(block[here:place])
-            self.inside = False
+        if self.where == BETWEEN:
+            return self._leave(block, here, place, ENVELOPE)
+        if self.where == ENVELOPE and depth == 2 and opens and self._is_key(block, place):
+            self.carry.take()
+            return self._enter(ARRAY, place + 1)
+        if self.where == ARRAY and depth == 3:
+            return self._leave(block, here, place, ELEMENT)
+        if self.where == ELEMENT and depth == 2:
+            return self._finish(block[here : place + 1], ARRAY, place + 1)
+        if self.where == ARRAY and depth == 1:
+            return self._leave(block, here, place, TAIL)
+        if self.where == ENVELOPE and depth == 0:
+            return self._finish(block[here : place + 1], BETWEEN, place + 1)
+        if self.where == TAIL and depth == 0:
+            return self._enter(BETWEEN, place + 1)
         return here
 
-    def _open(self, block: bytes, here: int, place: int, byte: int, depth: int) -> int:
-        if byte != 0x5B or depth != 2 or not self._is_key(block, place):
-            return here
-        self.inside = True
-        self.begin = self.offset + place + 1
-        return place + 1
+    def _enter(self, where: str, place: int) -> int:
+        self.where = where
+        self.begin = self.offset + place
+        return place
+
+    def _finish(self, data: bytes, where: str, place: int) -> int:
+        """An element, or a whole document without the array, ends here and is a record."""
+        self.carry.add(data)
+        self._emit(*self.carry.take())
+        return self._enter(where, place)
+
+    def _leave(self, block: bytes, here: int, place: int, where: str) -> int:
+        """What stood between elements or documents ends here: separators, or things that are no objects."""
+        self.carry.add(block[here:place])
+        self.stray()
+        return self._enter(where, place)
+
+    def stray(self) -> None:
+        """Each string or word among the separators that wait becomes a record, to be rejected."""
+        text, length = self.carry.take()
+        begin = self.begin
+        if length > len(text):
+            self._emit(text, length)
+            return
+        for word in _WORDS.finditer(text):
+            self.begin = begin + word.start()
+            self._emit(word[0], len(word[0]))
 
     def _is_key(self, block: bytes, place: int) -> bool:
         text = block[max(0, place - 200) : place + 1]
-        return bool(self.key.search(text if place >= 200 else self.tail + text))
-
-    def _finish(self, data: bytes) -> None:
-        self.carry.add(data)
-        self._emit(*self.carry.take())
-        self.started = False
-
-    def _stray(self, data: bytes) -> None:
-        """What stands between elements: separators, or something that is no object."""
-        self.carry.add(data)
-        text, length = self.carry.take()
-        for piece in text.split(b","):
-            if piece.strip(_SPACES):
-                self._emit(piece.strip(_SPACES), len(piece.strip(_SPACES)) if len(text) == length else length)
+        return bool(self.key.search(text if place >= 200 else self.before + text))
 
     def _emit(self, data: bytes, length: int) -> None:
         if length > len(data):
@@ -167,6 +169,17 @@ class _Splitter:
         batch = Batch(self.records, np.array(self.offsets, np.int64), first, self.lengths, open_end)
         self.records, self.offsets, self.lengths = [], [], {}
         return batch
+
+    def keep_rest(self) -> bool:
+        """Make what the end of the input cut the last record; whether there was such."""
+        if self.where in (BETWEEN, ARRAY):
+            self.stray()
+            return False
+        data, length = self.carry.take()
+        if self.where == TAIL or (self.where == ENVELOPE and not data):
+            return False
+        self._emit(data, length)
+        return True
 
 
 class _Broken(Exception):
@@ -195,19 +208,10 @@ def elements(blocks: Iterator[bytes], array: str, label: str) -> Iterator[Batch]
         damage = why
     except _Broken as broken:
         damage = InputError("IMC-4013", label, offset=broken.offset, why=broken.why)
-    if splitter.inside or splitter.scanner.depth > 0 or splitter.scanner.in_string:
+    if splitter.scanner.depth > 0 or splitter.scanner.in_string:
         damage = damage or InputError("IMC-4013", label, offset=splitter.offset, why="the document does not end")
-    if splitter.inside:
-        _keep_rest(splitter)
+    cut = splitter.keep_rest()
     if splitter.records:
-        yield splitter.take(first, open_end=splitter.started)
+        yield splitter.take(first, open_end=cut)
     if damage:
         raise damage
-
-
-def _keep_rest(splitter: _Splitter) -> None:
-    """The element that the end of the input cut becomes the last record."""
-    data, length = splitter.carry.take()
-    if data.strip(_SPACES + b","):
-        splitter.started = True
-        splitter._emit(data, length)

@@ -26,8 +26,9 @@ _EDGE = 65536
 class Input(Struct, frozen=True):
     """One stream of records: a file, a zip entry, or standard input (`path` "-").
 
-    `size` is the packed size in bytes (0 for standard input), `container` how it is packed, `edges` the sha256 of
-    the file's size and of its first and last 64 KiB, by which a resumed run knows its inputs again.
+    `size` is the packed size in bytes (0 for standard input), `container` how it is packed. By `edges`, the sha256 of
+    the file's size and of its first and last 64 KiB, a later run knows its inputs again; by `changed`, when it was
+    last written (ns since 1970), this run knows that nobody wrote to it meanwhile.
     """
 
     label: str
@@ -36,6 +37,7 @@ class Input(Struct, frozen=True):
     container: str
     size: int
     edges: str
+    changed: int = 0
 
 
 class Unreadable(Struct, frozen=True):
@@ -53,6 +55,7 @@ def expand(patterns: tuple[str, ...], *, outside: Path | None = None) -> list[tu
     inside of a named folder.
     """
     found: dict[Path, str] = {}
+    outside = outside and outside.resolve()
     for pattern in patterns:
         files = list(_files_of(pattern, outside))
         if not files:
@@ -78,7 +81,7 @@ def _files_of(pattern: str, outside: Path | None) -> Iterator[tuple[str, Path]]:
 def _tree(folder: Path, outside: Path | None) -> Iterator[tuple[str, Path]]:
     """All files below a folder but hidden ones, sorted bytewise; symbolic links to folders are not followed."""
     root = Path(os.path.abspath(folder))
-    if outside is not None and outside.is_relative_to(root):
+    if outside is not None and outside.is_relative_to(root.resolve()):
         raise UsageError("IMC-1011", str(outside), folder=str(folder))
     paths: list[Path] = []
     for base, folders, names in os.walk(root):
@@ -108,19 +111,20 @@ def _streams(label: str, path: Path, limits: Limits) -> Iterator[Input]:
     if path == Path(STDIN):
         yield Input(label, STDIN, None, "stream", 0, "")
         return
-    size, edges, container = _edges(label, path)
+    size, edges, container, changed = _edges(label, path)
     if container != "zip":
-        yield Input(label, str(path), None, container, size, edges)
+        yield Input(label, str(path), None, container, size, edges, changed)
         return
     for member in members(path, label, limits):
-        yield Input(f"{label}!{member.name}", str(path), member.name, container, member.packed, edges)
+        yield Input(f"{label}!{member.name}", str(path), member.name, container, member.packed, edges, changed)
 
 
-def _edges(label: str, path: Path) -> tuple[int, str, str]:
-    """Size, sha256 over size and both edges, and container of a regular file."""
+def _edges(label: str, path: Path) -> tuple[int, str, str, int]:
+    """Size, sha256 over size and both edges, container, and time of the last change of a regular file."""
     try:
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
+            found = os.fstat(file.fileno())
+            size = found.st_size
             head = file.read(_EDGE)
             if size > 2 * _EDGE:
                 file.seek(size - _EDGE)
@@ -130,17 +134,32 @@ def _edges(label: str, path: Path) -> tuple[int, str, str]:
     encoding = encoding_of(head)
     if encoding:
         raise InputError("IMC-4008", label, encoding=encoding)
-    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container_of(head)
+    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container_of(head), found.st_mtime_ns
 
 
-def unchanged(source: Input) -> bool:
-    """Whether an input still is what it was when the run began."""
+def check_unchanged(source: Input) -> None:
+    """Raise InputError IMC-4009 or IMC-4010 where somebody wrote to an input since the run began."""
     if source.path == STDIN:
-        return True
+        return
     try:
-        return _edges(source.label, Path(source.path))[1] == source.edges
-    except InputError:
-        return False
+        found = os.stat(source.path)
+    except OSError as why:
+        raise InputError("IMC-4001", source.label, why=why.strerror or str(why)) from why
+    if source.member is None and found.st_size < source.size:
+        raise InputError("IMC-4009", source.label, expected=source.size, found=found.st_size)
+    if found.st_mtime_ns != source.changed or (source.member is None and found.st_size != source.size):
+        raise InputError("IMC-4010", source.label)
+
+
+def text_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file of the user's, without their LF; blank ones are left out. Raises InputError IMC-4001."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.strip():
+                    yield line.rstrip(b"\r\n")
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
 
 
 def read_text(path: Path) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from imconvert.errors import InputError
 from imconvert.sources.containers import Limits, open_blocks
-from imconvert.sources.detect import document_head
+from imconvert.sources.detect import HEAD, document_head
 from imconvert.sources.documents import elements
-from imconvert.sources.inputs import STDIN, Input
+from imconvert.sources.inputs import STDIN, Input, check_unchanged
 from imconvert.sources.records import Batch, line_range, lines
 
 
@@ -26,15 +27,33 @@ def batches(
     """
     if stop >= 0:
         blocks, begin = line_range(Path(source.path), source.label, start, stop, source.size, progress)
-        return lines(blocks, offset=begin)
-    path = None if source.path == STDIN else Path(source.path)
-    blocks = open_blocks(path, source.label, member=source.member, limits=limits, progress=progress)
-    return _whole(blocks, array, source.label)
+        yield from lines(blocks, offset=begin)
+    else:
+        path = None if source.path == STDIN else Path(source.path)
+        blocks = open_blocks(path, source.label, member=source.member, limits=limits, progress=progress)
+        yield from _whole(blocks, array, source.label)
+    check_unchanged(source)
 
 
 def _whole(blocks: Iterator[bytes], array: str | None, label: str) -> Iterator[Batch]:
-    head = next(blocks, b"")
-    every = chain([head], blocks) if head else iter(())
-    if array and document_head(head, array):
+    """Records of a whole stream. Damage within its head is raised behind the records before it."""
+    head: list[bytes] = []
+    damage: list[InputError] = []
+    while array and sum(map(len, head)) < HEAD:
+        try:
+            head.append(next(blocks))
+        except StopIteration:
+            break
+        except InputError as why:
+            damage.append(why)
+            break
+    every = chain(head, _raised(damage), blocks)
+    if array and document_head(b"".join(head)[:HEAD], array):
         return elements(every, array, label)
     return lines(every)
+
+
+def _raised(damage: list[InputError]) -> Iterator[bytes]:
+    for why in damage:
+        raise why
+    yield from ()

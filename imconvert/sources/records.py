@@ -107,11 +107,12 @@ def _line_batch(carry: Carry, data: bytes, offset: int, number: int) -> Batch:
     head, length = carry.take()
     lengths: dict[int, int] = {}
     first, newline, rest = data.partition(b"\n") if length else (b"", b"", b"")
+    text = head + data if head else data
     if length + len(first) > RECORD_LIMIT:
         records = [(head + first)[:KEPT], *(rest.split(b"\n") if newline else [])]
         lengths[0] = length + len(first)
     else:
-        records = (head + data if head else data).split(b"\n")
+        records = text.split(b"\n")
     sizes = np.fromiter(map(len, records), np.int64, len(records))
     for index, true in lengths.items():
         sizes[index] = true
@@ -119,7 +120,7 @@ def _line_batch(carry: Carry, data: bytes, offset: int, number: int) -> Batch:
     offsets[0] = offset
     np.cumsum(sizes[:-1] + 1, out=offsets[1:])
     offsets[1:] += offset
-    return Batch(records, offsets, number, lengths, crlf=_crlf(data))
+    return Batch(records, offsets, number, lengths, crlf=_crlf(text))
 
 
 def _crlf(data: bytes) -> int:

@@ -6,7 +6,7 @@ once per segment, from settings, books and the notes they write to; after that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -85,8 +85,8 @@ class Setting:
 class Book(dict[str, Any]):
     """Ids of the source to ids of the target, filled as they are met.
 
-    `map` is the user's own table and comes first; what it gives is checked by `rule` as well. `rule` turns an id
-    into a target id or raises Rejected. An id that is some other id's mapped target is refused (IMC-2204).
+    `map` is the user's own table with the set of its targets, and comes first. `rule` turns an id into a target id
+    or raises Rejected. An id that is some other id's mapped target is refused (IMC-2204).
     `folded` holds the ids that the rule changed; `refused` says which ids collide after folding (IMC-2203);
     `noted` is called each time an id is used that was folded.
     """
@@ -95,14 +95,13 @@ class Book(dict[str, Any]):
         self,
         rule: Callable[[str], Any],
         *,
-        map: Mapping[str, str] | None = None,
+        map: tuple[Mapping[str, str], Set[str]] = ({}, frozenset()),
         refused: Callable[[str], bool] | None = None,
         noted: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.rule = rule
-        self.map = map or {}
-        self.taken = frozenset(self.map.values())
+        self.map, self.taken = map
         self.refused = refused
         self.noted = noted
         self.folded: dict[str, Any] = {}

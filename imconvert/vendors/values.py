@@ -36,7 +36,7 @@ def whole(value: Any, field: str, notes: Notes, *, note: str | None = "IMC-3007"
         if note:
             notes.repairs.append(note)
         return int(value)
-    if type(value) is float and value.is_integer() and abs(value) <= _EXACT:
+    if type(value) is float and value.is_integer() and abs(value) < _EXACT:
         notes.repairs.append("IMC-3014")
         return int(value)
     raise Rejected("IMC-2102", field=field, found=shown(value), expected="a whole number")

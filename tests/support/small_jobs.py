@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from imconvert.convert.run import Clock, Outcome, convert
 ROOT = Path(__file__).resolve().parents[2]
 LATEST = 1_900_000_000_000
 START = 1_710_464_400_000
+PATIENCE = 30
 CLOCK = Clock(time.time, time.monotonic)
 
 
@@ -151,8 +153,15 @@ def surroundings(**more: str) -> dict[str, str]:
 
 
 def cli(*arguments: object, stdin: bytes | None = None, **more: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the command to its end."""
-    return subprocess.run(
-        command(*arguments), input=stdin, capture_output=True, env=surroundings(**more), timeout=120, check=False,
-        stdin=subprocess.DEVNULL if stdin is None else None,
+    """Run the command to its end; one that hangs is killed with its workers."""
+    process = subprocess.Popen(
+        command(*arguments), stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=surroundings(**more), start_new_session=True,
     )  # fmt: skip
+    try:
+        said, errors = process.communicate(stdin, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(process.args, process.returncode, said, errors)

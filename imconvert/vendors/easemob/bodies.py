@@ -55,19 +55,31 @@ def _media(kind: MediaKind, known: tuple[str, ...]) -> Callable[[Body, Notes], P
             width=width,
             height=height,
             duration=_duration(body, notes) if "length" in known else None,
-            extra=_leftover(body, known, notes),
+            extra=_leftover(body, _understood(body, known), notes),
         )
 
     return read
 
 
+def _understood(body: Body, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys that are taken from this body: a size of another shape than usual stays with the leftovers."""
+    if "size" not in body or _is_size(body["size"]):
+        return known
+    return tuple(key for key in known if key != "size")
+
+
 def _size(body: Body, notes: Notes) -> tuple[int | None, int | None]:
     size = body.get("size")
-    if not isinstance(size, dict):
+    if not _is_size(size):
         return None, None
+    assert isinstance(size, dict)
     if body["type"] == "video":
         notes.changes.append(("degraded", "video width and height are the thumbnail's"))
     return _number(size, ("width",), notes), _number(size, ("height",), notes)
+
+
+def _is_size(size: Any) -> bool:
+    return isinstance(size, dict) and size.keys() <= {"width", "height"}
 
 
 def _number(body: Body, keys: tuple[str, ...], notes: Notes) -> int | None:

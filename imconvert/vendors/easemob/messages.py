@@ -48,6 +48,7 @@ class Record(Struct, gc=False):
 
 
 _decode = msgspec.json.Decoder(Record).decode
+_decode_any = msgspec.json.Decoder().decode
 
 
 def looks_like(value: dict[str, Any]) -> bool:
@@ -68,6 +69,8 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
             record = _decode(raw)
         except REFUSED:
             record = _mended(raw, notes)
+        if not record.msg_id:
+            raise Rejected("IMC-2102", field="msg_id", found='""', expected="an id")
         payload = record.payload
         chat = _CHATS.get(record.chat_type or payload.type or "chat")
         if chat is None or payload.ack_message_id or payload.edit_message_id:
@@ -130,12 +133,17 @@ def _person(source: str | None, field: str, notes: Notes) -> str:
 
 
 def _ext(ext: dict[str, Any] | str | None, notes: Notes) -> str | None:
-    if not ext:
-        return None
-    if isinstance(ext, str):
+    """The app's extension as JSON text; one that came as text is the same as one that came as an object."""
+    if isinstance(ext, str) and ext:
         notes.repairs.append("IMC-3017")
-        return ext
-    return lenient.compact(ext)
+        try:
+            value = _decode_any(ext)
+        except REFUSED:
+            return ext
+        if not isinstance(value, dict):
+            return ext
+        ext = value
+    return lenient.compact(ext) if ext else None
 
 
 def _mended(raw: bytes, notes: Notes) -> Record:

@@ -76,18 +76,18 @@ def shortcut(settings: Settings, accounts: Book, groups: Book, latest: int) -> S
                 ext: Any = payload.ext
                 if ext is not unset:
                     ext = texts.get(bytes(ext)) or _ext(texts, bytes(ext))
-                sender = person(payload.from_) or accounts.learn(payload.from_)
+                sender = person(payload.from_) or accounts.learn(_bare(payload.from_))
                 body = payload.bodies[0].msg
                 if record.chat_type == "chat":
                     columns = p2p
-                    target = person(payload.to) or accounts.learn(payload.to)
+                    target = person(payload.to) or accounts.learn(_bare(payload.to))
                     data = Data(
                         msgid=msgid, from_=sender, to=target, createTime=time, clientType=UNKNOWN_CLIENT,
                         ext=ext, body=body,
                     )  # fmt: skip
                 else:
                     columns = team
-                    target = group(payload.to) or groups.learn(payload.to)
+                    target = group(payload.to) or groups.learn(_bare(payload.to))
                     data = Data(
                         msgid=msgid, accid=sender, tid=target, createTime=time, clientType=UNKNOWN_CLIENT,
                         ext=ext, body=body,
@@ -113,6 +113,13 @@ class _Unfit(Exception):
 
 
 _REFUSED = (*REFUSED, KeyError, _Unfit)
+
+
+def _bare(source: str) -> str:
+    """An id without an app or a resource around it. Raises _Unfit."""
+    if not source or "#" in source or "@" in source or "/" in source:
+        raise _Unfit
+    return source
 
 
 def _number(source_id: str) -> int:

@@ -92,14 +92,18 @@ def _part_ext(ext: str | None, part: str, source_id: str) -> str:
 
 
 def with_note(ext: str | None, note: dict[str, Any]) -> str:
-    """An extension that also holds `note` under the key "imconvert"; what is no object moves under "ext"."""
+    """An extension that also holds `note` under the key "imconvert", beside what stands there already.
+
+    An extension that is no object moves under "ext".
+    """
     try:
         value = msgspec.json.decode(ext) if ext else {}
     except msgspec.DecodeError:
         value = ext
     if not isinstance(value, dict):
         value = {"ext": ext}
-    return compact({**value, "imconvert": note})
+    before = value.get("imconvert", {})
+    return compact({**value, "imconvert": {**(before if isinstance(before, dict) else {"app": before}), **note}})
 
 
 class _Packer:

@@ -32,6 +32,7 @@ from imconvert.vendors.lenient import shown
 from imconvert.vendors.yunxin import repair
 from imconvert.vendors.yunxin.records import (
     CLIENT_NUMBERS,
+    INFO,
     INFO_NUMBERS,
     JOIN,
     MEDIA,
@@ -42,6 +43,7 @@ from imconvert.vendors.yunxin.records import (
     Record,
     decode_attach,
     decode_record,
+    encode,
 )
 
 _TIP = 10
@@ -80,8 +82,7 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
         if (data.attach.__class__ is dict or data.tinfo is not UNSET) and depth_exceeds(raw):
             raise Rejected("IMC-2004", limit=MAX_DEPTH)
         part = read_part(record, notes)
-        if kind not in NOTICE_KINDS and not (data.accid2 is UNSET and data.tinfo is UNSET):
-            notes.changes.append(("degraded", "accid2 or tinfo outside of a notice"))
+        _name_leftovers(data, kind, notes)
         return Message(str(data.msgid), data.msgid, time, chat, sender, target, client, (part,), data.ext or None)
 
     return read
@@ -162,6 +163,8 @@ def _custom(record: Record, notes: Notes) -> Part:
     if attach is UNSET:
         raise Rejected("IMC-2101", field="attach")
     if isinstance(attach, str):
+        if depth_exceeds(attach.encode(), MAX_DEPTH - 2):
+            raise Rejected("IMC-2004", limit=MAX_DEPTH)
         attach = repair.attach_object(attach, notes)
     return Custom("custom", "yunxin", attach)
 
@@ -174,15 +177,27 @@ def _notice(record: Record, notes: Notes) -> Part:
     if kind in WITH_OTHER and data.accid2 is UNSET:
         raise Rejected("IMC-2101", field="accid2")
     who = data.accid if kind == JOIN else data.accid2 if kind in WITH_OTHER else None
-    info = _info(data, notes) if kind == 107 else None
-    _leftover(data, notes)
+    info = _info(data, notes) if kind == INFO else None
     return Notice(NOTICE_KINDS[kind], who, info)
 
 
-def _leftover(data: Any, notes: Notes) -> None:
-    for key in ("body", "attach"):
-        if getattr(data, key) not in (UNSET, "", None):
-            notes.changes.append(("degraded", f"notice {key}"))
+_TAKEN = (
+    ("body", lambda kind: kind in (0, _TIP)),
+    ("attach", lambda kind: kind not in (0, *NOTICE_KINDS)),
+    ("accid2", lambda kind: kind in WITH_OTHER),
+    ("tinfo", lambda kind: kind == INFO),
+)
+"""Which kinds take which field; in others its content has no place on the line."""
+
+
+def _name_leftovers(data: Any, kind: int, notes: Notes) -> None:
+    """Say what the record holds beyond what its kind takes; nothing is thinned out unseen."""
+    for name, takes in _TAKEN:
+        if getattr(data, name) not in (UNSET, "") and not takes(kind):
+            notes.changes.append(("degraded", f"{name} in a record of type {kind}"))
+    spare = data.accid if data.tid is UNSET else data.from_ if data.accid is not UNSET else UNSET
+    if spare is not UNSET:
+        notes.changes.append(("degraded", "a second sender"))
 
 
 def _info(data: Any, notes: Notes) -> dict[str, Any]:
@@ -202,6 +217,8 @@ def _info(data: Any, notes: Notes) -> dict[str, Any]:
 
 def _tip_as_custom(record: Record, notes: Notes) -> Part:
     data = record.data
+    if isinstance(data.attach, dict) and depth_exceeds(encode(data.attach), MAX_DEPTH - 4):
+        raise Rejected("IMC-2004", limit=MAX_DEPTH)
     notes.changes.append(("transformed", "tip to custom"))
     content = {key: value for key in ("body", "attach") if (value := getattr(data, key)) is not UNSET}
     return Custom("tip", "yunxin", content)
@@ -209,8 +226,6 @@ def _tip_as_custom(record: Record, notes: Notes) -> Part:
 
 def _tip_as_text(record: Record, notes: Notes) -> Part:
     notes.changes.append(("transformed", "tip to text"))
-    if record.data.attach is not UNSET:
-        notes.changes.append(("degraded", "tip attach"))
     return _text(record, notes)
 
 

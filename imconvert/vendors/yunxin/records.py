@@ -71,6 +71,9 @@ NOTICE_KINDS = {
 JOIN = 101
 """The one notice whose `accid` is not the actor but the one who joined; `accid2` is the inviter (§1.5)."""
 
+INFO = 107
+"""The notice with `tinfo`: the team's properties changed."""
+
 WITH_OTHER = frozenset({101, 102, 103, 104, 105, 106, 108})
 """The notices that name a second person in accid2."""
 

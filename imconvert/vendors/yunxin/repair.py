@@ -118,8 +118,17 @@ def attach_object(attach: Any, notes: Notes) -> dict[str, Any]:
             return value
         if not isinstance(value, str):
             break
-        value = lenient.parse_text(value, notes)
+        value = _opened(value, attach, notes)
     raise Rejected("IMC-2107", found=shown(attach))
+
+
+def _opened(text: str, attach: Any, notes: Notes) -> Any:
+    try:
+        return lenient.parse_text(text, notes)
+    except Rejected as why:
+        if why.code == "IMC-2004":
+            raise
+        raise Rejected("IMC-2107", found=shown(attach)) from why
 
 
 def media_attach(attach: Any, notes: Notes) -> tuple[Attach, dict[str, Any] | None]:

@@ -18,7 +18,7 @@ ATTACH_USUAL = 4096
 def account(source: str) -> str:
     """The account id as Yunxin stores it. Raises Rejected (IMC-2201) where it cannot be one."""
     folded = source.lower()
-    if not _ACCOUNT.fullmatch(folded) or not folded.isascii():
+    if not source.isascii() or not _ACCOUNT.fullmatch(folded):
         raise Rejected("IMC-2201", account=repr(source), rule=ACCOUNT_RULE)
     return folded
 

@@ -65,6 +65,7 @@ def shortcut(  # noqa: C901
 ) -> Shortcut:
     """The function that writes a batch of records; see `contract.Shortcut`."""
     custom = CUSTOM if settings["yunxin.custom_attach"] == "object" else -1
+    limit = min(ATTACH_USUAL, int(settings["yunxin.attach_limit"]))
 
     def write_through(  # noqa: C901 - one loop on purpose, see Cost
         records: Sequence[bytes], streams: Sequence[Columns], otherwise: Callable[[int, bytes], None]
@@ -84,9 +85,9 @@ def shortcut(  # noqa: C901
                 data = record.data
                 kind = record.type
                 if kind == custom:
-                    _check_custom(raw, data)
+                    _check_custom(raw, data, limit)
                 elif kind:
-                    data.attach = _canonical(data, kind)
+                    data.attach = _canonical(data, kind, limit)
                 elif data.body is unset or data.attach is not unset:
                     raise _Unfit
                 time = data.createTime
@@ -143,13 +144,15 @@ def _digits(time: str) -> int:
     return int(time)
 
 
-def _check_custom(raw: bytes, data: _Data) -> None:
+def _check_custom(raw: bytes, data: _Data, limit: int) -> None:
     """Raise _Unfit unless this is an object of the app's own within all limits."""
-    if data.attach.__class__ is not dict or data.body is not UNSET or len(raw) > ATTACH_USUAL or depth_exceeds(raw):
+    if data.attach.__class__ is not dict or data.body is not UNSET or depth_exceeds(raw):
+        raise _Unfit
+    if len(encode(data.attach)) > limit:
         raise _Unfit
 
 
-def _canonical(data: _Data, kind: int) -> str:
+def _canonical(data: _Data, kind: int, limit: int) -> str:
     """The description of a file in canonical form. Raises _Unfit where something has to be repaired."""
     if data.body is not UNSET or kind == CUSTOM:
         raise _Unfit
@@ -158,6 +161,6 @@ def _canonical(data: _Data, kind: int) -> str:
     if not url or not suffix or url != url.strip() or suffix != suffix.strip() or (kind == _FILE and not found.name):
         raise _Unfit
     text = encode(found).decode()
-    if len(text) > ATTACH_USUAL:
+    if len(text) > limit:
         raise _Unfit
     return text

@@ -1,0 +1,33 @@
+"""`imconvert check INPUT...`: all errors at once, nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imconvert.cli import progress, summary
+from imconvert.cli.msgs import CLOCK, machine
+from imconvert.cli.options import SCRATCH, language, reading, settings_help
+from imconvert.convert.check import check as check_inputs
+from imconvert.convert.options import Options
+
+
+@click.command(epilog=settings_help())
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("--work", type=SCRATCH, help="Folder for scratch files (about 80 bytes a message).  [default: system's]")
+@reading
+def check(inputs: tuple[str, ...], work: Path | None, quiet: bool, as_json: bool, settings: Any, **chosen: Any) -> int:
+    """Read message exports INPUT... as msgs would, and report all errors at once, without writing shards."""
+    options = Options(inputs=inputs, output=work or Path(), settings=dict(settings), **chosen)
+    watch = progress.watcher(quiet=quiet)
+    try:
+        outcome = check_inputs(options, work, watch, CLOCK, machine())
+    finally:
+        watch.close()
+    if as_json:
+        click.echo(summary.as_json(outcome, None))
+    elif not quiet:
+        click.echo(summary.as_text(outcome, None, language()))
+    return outcome.exit_code

@@ -1,0 +1,364 @@
+"""Take corrected rejects back into a finished output.
+
+Plan: the lines of a rejects file are mapped again, each under its old place; the finished shards are read once for
+their keys; both are resolved together, what is finished coming first; what is new is sealed into further shards.
+Order of durable writes: all in `.work/`, then published like a run: shards, indexes, side files, manifest last.
+Promise: a reject counts once. It is known by file, record number and offset, and only those that still stand in
+OUT/rejects.ndjson are taken; so repeating a replay changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from imconvert import durable
+from imconvert.convert import index, ledger, manifest, publish
+from imconvert.convert.manifest import Example, Fidelity, Manifest, SideFile
+from imconvert.convert.options import Options
+from imconvert.convert.part import KeyRuns
+from imconvert.convert.plan import Piece, Plan, Segment
+from imconvert.convert.run import Clock, Outcome, Run, Watcher, read_manifest
+from imconvert.convert.segment import Mapper
+from imconvert.convert.work import KEY, ROW, PartMarker, SealMarker, WorkFolder, place_number
+from imconvert.errors import UsageError
+from imconvert.model import key_of
+from imconvert.sources.inputs import Input, text_lines
+from imconvert.sources.records import Batch
+from imconvert.vendors import TARGETS
+
+BATCH = 1000
+WINDOW = 65536
+
+
+class Reject(msgspec.Struct):
+    """What a replay needs of a line of a rejects file."""
+
+    file: str
+    line: int
+    offset: int
+    raw: str | None = None
+    raw_base64: str | None = None
+
+    @property
+    def record(self) -> bytes:
+        return base64.b64decode(self.raw_base64) if self.raw_base64 is not None else (self.raw or "").encode()
+
+    @property
+    def name(self) -> int:
+        return xxh3_64_intdigest(msgspec.json.encode((self.file, self.line, self.offset)))
+
+
+_decode = msgspec.json.Decoder(Reject).decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """A finished shard that stands in for a part: its number as a segment, its stream, its facts."""
+
+    number: int
+    stream: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysJob:
+    """What a worker needs to read the keys of one finished shard."""
+
+    work: Path
+    output: Path
+    target: str
+    shard: _Shard
+
+
+def read_keys(job: KeysJob, progress: Any) -> list[int]:
+    """Leave rows and keys of a finished shard as if it were a part; gives the lengths of its runs."""
+    work, shard, target = WorkFolder(job.work), job.shard, TARGETS[job.target]
+    stream = target.streams[shard.stream]
+    durable.remove(work.part(shard.number, stream))
+    if not durable.link(job.output / shard.name, work.part(shard.number, stream)):
+        durable.join_files(work.part(shard.number, stream), [job.output / shard.name])
+    rows = durable.Writer(work.part(shard.number, f"{stream}.rows"))
+    keys = KeyRuns(work, shard.number)
+    first = begin = 0
+    with durable.Reader(job.output / index.FOLDER / index.name_of(shard.name)) as beside:
+        lines = durable.lines_of(job.output / shard.name)
+        for block in index.blocks(beside):
+            found, hashed, begin = _shard_rows(block, lines, target, begin)
+            hashed["place"] += np.uint64(place_number(shard.number, shard.stream, first))
+            rows.write(found.tobytes())
+            keys.add(hashed)
+            first += len(found)
+            progress(int(found["length"].sum()) + len(found))
+    keys.flush()
+    for writer in (rows, keys.keys, keys.buckets):
+        writer.finish()
+    return keys.runs
+
+
+def _shard_rows(block: dict[str, Any], lines: Iterator[bytes], target: Any, begin: int) -> tuple[Any, Any, int]:
+    count = len(block["msgid"])
+    rows, keys = np.zeros(count, ROW), np.zeros(count, KEY)
+    for name in index.COLUMNS:
+        rows[name] = block[name] - np.uint64(name == "line")
+    hashes, digests = [], []
+    for row in range(count):
+        line = next(lines)
+        key = target.read_key(line)
+        hashes.append(key_of(*key))
+        digests.append(target.digest_of(line))
+        rows["begin"][row], rows["length"][row] = begin, len(line)
+        begin += len(line) + 1
+    keys["hi"], keys["lo"] = np.frombuffer(b"".join(hashes), "<u8").reshape(count, 2).T
+    keys["digest"] = np.frombuffer(b"".join(digests), "<u8")
+    keys["place"] = np.arange(count, dtype=np.uint64)
+    return rows, keys, begin
+
+
+def replay(path: Path, options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any]) -> Outcome:
+    """Take the records of the rejects file `path` back into `options.output`.
+
+    Raises UsageError IMC-1014 where the output is not finished, IMC-1015 for lines that are no rejects, IMC-1018
+    where OUT/rejects.ndjson lacks lines that the manifest counts.
+    """
+    work = WorkFolder(options.output / publish.WORK)
+    before = read_manifest(options.output)
+    durable.make_folder(work.path)
+    with durable.sole_owner(work.path):
+        if publish.pending(work):
+            publish.finish(work, options.output)
+            before = read_manifest(options.output)
+            durable.make_folder(work.path)
+        durable.clear(work.path)
+        try:
+            outcome = _Replay(path, options, work, before, watch, clock, facts).run()
+        finally:
+            if not publish.pending(work):
+                durable.remove(work.path)
+    return outcome
+
+
+class _Replay(Run):
+    """A run whose first segments are the finished shards and whose last one is the rejects."""
+
+    def __init__(
+        self,
+        path: Path,
+        options: Options,
+        work: WorkFolder,
+        before: Manifest,
+        watch: Watcher,
+        clock: Clock,
+        facts: dict[str, Any],
+    ) -> None:
+        self.path = path
+        self.before = before
+        self.labels = [source.file for source in before.inputs]
+        self.shards = [
+            _Shard(number, TARGETS[before.target].streams.index(shard.stream), shard.name)
+            for number, shard in enumerate(before.shards)
+        ]
+        segment = Segment(len(self.shards), tuple(Piece(number) for number in range(len(self.labels))))
+        inputs = tuple(Input(label, str(path), None, "plain", 0, "") for label in self.labels)
+        latest = options.latest if options.latest is not None else int(clock.now() * 1000) + 86_400_000
+        plan = Plan(before.format, before.source, before.target, before.options, latest, inputs, (), (segment,))
+        super().__init__(_with(options, before), plan, work, watch, clock, facts)
+
+    def run(self) -> Outcome:
+        standing = self._standing()
+        chosen = self._chosen(standing)
+        if not chosen:
+            return self._unchanged()
+        with self.pool:
+            part = self._map_rejects(chosen)
+            if sum(piece.rejected for piece in part.pieces) == len(chosen) and not _codes_changed(part, self.before):
+                return self._unchanged()
+            return self._take(part, chosen)
+
+    def _unchanged(self) -> Outcome:
+        facts = msgspec.json.decode(durable.read_file(self.options.output / manifest.RUN) or b"{}")
+        return Outcome(self.before, facts, again=True)
+
+    def _take(self, part: PartMarker, chosen: dict[int, Reject]) -> Outcome:
+        runs = self._shard_keys()
+        stand_ins = [
+            PartMarker(
+                shard.number, "", [], [0] * len(self.target.streams), runs[shard.number], {}, {}, {}, {}, {}, 0, {}
+            )
+            for shard in self.shards
+        ]
+        basis = self._basis([part])
+        self._resolve([*stand_ins, part], basis)
+        names = self._numbered(self._shard_names([part]))
+        seal = self._seal([part], basis, {}, names)[0]
+        return self._publish_replay(part, seal, set(chosen))
+
+    def _numbered(self, names: dict[int, dict[str, str]]) -> dict[int, dict[str, str]]:
+        """The names of new shards go on behind those that are there."""
+        suffix = self.target.suffix
+        taken = {
+            stream: max((int(s.name[len(stream) + 1 : -len(suffix)]) for s in self.before.shards if s.stream == stream),
+                        default=0)
+            for stream in self.target.streams
+        }  # fmt: skip
+        return {
+            segment: {stream: f"{stream}-{taken[stream] + 1:05}{suffix}" for stream in found}
+            for segment, found in names.items()
+        }
+
+    def _standing(self) -> set[int]:
+        """The rejects that the output still holds. Raises IMC-1018 where lines were taken out by hand."""
+        side = self.options.output / "rejects.ndjson"
+        found = [_reject(line, side, number).name for number, line in enumerate(durable.lines_of(side), 1)]
+        if len(found) != self.before.totals.rejected:
+            raise UsageError("IMC-1018", str(side), found=len(found), expected=self.before.totals.rejected)
+        return set(found)
+
+    def _chosen(self, standing: set[int]) -> dict[int, Reject]:
+        """The records to take back, by name, in their order in the file; each once."""
+        chosen: dict[int, Reject] = {}
+        known = set(self.labels)
+        for number, line in enumerate(text_lines(self.path), 1):
+            reject = _reject(line, self.path, number)
+            if reject.file not in known:
+                raise UsageError("IMC-1015", f"{self.path}:{number}", why=f"{reject.file!r} is no input of this output")
+            if reject.name in standing:
+                chosen[reject.name] = reject
+        return chosen
+
+    def _map_rejects(self, chosen: dict[int, Reject]) -> PartMarker:
+        """Map the chosen records, input by input, in the order of their places."""
+        segment = self.plan.segments[0]
+        self._phase("convert", len(chosen))
+        job = replace(self._map_job(segment, ()), fold=False)
+        mapper = Mapper(job, self.work)
+        order = sorted(chosen.values(), key=lambda reject: (self.labels.index(reject.file), reject.line, reject.offset))
+        for file, label in enumerate(self.labels):
+            records = [reject for reject in order if reject.file == label]
+            for start in range(0, len(records), BATCH):
+                some = records[start : start + BATCH]
+                mapper.records(file, _batch(some, start))
+        mapper.finish()
+        part = self.work.read_part(segment.number)
+        assert part is not None
+        return part
+
+    def _shard_keys(self) -> dict[int, list[int]]:
+        self._phase("keys", sum(shard.bytes for shard in self.before.shards))
+        jobs = [KeysJob(self.work.path, self.options.output, self.plan.target, shard) for shard in self.shards]
+        return dict(self.pool.run(read_keys, jobs))
+
+    def _publish_replay(self, part: PartMarker, seal: SealMarker, chosen: set[int]) -> Outcome:
+        found = self._updated(part, seal, chosen)
+        durable.replace_file(self.work.path / manifest.NAME, manifest.to_bytes(found))
+        facts = {**self._run_facts(found), "replayed": len(chosen)}
+        durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
+        publish.announce(self.work, [shard.name for shard in seal.shards])
+        publish.finish(self.work, self.options.output)
+        return Outcome(found, facts, again=False)
+
+    def _updated(self, part: PartMarker, seal: SealMarker, chosen: set[int]) -> Manifest:
+        """The manifest with the replayed records moved from `rejected` to where they went."""
+        found = msgspec.convert(msgspec.to_builtins(self.before), Manifest)
+        for account, more in zip(found.inputs, ledger.accounts([part], [seal], len(self.labels)), strict=True):
+            account.account.read -= more.read
+            account.account.rejected -= more.read
+            account.account.add(more)
+        found.shards = sorted(
+            [*found.shards, *seal.shards], key=lambda s: (self.target.streams.index(s.stream), s.name)
+        )
+        found.totals = ledger.total([source.account for source in found.inputs])
+        ledger.check([s.account for s in found.inputs], self.labels, sum(shard.lines for shard in found.shards))
+        found.streams = {s: sum(k.lines for k in found.shards if k.stream == s) for s in self.target.streams}
+        found.rekeyed += sum(seal.rekeyed.values())
+        for name in manifest.SIDES:
+            found.files[f"{name}.ndjson"] = self._grown(name, seal, chosen)
+        labels = manifest.Labels(self.plan, {})
+        found.rejects = self._rejects_now()
+        for ours, theirs in ((found.skipped, part.skipped), (found.repairs, part.repairs)):
+            _add(ours, labels.examples([(part.segment, theirs)]))
+        _add_fidelity(found.fidelity, manifest.fidelity([part], labels))
+        found.duplicates = found.duplicates or seal.examples.get("IMC-8201", {})
+        found.conflicts = found.conflicts or seal.examples.get("IMC-8301", {})
+        return found
+
+    def _grown(self, name: str, seal: SealMarker, chosen: set[int]) -> SideFile:
+        """The side file with what the replay added; of the rejects, without those that were taken."""
+        old = self.options.output / f"{name}.ndjson"
+        if name == "rejects":
+            kept = durable.Writer(self.work.path / "rejects.kept")
+            for number, line in enumerate(durable.lines_of(old), 1):
+                if _reject(line, old, number).name not in chosen:
+                    kept.write(line + b"\n")
+            kept.finish()
+            old = kept.path
+        target = self.work.path / f"{name}.ndjson"
+        return SideFile(*durable.join_files(target, [old, self.work.seal(seal.segment, name)]))
+
+    def _rejects_now(self) -> dict[str, Example]:
+        found: dict[str, Example] = {}
+        for line in durable.lines_of(self.work.path / "rejects.ndjson"):
+            reject = msgspec.json.decode(line)
+            example = manifest.example_of(reject)
+            if reject["code"] in found:
+                found[reject["code"]].count += 1
+            else:
+                found[reject["code"]] = example
+        return dict(sorted(found.items()))
+
+
+def _with(options: Options, before: Manifest) -> Options:
+    """The options of the first run, where this one does not say otherwise. Raises IMC-1010 for a missing map."""
+    for name, path in (("ids", options.ids), ("tids", options.tids)):
+        if name in before.options and path is None:
+            raise UsageError("IMC-1010", option=f"--{name}", why="the output was made with a map", command="msgs")
+    settings = {name[4:]: value for name, value in before.options.items() if name.startswith("set ")}
+    policy = "rekey" if options.on_conflict == "rekey" else "quarantine"
+    return replace(
+        options,
+        settings={**settings, **options.settings},
+        strict=options.strict or "strict" in before.options,
+        on_conflict=policy,
+        max_rejects=None,
+    )
+
+
+def _reject(line: bytes, path: Path, number: int) -> Reject:
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        raise UsageError("IMC-1015", f"{path}:{number}", why=str(why)) from why
+
+
+def _batch(rejects: list[Reject], first: int) -> Batch:
+    numbers = np.array([reject.line - 1 for reject in rejects], np.int64)
+    offsets = np.array([reject.offset for reject in rejects], np.int64)
+    return Batch([reject.record.strip(b"\r\n") for reject in rejects], offsets, first, {}, numbers=numbers)
+
+
+def _codes_changed(part: PartMarker, before: Manifest) -> bool:
+    return any(code not in before.rejects for code in part.rejects)
+
+
+def _add(into: dict[str, Example], more: dict[str, Example]) -> None:
+    for name, example in more.items():
+        if name in into:
+            into[name].count += example.count
+        else:
+            into[name] = example
+
+
+def _add_fidelity(into: dict[str, Fidelity], more: dict[str, Fidelity]) -> None:
+    for kind, row in more.items():
+        known = into.setdefault(kind, Fidelity(0, 0, {}, {}))
+        known.messages += row.messages
+        known.kept += row.kept
+        _add(known.transformed, row.transformed)
+        _add(known.degraded, row.degraded)
