@@ -227,20 +227,20 @@ def test_book_folds_and_notes_every_use() -> None:
 
 
 def test_book_prefers_the_map() -> None:
-    assert Book(rules.account, map={"小王": "wang"})["小王"] == "wang"
+    assert Book(rules.account, map=({"小王": "wang"}, {"wang"}))["小王"] == "wang"
 
 
 def test_mapped_id_is_checked_by_the_rule() -> None:
-    assert refused(Book(rules.account, map={"a": "小王"}).__getitem__, "a") == "IMC-2201"
+    assert refused(Book(rules.account, map=({"a": "小王"}, {"小王"})).__getitem__, "a") == "IMC-2201"
 
 
 def test_id_that_is_the_target_of_another_is_refused() -> None:
-    assert refused(Book(rules.account, map={"a": "b"}).__getitem__, "b") == "IMC-2204"
+    assert refused(Book(rules.account, map=({"a": "b"}, {"b"})).__getitem__, "b") == "IMC-2204"
 
 
 def test_id_that_is_the_folded_target_of_another_is_refused() -> None:
     """Else a, mapped to Bob, and bob would become one person unseen."""
-    assert refused(Book(rules.account, map={"a": "Bob"}).__getitem__, "bob") == "IMC-2204"
+    assert refused(Book(rules.account, map=({"a": "bob"}, {"bob"})).__getitem__, "bob") == "IMC-2204"
 
 
 def test_refused_id_is_refused_every_time() -> None:

@@ -104,6 +104,8 @@ def convert(options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any
     ours = make_plan(options, clock)
     work = WorkFolder(options.output / publish.WORK)
     _check_free(options.output)
+    if not durable.exists(work.path) and (finished := _finished(options.output, ours)):
+        return finished
     durable.make_folder(work.path)
     with durable.sole_owner(work.path):
         _check_free(options.output)

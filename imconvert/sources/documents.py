@@ -20,7 +20,8 @@ from imconvert.errors import InputError
 from imconvert.sources.records import Batch, Carry, Ints
 
 BETWEEN, ENVELOPE, ARRAY, ELEMENT, TAIL = "between", "envelope", "array", "element", "tail"
-_WORDS = re.compile(rb'"(?:[^"\\]|\\.)*"?|(?:(?!\xef\xbb\xbf)[^\s,"])+', re.DOTALL)
+BOM = b"\xef\xbb\xbf"
+_WORDS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^\s,"]+', re.DOTALL)
 
 
 class Scanner:
@@ -151,7 +152,7 @@ class _Splitter:
         if length > len(text):
             self._emit(text, length)
             return
-        for word in _WORDS.finditer(text):
+        for word in _WORDS.finditer(text.replace(BOM, b"   ")):
             self.begin = begin + word.start()
             self._emit(word[0], len(word[0]))
 

@@ -226,6 +226,8 @@ def _tip_as_custom(record: Record, notes: Notes) -> Part:
 
 def _tip_as_text(record: Record, notes: Notes) -> Part:
     notes.changes.append(("transformed", "tip to text"))
+    if record.data.attach is not UNSET:
+        notes.changes.append(("degraded", "tip attach"))
     return _text(record, notes)
 
 
