@@ -1,8 +1,7 @@
 """The documents say what the program does (style, habit 17).
 
-Convention: in README's ```console blocks every line is a command of one shell session; lines that begin with
-`imconvert` end with the exit code behind `# exit`, or with 0. They run in order, in one folder that holds the
-repository's fixtures and nothing else.
+Convention: in README's ```console blocks every line is a command; it ends with the exit code behind `# exit`,
+or with 0. They run in order, in one folder that at first holds the repository's fixtures and nothing else.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def marked(text: str, name: str) -> str:
     return str(found[0])
 
 
-def session(readme: Path) -> list[tuple[str, int]]:
+def examples(readme: Path) -> list[tuple[str, int]]:
     """The commands of a README and the exit codes that it promises."""
     lines = "".join(fenced(readme.read_text(), "console")).splitlines()
     found = [(_EXIT.sub("", line), _EXIT.search(line)) for line in lines if line.strip()]
@@ -88,14 +87,14 @@ def run(line: str, shell: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", line], cwd=shell["HOME"], env=shell, capture_output=True, text=True)
 
 
-def test_the_documented_session_runs(shell: dict[str, str]) -> None:
-    for line, expected in session(ENGLISH):
+def test_the_examples_run_as_documented(shell: dict[str, str]) -> None:
+    for line, expected in examples(ENGLISH):
         done = run(line, shell)
         assert expected == done.returncode, f"{line}\n{done.stdout}\n{done.stderr}"
 
 
 def test_both_languages_show_the_same_commands() -> None:
-    assert session(ENGLISH) == session(CHINESE)
+    assert examples(ENGLISH) == examples(CHINESE)
     english, chinese = ENGLISH.read_text(), CHINESE.read_text()
     for name in ("setup:convert", "setup:test"):
         assert marked(english, name) == marked(chinese, name)
@@ -104,7 +103,7 @@ def test_both_languages_show_the_same_commands() -> None:
 @READMES
 def test_set_up_is_one_line_each(readme: Path) -> None:
     for name in ("setup:convert", "setup:test"):
-        assert 1 == marked(readme.read_text(), name).count("\n")
+        assert marked(readme.read_text(), name).count("\n") == 1
 
 
 def steady(summary: str) -> list[str]:
@@ -119,23 +118,23 @@ def test_the_shown_summary_is_what_the_first_command_prints(readme: Path, langua
     line = marked(readme.read_text(), "setup:convert").strip()
     *_, conversion = line.replace(".venv/bin/imconvert", "imconvert").split(" && ")
     done = run(conversion, {**shell, "IMCONVERT_LANG": language})
-    assert 0 == done.returncode, done.stderr
+    assert done.returncode == 0, done.stderr
     shown, printed = steady(marked(readme.read_text(), "output:convert")), iter(steady(done.stdout))
-    assert [] == [line for line in shown if line not in printed]
+    assert [line for line in shown if line not in printed] == []
 
 
 @every_command
 def test_every_command_has_help(path: tuple[str, ...], command: click.Command) -> None:
     assert command.help
     bare = [option.name for option in command.params if isinstance(option, click.Option) and not option.help]
-    assert [] == bare
+    assert bare == []
 
 
 @every_command
 @READMES
 def test_every_command_has_an_example(readme: Path, path: tuple[str, ...], command: click.Command) -> None:
     start = " ".join(["imconvert", *path])
-    assert [line for line, _ in session(readme) if line == start or line.startswith(f"{start} ")]
+    assert [line for line, _ in examples(readme) if line == start or line.startswith(f"{start} ")]
 
 
 @READMES
@@ -143,7 +142,7 @@ def test_every_option_of_the_main_command_is_named(readme: Path) -> None:
     text = readme.read_text()
     main = dict(COMMANDS)[("msgs",)]
     options = [name for option in main.params if isinstance(option, click.Option) for name in option.opts[:1]]
-    assert [] == [name for name in options if f"`{name}" not in text and f"{name} " not in text]
+    assert [name for name in options if f"`{name}" not in text and f"{name} " not in text] == []
 
 
 @READMES
@@ -151,7 +150,7 @@ def test_every_exit_code_is_explained(readme: Path) -> None:
     lines = [line for line in (cli.help or "").splitlines() if re.match(r"\s+\d", line)]
     codes = {code for line in lines for code in re.findall(r"(?:^|\s)(\d[\d/]*)  ?\S", line)}
     assert {"0", "2", "3", "4", "5", "6", "130/143"} <= codes
-    assert [] == [code for code in sorted(codes) if f"| {code} |" not in readme.read_text()]
+    assert [code for code in sorted(codes) if f"| {code} |" not in readme.read_text()] == []
 
 
 @pytest.mark.parametrize("document", [ENGLISH, CHINESE, ROOT / "docs" / "formats.md"], ids=lambda path: path.name)
@@ -159,12 +158,12 @@ def test_every_setting_is_named_with_its_values(document: Path) -> None:
     rows = {line.split("`")[1]: line for line in document.read_text().splitlines() if line.startswith("| `")}
     for setting in SETTINGS.values():
         values = [setting.default] if isinstance(setting.allowed, str) else list(setting.allowed)
-        assert [] == [value for value in values if f"`{value}`" not in rows[setting.name]]
+        assert [value for value in values if f"`{value}`" not in rows[setting.name]] == []
 
 
 def test_formats_names_every_code_that_a_record_can_get() -> None:
     text = (ROOT / "docs" / "formats.md").read_text()
-    assert [] == [code for code in CATALOGUE if code[4] in "238" and code not in text]
+    assert [code for code in CATALOGUE if code[4] in "238" and code not in text] == []
 
 
 def placeholders(text: str) -> set[str]:
@@ -177,7 +176,7 @@ def test_every_code_has_cause_and_remedy_in_both_languages(entry: Entry) -> None
     for texts in (entry.cause, entry.remedy):
         assert {"en", "zh"} == texts.keys()
         assert texts["en"].strip()
-        assert re.search("[\u4e00-\u9fff]", texts["zh"])
+        assert re.search("[\u3000-\u9fff\uff00-\uffef]", texts["zh"])
         assert placeholders(texts["en"]) == placeholders(texts["zh"])
 
 
@@ -194,9 +193,8 @@ def test_the_changelog_has_what_is_not_released_yet() -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     """Files of the repository, and headings within the same document."""
     text = document.read_text()
-    anchors = {
-        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)
-    }
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if link.startswith("#"):
             assert link[1:] in anchors, link

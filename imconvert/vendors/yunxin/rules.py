@@ -17,6 +17,8 @@ ATTACH_USUAL = 4096
 
 def account(source: str) -> str:
     """The account id as Yunxin stores it. Raises Rejected (IMC-2201) where it cannot be one."""
+    if _ACCOUNT.fullmatch(source):
+        return source
     folded = source.lower()
     if not source.isascii() or not _ACCOUNT.fullmatch(folded):
         raise Rejected("IMC-2201", account=repr(source), rule=ACCOUNT_RULE)
