@@ -58,8 +58,8 @@ class Shortcut:
     """A vendor's shortcut to Yunxin, for one record at a time; None is a record that it leaves to the long road."""
 
     def __init__(self, vendor: str = "yunxin", settings: dict[str, str] | None = None) -> None:
-        maker = BY_NAME[vendor].shortcuts["yunxin"]
-        self.through = maker(complete(settings), Book(TARGET.account_rule), Book(TARGET.group_rule), LATEST)
+        maker = BY_NAME[vendor].shortcut
+        self.through = maker(TARGET, complete(settings), Book(TARGET.account_rule), Book(TARGET.group_rule), LATEST)
 
     def __call__(self, raw: bytes) -> Written | None:
         left: list[int] = []

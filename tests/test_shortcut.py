@@ -22,7 +22,7 @@ from imconvert.vendors import ALL
 from imconvert.vendors.contract import Columns
 
 TIME = 1_711_000_000_000
-WITH_SHORTCUT = [vendor.name for vendor in ALL if "yunxin" in vendor.shortcuts]
+WITH_SHORTCUT = [vendor.name for vendor in ALL if vendor.shortcut]
 CASES = [case for case in cases() if case.vendor in WITH_SHORTCUT]
 YUNXIN = [case for case in CASES if case.vendor == "yunxin"]
 

@@ -8,6 +8,7 @@ Cost: reads the indexes that fit (about 5 bytes a message) and the side files.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def explain_message(output: Path, msgid: str) -> Iterator[Finding]:
 
 
 def _numbers(msgid: str, source: str) -> list[int]:
-    numbers = [int(msgid)] if msgid.isascii() and msgid.isdigit() else []
+    numbers = [int(msgid)] if msgid.isascii() and msgid.isdigit() and len(msgid) < 20 else []
     return [*numbers, derived_id(BY_NAME[source].name, msgid), derived_id("part", msgid)]
 
 
@@ -68,15 +69,20 @@ def _written(output: Path, shard: ShardFacts, number: int, manifest: Manifest) -
 def _left_out(path: Path, numbers: list[int], msgid: str) -> Iterator[Finding]:
     wanted = {msgid.encode(), *(str(number).encode() for number in numbers)}
     for line in durable.lines_of(path):
-        if not any(word in line for word in wanted):
+        if b'"raw_base64":' not in line and not any(word in line for word in wanted):
             continue
         found = msgspec.json.decode(line)
-        text = str(found.get("raw", "")) + str(found.get("key", {}).get("msgid", "")) + str(found.get("of", ""))
-        if any(_has_word(text, word.decode()) for word in wanted):
+        if any(_has_word(text, word.decode()) for word in wanted for text in _texts(found)):
             yield Finding(
                 found["file"], found["line"], found["offset"], None, None,
                 found["code"], found.get("why"), found.get("key"), found.get("kept"),
             )  # fmt: skip
+
+
+def _texts(found: dict[str, Any]) -> tuple[str, ...]:
+    """Where a line of a side file can name the message: the record, the key, what an event is about."""
+    unread = base64.b64decode(found.get("raw_base64", "")).decode(errors="replace")
+    return found.get("raw", unread), str(found.get("key", {}).get("msgid", "")), found.get("of", "")
 
 
 def _has_word(text: str, word: str) -> bool:

@@ -58,6 +58,6 @@ def _list(entries: list[Entry], lang: str) -> list[str]:
     for entry in entries:
         if entry.code[4] != family:
             family = entry.code[4]
-            lines += ["" if lines else "", f"{FAMILIES[lang][family]} (exit {exit_code_of(entry.code)})"]
+            lines += ["", f"{FAMILIES[lang][family]} (exit {exit_code_of(entry.code)})"]
         lines.append(f"  {entry.code} {entry.name:22} {entry.cause[lang]}")
     return lines[1:]

@@ -10,7 +10,7 @@ import click
 from tqdm import tqdm
 
 EVERY = 30.0
-_UNITS = {"convert": "B", "seal": "B", "resolve": "keys", "pack": "B"}
+_UNITS = {"convert": "B", "seal": "B", "keys": "B", "resolve": "keys", "pack": "B"}
 
 
 class Silent:

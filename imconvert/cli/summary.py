@@ -67,7 +67,7 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
     found, words = outcome.manifest, WORDS[lang]
     blocks = [
         _totals(found, words),
-        _errors(found, words, lang),
+        _errors(found, words),
         _codes(words["rejects"], found.rejects, words, lang),
         _codes(words["left"], found.skipped, words, lang),
         _codes(words["repairs"], found.repairs, words, lang),
@@ -111,9 +111,9 @@ def _totals(found: Manifest, words: Mapping[str, str]) -> list[str]:
     return [*lines, f"  ✓ {words['balanced']}"]
 
 
-def _errors(found: Manifest, words: Mapping[str, str], lang: str) -> list[str]:
-    bad = [source for source in found.inputs if source.error]
-    lines = [f"  {source.error['code']}  {source.file}: {source.error['why']}" for source in bad[:10] if source.error]
+def _errors(found: Manifest, words: Mapping[str, str]) -> list[str]:
+    bad = [(source.file, source.error) for source in found.inputs if source.error]
+    lines = [f"  {error['code']}  {printable(file)}: {printable(error['why'])}" for file, error in bad[:10]]
     if len(bad) > 10:
         lines.append(f"  … +{len(bad) - 10:,}")
     return [words["errors"], *lines] if bad else []
@@ -140,7 +140,7 @@ def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
         lines.append(f"  {padded(kind, left)}  {row.messages:>12,}  {row.kept:>12,}")
         for outcome in ("transformed", "degraded"):
             for name, example in getattr(row, outcome).items():
-                lines.append(f"      {words[outcome]} {example.count:,}: {name}")
+                lines.append(f"      {words[outcome]} {example.count:,}: {printable(name)}")
     return lines
 
 

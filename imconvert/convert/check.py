@@ -1,4 +1,4 @@
-"""Read everything as a run would, and write nothing that lasts: all errors at once.
+"""Read everything as a run would, and write nothing that lasts but the missing ids, if asked for: all errors at once.
 
 Plan: map without keeping lines, then resolve on the hashes alone (128 bits: a false duplicate in 10^9 messages has
 a chance of about 10^-21). Needs about 80 bytes of disk for a message, in a folder that goes at the end.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert import drops, ledger, manifest
+from imconvert.convert import drops, ledger, manifest, maps
 from imconvert.convert.drops import Drops
 from imconvert.convert.manifest import Labels, Manifest
 from imconvert.convert.options import Options
@@ -22,8 +22,12 @@ from imconvert.convert.work import CONFLICT, DUPLICATE, PartMarker, WorkFolder
 
 
 def check(options: Options, base: Path | None, watch: Watcher, clock: Clock, facts: dict[str, Any]) -> Outcome:
-    """What a run of these options would report; its scratch folder lies below `base` and goes at the end."""
-    options = replace(options, keep_lines=False, on_conflict="quarantine")
+    """What a run of these options would report; its scratch folder lies below `base` and goes at the end.
+
+    New ids need lines, so conflicts that a run would rekey are told as conflicts.
+    """
+    policy = "quarantine" if options.on_conflict == "rekey" else options.on_conflict
+    options = replace(options, keep_lines=False, on_conflict=policy)
     options.complete_settings()
     with durable.scratch_folder(base) as folder:
         plan = make_plan(replace(options, output=folder), clock)
@@ -38,6 +42,8 @@ class _Check(Run):
             parts = self._read_all()
             self._resolve(parts, self._basis(parts))
             found = self._found(parts)
+        if self.options.write_missing:
+            maps.write_missing(self.options.write_missing, [self.work.part(part.segment, "missing") for part in parts])
         return Outcome(found, self._run_facts(found), again=False)
 
     def _found(self, parts: list[PartMarker]) -> Manifest:

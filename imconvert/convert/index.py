@@ -1,8 +1,8 @@
 """The side index of a shard: for each of its lines the message number and the place of the source record.
 
 Format: `IMCX`, version; then blocks of up to 65 536 lines, each the number of lines, the packed size, and a zstd
-frame of four columns (message number, input number, record number from 1, byte offset) as 64-bit differences with
-their byte planes apart. About 5 bytes a message.
+frame, with its checksum, of four columns (message number, input number, record number from 1, byte offset) as 64-bit
+differences with their byte planes apart. About 5 bytes a message.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _packed(rows: Array) -> bytes:
         values = rows[name].astype("<u8") + np.uint64(name == "line")
         steps = np.diff(values, prepend=np.uint64(0))
         planes.append(steps.view(np.uint8).reshape(-1, 8).T.tobytes())
-    frame = zstandard.ZstdCompressor(level=1).compress(b"".join(planes))
+    frame = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(b"".join(planes))
     return _BLOCK.pack(len(rows), len(frame)) + frame
 
 
@@ -77,13 +77,17 @@ def blocks(reader: durable.Reader) -> Iterator[dict[str, Array]]:
     while place < reader.size:
         count, size = _BLOCK.unpack(reader.at(place, _BLOCK.size))
         place += _BLOCK.size
+        if size > reader.size - place:
+            raise IntegrityError("IMC-6002", name, what="the index ends too early")
         yield _unpacked(reader.at(place, size), count, name)
         place += size
 
 
 def _unpacked(frame: bytes, count: int, name: str) -> dict[str, Array]:
     try:
-        data: Any = zstandard.ZstdDecompressor().decompress(frame, max_output_size=count * 32)
+        if not count or zstandard.frame_content_size(frame) != count * 8 * len(COLUMNS):
+            raise zstandard.ZstdError("a block has another size than it says")
+        data: Any = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as why:
         raise IntegrityError("IMC-6002", name, what=f"the index cannot be read ({why})") from why
     planes = np.frombuffer(data, np.uint8).reshape(len(COLUMNS), 8, count)

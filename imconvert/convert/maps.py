@@ -60,13 +60,16 @@ def _load(path: Path, kind: str, rule: Callable[[str], Any]) -> IdMap:
 
 
 def _rows(path: Path, kind: str) -> Iterator[tuple[int, str, str]]:
-    reader = csv.DictReader(io.StringIO(read_text(path)))
-    if not {"source", "target"} <= set(reader.fieldnames or ()):
-        raise UsageError("IMC-1008", str(path), why="its header lacks source or target")
-    for row in reader:
-        source, target = row["source"], (row["target"] or "").strip()
-        if source and target and row.get("kind") in (None, "", kind):
-            yield reader.line_num, source, target
+    reader = csv.DictReader(io.StringIO(read_text(path)), strict=True)
+    try:
+        if not {"source", "target"} <= set(reader.fieldnames or ()):
+            raise UsageError("IMC-1008", str(path), why="its header lacks source or target")
+        for row in reader:
+            source, target = row["source"], (row["target"] or "").strip()
+            if source and target and row.get("kind") in (None, "", kind):
+                yield reader.line_num, source, target
+    except csv.Error as why:
+        raise UsageError("IMC-1008", f"{path}:{reader.line_num}", why=str(why)) from why
 
 
 def write_missing(path: Path, parts: list[Path]) -> int:

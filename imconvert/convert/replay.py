@@ -10,8 +10,11 @@ OUT/rejects.ndjson are taken; so repeating a replay changes nothing.
 from __future__ import annotations
 
 import base64
+import binascii
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
-from imconvert.convert import index, ledger, manifest, publish
+from imconvert.convert import index, ledger, manifest, maps, publish
 from imconvert.convert.manifest import Example, Fidelity, Manifest, SideFile
 from imconvert.convert.options import Options
 from imconvert.convert.part import KeyRuns
@@ -28,7 +31,7 @@ from imconvert.convert.plan import Piece, Plan, Segment
 from imconvert.convert.run import Clock, Outcome, Run, Watcher, read_manifest
 from imconvert.convert.segment import Mapper
 from imconvert.convert.work import KEY, ROW, PartMarker, SealMarker, WorkFolder, place_number
-from imconvert.errors import UsageError
+from imconvert.errors import IntegrityError, UsageError
 from imconvert.model import key_of
 from imconvert.sources.inputs import Input, text_lines
 from imconvert.sources.records import Batch
@@ -47,13 +50,18 @@ class Reject(msgspec.Struct):
     raw: str | None = None
     raw_base64: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.raw is None and self.raw_base64 is None:
+            raise ValueError("it has neither raw nor raw_base64")
+        self.record  # noqa: B018 - what is no base64 is told here
+
     @property
     def record(self) -> bytes:
-        return base64.b64decode(self.raw_base64) if self.raw_base64 is not None else (self.raw or "").encode()
+        return (self.raw or "").encode() if self.raw_base64 is None else base64.b64decode(self.raw_base64, validate=True)
 
     @property
     def name(self) -> int:
-        return xxh3_64_intdigest(msgspec.json.encode((self.file, self.line, self.offset)))
+        return xxh3_64_intdigest(f"{self.line}:{self.offset}:{self.file}".encode())
 
 
 _decode = msgspec.json.Decoder(Reject).decode
@@ -61,11 +69,12 @@ _decode = msgspec.json.Decoder(Reject).decode
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """A finished shard that stands in for a part: its number as a segment, its stream, its facts."""
+    """A finished shard that stands in for a part: its number as a segment, its stream, its name, its lines."""
 
     number: int
     stream: int
     name: str
+    lines: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,10 @@ class KeysJob:
 
 
 def read_keys(job: KeysJob, progress: Any) -> list[int]:
-    """Leave rows and keys of a finished shard as if it were a part; gives the lengths of its runs."""
+    """Leave rows and keys of a finished shard as if it were a part; gives the lengths of its runs.
+
+    Raises IntegrityError IMC-6002 where the shard or its index is not as it was written.
+    """
     work, shard, target = WorkFolder(job.work), job.shard, TARGETS[job.target]
     stream = target.streams[shard.stream]
     durable.remove(work.part(shard.number, stream))
@@ -97,6 +109,8 @@ def read_keys(job: KeysJob, progress: Any) -> list[int]:
             keys.add(hashed)
             first += len(found)
             progress(int(found["length"].sum()) + len(found))
+    if first != shard.lines or next(lines, None) is not None:
+        raise IntegrityError("IMC-6002", shard.name, what="the shard has other lines than the manifest or its index says")
     keys.flush()
     for writer in (rows, keys.keys, keys.buckets):
         writer.finish()
@@ -109,8 +123,7 @@ def _shard_rows(block: dict[str, Any], lines: Iterator[bytes], target: Any, begi
     for name in index.COLUMNS:
         rows[name] = block[name] - np.uint64(name == "line")
     hashes, digests = [], []
-    for row in range(count):
-        line = next(lines)
+    for row, line in enumerate(islice(lines, count)):
         key = target.read_key(line)
         hashes.append(key_of(*key))
         digests.append(target.digest_of(line))
@@ -162,7 +175,7 @@ class _Replay(Run):
         self.before = before
         self.labels = [source.file for source in before.inputs]
         self.shards = [
-            _Shard(number, TARGETS[before.target].streams.index(shard.stream), shard.name)
+            _Shard(number, TARGETS[before.target].streams.index(shard.stream), shard.name, shard.lines)
             for number, shard in enumerate(before.shards)
         ]
         segment = Segment(len(self.shards), tuple(Piece(number) for number in range(len(self.labels))))
@@ -178,6 +191,8 @@ class _Replay(Run):
             return self._unchanged()
         with self.pool:
             part = self._map_rejects(chosen)
+            if self.options.write_missing:
+                maps.write_missing(self.options.write_missing, [self.work.part(part.segment, "missing")])
             if sum(piece.rejected for piece in part.pieces) == len(chosen) and not _codes_changed(part, self.before):
                 return self._unchanged()
             return self._take(part, chosen)
@@ -216,7 +231,7 @@ class _Replay(Run):
     def _standing(self) -> set[int]:
         """The rejects that the output still holds. Raises IMC-1018 where lines were taken out by hand."""
         side = self.options.output / "rejects.ndjson"
-        found = [_reject(line, side, number).name for number, line in enumerate(durable.lines_of(side), 1)]
+        found = [_reject(line, side, number).name for number, line in enumerate(text_lines(side), 1)]
         if len(found) != self.before.totals.rejected:
             raise UsageError("IMC-1018", str(side), found=len(found), expected=self.before.totals.rejected)
         return set(found)
@@ -224,11 +239,12 @@ class _Replay(Run):
     def _chosen(self, standing: set[int]) -> dict[int, Reject]:
         """The records to take back, by name, in their order in the file; each once."""
         chosen: dict[int, Reject] = {}
-        known = set(self.labels)
+        known = Counter(self.labels)
         for number, line in enumerate(text_lines(self.path), 1):
             reject = _reject(line, self.path, number)
-            if reject.file not in known:
-                raise UsageError("IMC-1015", f"{self.path}:{number}", why=f"{reject.file!r} is no input of this output")
+            if known[reject.file] != 1:
+                which = "no input" if reject.file not in known else "more than one input"
+                raise UsageError("IMC-1015", f"{self.path}:{number}", why=f"{reject.file!r} is {which} of this output")
             if reject.name in standing:
                 chosen[reject.name] = reject
         return chosen
@@ -239,12 +255,13 @@ class _Replay(Run):
         self._phase("convert", len(chosen))
         job = replace(self._map_job(segment, ()), fold=False)
         mapper = Mapper(job, self.work)
-        order = sorted(chosen.values(), key=lambda reject: (self.labels.index(reject.file), reject.line, reject.offset))
-        for file, label in enumerate(self.labels):
-            records = [reject for reject in order if reject.file == label]
+        files = {label: file for file, label in enumerate(self.labels)}
+        order = sorted(chosen.values(), key=lambda reject: (files[reject.file], reject.line, reject.offset))
+        for label, found in groupby(order, key=lambda reject: reject.file):
+            records = list(found)
             for start in range(0, len(records), BATCH):
                 some = records[start : start + BATCH]
-                mapper.records(file, _batch(some, start))
+                mapper.records(files[label], _batch(some, start))
         mapper.finish()
         part = self.work.read_part(segment.number)
         assert part is not None
@@ -294,7 +311,7 @@ class _Replay(Run):
         old = self.options.output / f"{name}.ndjson"
         if name == "rejects":
             kept = durable.Writer(self.work.path / "rejects.kept")
-            for number, line in enumerate(durable.lines_of(old), 1):
+            for number, line in enumerate(text_lines(old), 1):
                 if _reject(line, old, number).name not in chosen:
                     kept.write(line + b"\n")
             kept.finish()
@@ -333,7 +350,7 @@ def _with(options: Options, before: Manifest) -> Options:
 def _reject(line: bytes, path: Path, number: int) -> Reject:
     try:
         return _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as why:
         raise UsageError("IMC-1015", f"{path}:{number}", why=str(why)) from why
 
 

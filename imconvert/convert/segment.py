@@ -117,8 +117,8 @@ class Mapper:
         )
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
-        maker = BY_NAME[job.vendor].shortcuts.get(job.target)
-        self.through = maker(job.settings, self.accounts, self.groups, job.latest) if maker else None
+        maker = BY_NAME[job.vendor].shortcut
+        self.through = maker and maker(target, job.settings, self.accounts, self.groups, job.latest)
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
 
     def piece(self, piece: Piece, progress: Progress) -> None:

@@ -4,8 +4,9 @@ Strategy: each block is scanned with NumPy: unescaped quotes give the in-string 
 of strings give the depth; an element runs from the place where the depth leaves the array to where it returns.
 Documents may follow each other, keys may come in any order, and an array of the same name deeper down is not taken.
 Promise: every byte of an element comes out once, with its offset; constant memory. What stands in the array or
-between documents and is no object comes out as a record too, to be rejected, and so does a document without the array. A document that breaks off is named (IMC-4013) after the
-elements before the break; the element that was cut comes out with `open_end`.
+between documents and is no object comes out as a record too, to be rejected, and so does a document without the
+array. A document that breaks off is named (IMC-4013) after the elements before the break; the element that was cut
+comes out with `open_end`.
 """
 
 from __future__ import annotations

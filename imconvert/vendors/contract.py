@@ -7,7 +7,7 @@ once per segment, from settings, books and the notes they write to; after that t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from imconvert.errors import Rejected
@@ -62,6 +62,15 @@ class Columns:
 Shortcut = Callable[[Sequence[bytes], Sequence[Columns], Callable[[int, bytes], None]], dict[str, int]]
 """Writes a batch of records without making messages of them: `(records, streams, otherwise)`. A record that has to
 be looked at more closely is left to `otherwise(number, raw)`, in its turn. Gives the count of the others by label."""
+
+
+class Unfit(Exception):
+    """A record can't take the shortcut."""
+
+
+PutText = Callable[[Sequence[Columns], int, str, int, str, Any, int, int, Any, str], None]
+"""Adds the line of a plain text to the columns of its stream: `(streams, source, chat, msgid, sender, target, time,
+client, ext, text)`, the ids looked up, `ext` a text or UNSET. Raises Unfit for what needs a closer look."""
 
 Write = Callable[[Message], list[Line]]
 
@@ -157,9 +166,10 @@ class Target:
     """A vendor as the one who takes the messages.
 
     `streams` are the kinds of shards, `suffix` their file ending. `writer(settings, notes, accounts, groups)` makes
-    the function that writes one message; `account_rule` and `group_rule` check ids for it. Of a line that the
-    writer made, `read_key` finds the key, `digest_of` the digest of its content, and `with_msgid` makes a copy that
-    has another message number. `merge_fold` says whether ids that differ in case only are the same by the settings.
+    the function that writes one message; `put_text`, if there is one, adds a plain text without a message.
+    `account_rule` and `group_rule` check ids. Of a line that the writer made, `read_key` finds the key, `digest_of`
+    the digest of its content, and `with_msgid` makes a copy that has another message number. `merge_fold` says
+    whether, by the settings, ids that differ in case only are the same.
     """
 
     name: str
@@ -171,6 +181,7 @@ class Target:
     read_key: Callable[[bytes], KeyFields]
     digest_of: Callable[[bytes], bytes]
     with_msgid: Callable[[bytes, int], bytes]
+    put_text: PutText | None
     merge_fold: Callable[[Settings], bool]
 
 
@@ -180,8 +191,8 @@ class Vendor:
 
     `looks_like(value)` says whether a parsed record is this vendor's; `array` names the top-level array of its
     documents, if it has such; `reader(settings, notes, latest)` makes the function that reads one record, `latest`
-    being the upper bound for times in ms. `shortcuts` are, by target, makers of functions that write a record
-    through without making a message of it, where nothing has to be done to it.
+    being the upper bound for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
+    that writes records through to a target without making messages of them, if it knows a way.
     """
 
     name: str
@@ -190,5 +201,5 @@ class Vendor:
     reader: Callable[[Settings, Notes, int], Read]
     array: str | None = None
     settings: tuple[Setting, ...] = ()
-    shortcuts: Mapping[str, Callable[[Settings, Book, Book, int], Shortcut]] = field(default_factory=dict)
+    shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
     target: Target | None = None

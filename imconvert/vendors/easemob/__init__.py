@@ -16,5 +16,5 @@ VENDOR = Vendor(
     reader=messages.reader,
     array="entities",
     settings=SETTINGS,
-    shortcuts={"yunxin": shortcut},
+    shortcut=shortcut,
 )

@@ -25,6 +25,7 @@ TARGET = Target(
     read_key=import_lines.read_key,
     digest_of=import_lines.digest_of,
     with_msgid=import_lines.with_msgid,
+    put_text=import_lines.put_text,
     merge_fold=lambda settings: settings["yunxin.fold"] == "merge",
 )
 
@@ -34,6 +35,6 @@ VENDOR = Vendor(
     looks_like=messages.looks_like,
     reader=messages.reader,
     settings=SETTINGS,
-    shortcuts={"yunxin": shortcut},
+    shortcut=shortcut,
     target=TARGET,
 )

@@ -6,16 +6,16 @@ UTF-8 JSON ended by LF. The key of a line is (msgid, from|accid, to|tid, createT
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Struct
-from xxhash import xxh3_64_digest
+from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert.errors import Rejected
 from imconvert.model import Custom, Media, Message, Notes, Notice, Part, Place, Text, derived_id, key_of
-from imconvert.vendors.contract import Book, KeyFields, Line, Settings, Write
+from imconvert.vendors.contract import Book, Columns, KeyFields, Line, Settings, Unfit, Write
 from imconvert.vendors.lenient import compact
 from imconvert.vendors.values import suffix_of
 from imconvert.vendors.yunxin.records import (
@@ -70,6 +70,35 @@ def finished(record: Record, stream: str, key: bytes, time: int) -> Line:
     line = encode(record)
     digest = xxh3_64_digest(line if record.type < CUSTOM else encode_sorted(record))
     return Line(stream, key, line, digest, record.data.msgid, time)
+
+
+def put_text(
+    streams: Sequence[Columns],
+    source: int,
+    chat: str,
+    msgid: int,
+    sender: str,
+    target: Any,
+    time: int,
+    client: int,
+    ext: Any,
+    text: str,
+) -> None:
+    """Add the line of a plain text; see `contract.PutText`."""
+    if len(text) > BODY_LIMIT or (ext and len(ext) > EXT_LIMIT):
+        raise Unfit
+    if chat == "p2p":
+        data = Data(msgid=msgid, from_=sender, to=target, createTime=time, clientType=client, ext=ext, body=text)
+    else:
+        data = Data(msgid=msgid, accid=sender, tid=target, createTime=time, clientType=client, ext=ext, body=text)
+    columns = streams[chat != "p2p"]
+    line = encode(Record(0, data))
+    columns.lines.append(line)
+    columns.keys.append(xxh3_128_digest(encode((msgid, sender, target, time))))
+    columns.digests.append(xxh3_64_digest(line))
+    columns.msgids.append(msgid)
+    columns.times.append(time)
+    columns.sources.append(source)
 
 
 def _pieces(message: Message, notes: Notes) -> list[Message]:

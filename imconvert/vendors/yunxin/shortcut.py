@@ -18,7 +18,7 @@ from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert.model import MAX_ID, depth_exceeds
 from imconvert.vendors import values
-from imconvert.vendors.contract import Book, Columns, Settings, Shortcut
+from imconvert.vendors.contract import Book, Columns, Settings, Shortcut, Target, Unfit
 from imconvert.vendors.yunxin.records import (
     CLIENT_NUMBERS,
     CUSTOM,
@@ -61,9 +61,11 @@ _LABELS = {**MEDIA, CUSTOM: "custom"}
 
 
 def shortcut(  # noqa: C901
-    settings: Settings, accounts: Book, groups: Book, latest: int
-) -> Shortcut:
-    """The function that writes a batch of records; see `contract.Shortcut`."""
+    target: Target, settings: Settings, accounts: Book, groups: Book, latest: int
+) -> Shortcut | None:
+    """The function that writes a batch of records to Yunxin; see `contract.Shortcut`."""
+    if target.name != "yunxin":
+        return None
     custom = CUSTOM if settings["yunxin.custom_attach"] == "object" else -1
     limit = min(ATTACH_USUAL, int(settings["yunxin.attach_limit"]))
 
@@ -76,7 +78,7 @@ def shortcut(  # noqa: C901
         client_of, earliest, unset = CLIENT_NUMBERS, values.EARLIEST, UNSET
         person, group = accounts.get, groups.get
         data: Any
-        target: Any
+        other: Any
         index = left = -1
         for raw in records:
             index += 1
@@ -89,28 +91,28 @@ def shortcut(  # noqa: C901
                 elif kind:
                     data.attach = _canonical(data, kind, limit)
                 elif data.body is unset or data.attach is not unset:
-                    raise _Unfit
+                    raise Unfit
                 time = data.createTime
                 if time.__class__ is str:
                     data.createTime = time = _digits(time)
                 if not earliest <= time <= latest:
-                    raise _Unfit
+                    raise Unfit
                 client = data.clientType
                 data.clientType = client_of[client]
                 tid = data.tid
                 if tid is unset:
                     if data.accid is not unset:
-                        raise _Unfit
+                        raise Unfit
                     columns = p2p
                     data.from_ = sender = person(data.from_) or accounts.learn(data.from_)
-                    data.to = target = person(data.to) or accounts.learn(data.to)
+                    data.to = other = person(data.to) or accounts.learn(data.to)
                 else:
                     if data.from_ is not unset or data.to is not unset:
-                        raise _Unfit
+                        raise Unfit
                     columns = team
                     data.accid = sender = person(data.accid) or accounts.learn(data.accid)
                     source = str(tid)
-                    data.tid = target = group(source) or groups.learn(source)
+                    data.tid = other = group(source) or groups.learn(source)
             except _REFUSED:
                 left += 1
                 otherwise(index, raw)
@@ -118,7 +120,7 @@ def shortcut(  # noqa: C901
             line = encoded(record)
             msgid = data.msgid
             columns.lines.append(line)
-            columns.keys.append(hashed(encoded((msgid, sender, target, time))))
+            columns.keys.append(hashed(encoded((msgid, sender, other, time))))
             columns.digests.append(digest(line if kind < CUSTOM else encode_sorted(record)))
             columns.msgids.append(msgid)
             columns.times.append(time)
@@ -131,36 +133,32 @@ def shortcut(  # noqa: C901
     return write_through
 
 
-class _Unfit(Exception):
-    """The record has to go the long way."""
-
-
-_REFUSED = (*REFUSED, KeyError, TypeError, _Unfit)
+_REFUSED = (*REFUSED, KeyError, TypeError, Unfit)
 
 
 def _digits(time: str) -> int:
     if not values.digits(time):
-        raise _Unfit
+        raise Unfit
     return int(time)
 
 
 def _check_custom(raw: bytes, data: _Data, limit: int) -> None:
-    """Raise _Unfit unless this is an object of the app's own within all limits."""
+    """Raise Unfit unless this is an object of the app's own within all limits."""
     if data.attach.__class__ is not dict or data.body is not UNSET or depth_exceeds(raw):
-        raise _Unfit
+        raise Unfit
     if len(encode(data.attach)) > limit:
-        raise _Unfit
+        raise Unfit
 
 
 def _canonical(data: _Data, kind: int, limit: int) -> str:
-    """The description of a file in canonical form. Raises _Unfit where something has to be repaired."""
+    """The description of a file in canonical form. Raises Unfit where something has to be repaired."""
     if data.body is not UNSET or kind == CUSTOM:
-        raise _Unfit
+        raise Unfit
     found = decode_attach(data.attach)  # type: ignore[arg-type]
     url, suffix = found.url, found.ext
     if not url or not suffix or url != url.strip() or suffix != suffix.strip() or (kind == _FILE and not found.name):
-        raise _Unfit
+        raise Unfit
     text = encode(found).decode()
     if len(text) > limit:
-        raise _Unfit
+        raise Unfit
     return text
