@@ -541,9 +541,7 @@ def test_wide_encodings_are_refused(tmp_path: Path, codec: str, name: str, packe
     assert (b"", "IMC-4008", name) == (got, why.code, why.values["encoding"])
 
 
-@pytest.mark.parametrize(
-    "content", [b"\xef\xbb\xbf{}\n", b"{}\n" + bytes(600), bytes(100), "你好".encode() * 99]
-)
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf{}\n", b"{}\n" + bytes(600), bytes(100), "你好".encode() * 99])
 def test_other_odd_heads_are_passed_on(tmp_path: Path, content: bytes) -> None:
     assert (content, None) == unpack(put(tmp_path, content))
 

@@ -99,8 +99,17 @@ def test_shortcut_agrees_with_the_long_road(raw: bytes) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(lines(), st.sampled_from([{"yunxin.custom_attach": "string"}, {"yunxin.tip": "text"}, {"yunxin.tip": "reject"},
-                                                 {"yunxin.attach_limit": "100"}]))
+@given(
+    lines(),
+    st.sampled_from(
+        [
+            {"yunxin.custom_attach": "string"},
+            {"yunxin.tip": "text"},
+            {"yunxin.tip": "reject"},
+            {"yunxin.attach_limit": "100"},
+        ]
+    ),
+)
 def test_shortcut_agrees_for_any_setting(raw: bytes, chosen: dict[str, str]) -> None:
     same(raw, chosen)
 

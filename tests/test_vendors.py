@@ -49,7 +49,7 @@ def noted(call: Any, *given: Any, **named: Any) -> tuple[Any, list[str]]:
         (b'\xef\xbb\xbfjson \t{"a":1}', {"a": 1}, ["IMC-3001", "IMC-3003"]),
         (b'{"a":"x\ty"}', {"a": "x\ty"}, ["IMC-3004"]),
         (b'{"a":"\x00"}', {"a": "\0"}, ["IMC-3004"]),
-        ('{“a”:＂x＂}'.encode(), {"a": "x"}, ["IMC-3005"]),
+        ("{“a”:＂x＂}".encode(), {"a": "x"}, ["IMC-3005"]),
         ('{"a":"“x”"}'.encode(), {"a": "“x”"}, []),
         (b'{"a":"\\ud83d"}', {"a": "\ufffd"}, ["IMC-3006"]),
         (b'{"a":"\\ud83d\\ude00"}', {"a": "😀"}, []),
@@ -195,7 +195,7 @@ def test_group_that_is_no_number_is_refused(source: str) -> None:
 
 @pytest.mark.parametrize(
     ("attach", "repairs"),
-    [('{"a":1}', []), ({"a": 1}, ["IMC-3010"]), (json.dumps('{"a":1}'), ["IMC-3010"]), ('{“a”:1}', ["IMC-3005"])],
+    [('{"a":1}', []), ({"a": 1}, ["IMC-3010"]), (json.dumps('{"a":1}'), ["IMC-3010"]), ("{“a”:1}", ["IMC-3005"])],
 )
 def test_attach_is_opened(attach: Any, repairs: list[str]) -> None:
     assert ({"a": 1}, repairs) == noted(repair.attach_object, attach)
@@ -400,6 +400,7 @@ def test_cut_off_attach_is_not_a_cut_off_record() -> None:
 
 
 # --- nothing surprises them ----------------------------------------------------------------------------
+
 
 def holds(vendor: str, raw: bytes, chosen: dict[str, str]) -> None:
     """Whatever it is: a code, or lines that are whole; `LongRoad` lets anything but Rejected through."""

@@ -11,7 +11,7 @@ import msgspec
 
 from imconvert.convert.manifest import Example, Manifest
 from imconvert.convert.run import Outcome
-from imconvert.errors import CATALOGUE
+from imconvert.errors import cause_of
 
 WORDS = {
     "en": {
@@ -21,7 +21,7 @@ WORDS = {
         "repairs": "Repairs and notices", "left": "Skipped", "fidelity": "Fidelity", "kept": "kept",
         "transformed": "transformed", "degraded": "degraded", "messages": "messages", "errors": "Inputs not read whole",
         "rate": "rate", "memory": "peak memory", "output": "output", "next": "Next", "balanced": "the ledger balances",
-        "again": "This output was finished before; nothing was done.", "example": "first", "kind": "content",
+        "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
     },
     "zh": {
         "inputs": "输入", "read": "读取记录", "written": "写出消息", "split": "拆分多出的行",
@@ -30,7 +30,7 @@ WORDS = {
         "repairs": "修复与提示", "left": "略过明细", "fidelity": "保真度", "kept": "原样",
         "transformed": "已转换", "degraded": "有损", "messages": "消息数", "errors": "未能完整读取的输入",
         "rate": "速度", "memory": "内存峰值", "output": "输出目录", "next": "下一步", "balanced": "账目平衡",
-        "again": "该输出此前已完成，本次未做任何操作。", "example": "首例", "kind": "内容",
+        "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
     },
 }  # fmt: skip
 
@@ -125,7 +125,7 @@ def _codes(title: str, counts: Mapping[str, Example], words: Mapping[str, str], 
     lines = [title]
     columns = max(len(f"{example.count:,}") for example in counts.values())
     for code, example in sorted(counts.items(), key=lambda item: -item[1].count):
-        what = printable(example.why if example.why and lang == "en" else CATALOGUE[code].cause[lang])
+        what = printable(cause_of(code, dict(example.values), lang=lang))
         lines.append(f"  {example.count:>{columns},}  {code} {example.name}: {what}")
         lines.append(f"  {'':>{columns}}  {words['example']} {printable(example.file)}:{example.line}")
     return lines

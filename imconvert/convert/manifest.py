@@ -48,6 +48,7 @@ class Example(Struct):
     file: str
     line: int
     why: str = ""
+    values: dict[str, Any] = {}
 
 
 class Fidelity(Struct):
@@ -113,7 +114,7 @@ class Labels:
         assert first is not None
         line = first.line + self.bases.get((segment, first.file), 0) + 1
         title = CATALOGUE[name].name if name in CATALOGUE else name
-        return Example(count.count, title, self.labels[first.file], line, first.why)
+        return Example(count.count, title, self.labels[first.file], line, first.why, first.values)
 
 
 def fidelity(parts: list[PartMarker], labels: Labels) -> dict[str, Fidelity]:

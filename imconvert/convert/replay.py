@@ -10,9 +10,7 @@ OUT/rejects.ndjson are taken; so repeating a replay changes nothing.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
@@ -25,12 +23,12 @@ from xxhash import xxh3_64_intdigest
 from imconvert import durable
 from imconvert.convert import index, ledger, manifest, maps, publish
 from imconvert.convert.manifest import Example, Fidelity, Manifest, SideFile
-from imconvert.convert.options import Options
+from imconvert.convert.options import DAY, Options
 from imconvert.convert.part import KeyRuns
 from imconvert.convert.plan import Piece, Plan, Segment
 from imconvert.convert.run import Clock, Outcome, Run, Watcher, read_manifest
 from imconvert.convert.segment import Mapper
-from imconvert.convert.work import KEY, ROW, PartMarker, SealMarker, WorkFolder, place_number
+from imconvert.convert.work import KEY, ROW, PartMarker, SealMarker, ShardFacts, WorkFolder, place_number
 from imconvert.errors import IntegrityError, UsageError
 from imconvert.model import key_of
 from imconvert.sources.inputs import Input, text_lines
@@ -57,7 +55,9 @@ class Reject(msgspec.Struct):
 
     @property
     def record(self) -> bytes:
-        return (self.raw or "").encode() if self.raw_base64 is None else base64.b64decode(self.raw_base64, validate=True)
+        if self.raw_base64 is not None:
+            return base64.b64decode(self.raw_base64, validate=True)
+        return (self.raw or "").encode()
 
     @property
     def name(self) -> int:
@@ -69,12 +69,11 @@ _decode = msgspec.json.Decoder(Reject).decode
 
 @dataclass(frozen=True, slots=True)
 class _Shard:
-    """A finished shard that stands in for a part: its number as a segment, its stream, its name, its lines."""
+    """A finished shard that stands in for a part: its number as a segment, its stream, its facts."""
 
     number: int
     stream: int
-    name: str
-    lines: int
+    facts: ShardFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,37 +92,46 @@ def read_keys(job: KeysJob, progress: Any) -> list[int]:
     Raises IntegrityError IMC-6002 where the shard or its index is not as it was written.
     """
     work, shard, target = WorkFolder(job.work), job.shard, TARGETS[job.target]
-    stream = target.streams[shard.stream]
-    durable.remove(work.part(shard.number, stream))
-    if not durable.link(job.output / shard.name, work.part(shard.number, stream)):
-        durable.join_files(work.part(shard.number, stream), [job.output / shard.name])
+    name, stream = shard.facts.name, shard.facts.stream
+    part = work.part(shard.number, stream)
+    if not durable.link(job.output / name, part):
+        durable.join_files(part, [job.output / name])
+    sums = durable.Sums()
+    durable.scan(part, seen=sums.add)
+    _as_written(name, sums.sha256 == shard.facts.sha256)
     rows = durable.Writer(work.part(shard.number, f"{stream}.rows"))
     keys = KeyRuns(work, shard.number)
     first = begin = 0
-    with durable.Reader(job.output / index.FOLDER / index.name_of(shard.name)) as beside:
-        lines = durable.lines_of(job.output / shard.name)
+    with durable.Reader(job.output / index.FOLDER / index.name_of(name)) as beside:
+        lines = durable.lines_of(part)
         for block in index.blocks(beside):
-            found, hashed, begin = _shard_rows(block, lines, target, begin)
+            some = list(islice(lines, len(block["msgid"])))
+            _as_written(name, len(some) == len(block["msgid"]))
+            found, hashed, begin = _shard_rows(block, some, target, begin)
             hashed["place"] += np.uint64(place_number(shard.number, shard.stream, first))
             rows.write(found.tobytes())
             keys.add(hashed)
             first += len(found)
             progress(int(found["length"].sum()) + len(found))
-    if first != shard.lines or next(lines, None) is not None:
-        raise IntegrityError("IMC-6002", shard.name, what="the shard has other lines than the manifest or its index says")
+    _as_written(name, first == shard.facts.lines)
     keys.flush()
     for writer in (rows, keys.keys, keys.buckets):
         writer.finish()
     return keys.runs
 
 
-def _shard_rows(block: dict[str, Any], lines: Iterator[bytes], target: Any, begin: int) -> tuple[Any, Any, int]:
+def _as_written(name: str, found: bool) -> None:
+    if not found:
+        raise IntegrityError("IMC-6002", name, what="the shard or its index is not what the manifest says")
+
+
+def _shard_rows(block: dict[str, Any], lines: list[bytes], target: Any, begin: int) -> tuple[Any, Any, int]:
     count = len(block["msgid"])
     rows, keys = np.zeros(count, ROW), np.zeros(count, KEY)
     for name in index.COLUMNS:
         rows[name] = block[name] - np.uint64(name == "line")
     hashes, digests = [], []
-    for row, line in enumerate(islice(lines, count)):
+    for row, line in enumerate(lines):
         key = target.read_key(line)
         hashes.append(key_of(*key))
         digests.append(target.digest_of(line))
@@ -175,12 +183,12 @@ class _Replay(Run):
         self.before = before
         self.labels = [source.file for source in before.inputs]
         self.shards = [
-            _Shard(number, TARGETS[before.target].streams.index(shard.stream), shard.name, shard.lines)
+            _Shard(number, TARGETS[before.target].streams.index(shard.stream), shard)
             for number, shard in enumerate(before.shards)
         ]
         segment = Segment(len(self.shards), tuple(Piece(number) for number in range(len(self.labels))))
         inputs = tuple(Input(label, str(path), None, "plain", 0, "") for label in self.labels)
-        latest = options.latest if options.latest is not None else int(clock.now() * 1000) + 86_400_000
+        latest = _latest(options, before, clock)
         plan = Plan(before.format, before.source, before.target, before.options, latest, inputs, (), (segment,))
         super().__init__(_with(options, before), plan, work, watch, clock, facts)
 
@@ -347,10 +355,17 @@ def _with(options: Options, before: Manifest) -> Options:
     )
 
 
+def _latest(options: Options, before: Manifest, clock: Clock) -> int:
+    """The upper bound for times in ms: this command's, else the first run's, else a day from now."""
+    if options.latest is not None:
+        return options.latest
+    return int(before.options.get("latest", clock.now() * 1000 + DAY))
+
+
 def _reject(line: bytes, path: Path, number: int) -> Reject:
     try:
         return _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as why:
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
         raise UsageError("IMC-1015", f"{path}:{number}", why=str(why)) from why
 
 

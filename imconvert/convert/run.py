@@ -18,7 +18,7 @@ from xxhash import xxh3_64_hexdigest
 from imconvert import durable
 from imconvert.convert import collide, drops, ledger, manifest, maps, plan, publish
 from imconvert.convert.drops import Drops
-from imconvert.convert.manifest import InputFacts, Labels, Manifest, SideFile
+from imconvert.convert.manifest import Example, InputFacts, Labels, Manifest, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Pool
@@ -36,7 +36,7 @@ from imconvert.convert.work import (
     marker_bytes,
     place_number,
 )
-from imconvert.errors import BudgetExceeded, InputError, UsageError
+from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
 from imconvert.sources.inputs import STDIN, expand, open_inputs
 from imconvert.vendors import ALL, BY_NAME, TARGETS
@@ -422,6 +422,9 @@ class Run:
         found.skipped = labels.examples([(part.segment, part.skipped) for part in parts])
         found.repairs = labels.examples([(part.segment, part.repairs) for part in parts])
         found.fidelity = manifest.fidelity(parts, labels)
+        empty = [source.file for source in found.inputs if not source.account.read and not source.error]
+        if empty:
+            found.repairs["IMC-3020"] = Example(len(empty), CATALOGUE["IMC-3020"].name, empty[0], 0)
 
     def _side(self, name: str, seals: list[SealMarker]) -> SideFile:
         target = self.work.path / f"{name}.ndjson"

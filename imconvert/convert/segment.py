@@ -70,11 +70,14 @@ class Tally:
     kinds: dict[str, int] = field(default_factory=dict)
 
 
-def count(into: dict[str, Count], name: str, file: int, line: int, why: str = "", times: int = 1) -> None:
-    """Count `name`, keeping its first place."""
+def count(
+    into: dict[str, Count], name: str, file: int, line: int, values: dict[str, Any] | None = None, times: int = 1
+) -> None:
+    """Count `name`, keeping its first place and, for a code with values, what it said there."""
     known = into.get(name)
     if known is None:
-        into[name] = known = Count(0, First(file, line, why))
+        why = cause_of(name, values) if values is not None else ""
+        into[name] = known = Count(0, First(file, line, why, values or {}))
     known.count += times
 
 
@@ -203,7 +206,7 @@ class Mapper:
         line = batch.number(index)
         counts.rejected += 1
         text = why.why()
-        count(self.tally.rejects, why.code, counts.file, line, text)
+        count(self.tally.rejects, why.code, counts.file, line, why.values)
         offset = int(batch.offsets[index])
         self.part.rejects.write(self._located(why.code, counts.file, line, offset, text, raw))
 
@@ -212,7 +215,7 @@ class Mapper:
         line = batch.number(index)
         counts.skipped += 1
         text = cause_of(skip.code, skip.values)
-        count(self.tally.skipped, skip.code, counts.file, line, text)
+        count(self.tally.skipped, skip.code, counts.file, line, skip.values)
         offset = int(batch.offsets[index])
         more: dict[str, Any] = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
         self.part.skipped.write(self._located(skip.code, counts.file, line, offset, text, raw, more))

@@ -84,6 +84,7 @@ class First(Struct, frozen=True):
     file: int
     line: int
     why: str = ""
+    values: dict[str, Any] = {}
 
 
 class Count(Struct):

@@ -55,9 +55,9 @@ def cause_of(code: str, values: dict[str, object] | None = None, *, lang: str = 
     return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
-def remedy_of(code: str, *, lang: str = "en") -> str:
-    """What the user can do about a code, in `lang` (`en` or `zh`)."""
-    return CATALOGUE[code].remedy[lang]
+def remedy_of(code: str, values: dict[str, object] | None = None, *, lang: str = "en") -> str:
+    """What the user can do about a code, in `lang` (`en` or `zh`), filled with `values`."""
+    return CATALOGUE[code].remedy[lang].format_map(_Quiet(values or {}))
 
 
 def exit_code_of(code: str) -> int:
@@ -84,7 +84,8 @@ class ImconvertError(Exception):
     def text(self, lang: str = "en") -> str:
         """`IMC-4002 export.gz: cause. Remedy.` in one line."""
         where = f" {self.place}:" if self.place else ""
-        return f"{self.code}{where} {cause_of(self.code, self.values, lang=lang)} {remedy_of(self.code, lang=lang)}"
+        remedy = remedy_of(self.code, self.values, lang=lang)
+        return f"{self.code}{where} {cause_of(self.code, self.values, lang=lang)} {remedy}"
 
     def __str__(self) -> str:
         return self.text()

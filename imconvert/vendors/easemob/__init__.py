@@ -6,7 +6,7 @@ from imconvert.vendors.easemob.shortcut import shortcut
 
 SETTINGS = (
     Setting("easemob.commands", "custom", ("custom", "skip"),
-            "what a transparent command (cmd) becomes: a custom message, or nothing (§2.3)"),
+            "what a transparent command (cmd) becomes: a custom message, or nothing"),
 )  # fmt: skip
 
 VENDOR = Vendor(

@@ -6,13 +6,13 @@ from imconvert.vendors.yunxin.shortcut import shortcut
 
 SETTINGS = (
     Setting("yunxin.custom_attach", "object", ("object", "string"),
-            "how the content of a custom message (type 100) is written (§1.2)"),
+            "how the content of a custom message (type 100) is written"),
     Setting("yunxin.tip", "custom", ("custom", "text", "reject"),
-            "what a tip (type 10) becomes: a custom message, a text, or a reject (§1.3)"),
+            "what a tip (type 10) becomes: a custom message, a text, or a reject"),
     Setting("yunxin.fold", "reject", ("reject", "merge"),
-            "what to do with account ids that differ only in case (§7)"),
+            "what to do with account ids that differ only in case"),
     Setting("yunxin.attach_limit", "5000", "number",
-            "longest attach in characters; longer ones are rejected (§7)"),
+            "longest attach in characters; longer ones are rejected"),
 )  # fmt: skip
 
 TARGET = Target(
