@@ -73,7 +73,7 @@ def test_every_line_is_found_where_it_stands(output: Path) -> None:
 
 
 FATES: dict[str, tuple[str, list[tuple[str, int, str | None]]]] = {
-    "written": ("1", [("a", 1, None)]),
+    "written": ("5", [("a", 5, None)]),
     "written-team": ("2", [("a", 2, None)]),
     "second-input": ("101", [("b", 3, None)]),
     "duplicate": ("3", [("a", 3, None), ("a", 12, "IMC-8201")]),
@@ -96,7 +96,7 @@ def test_fate(output: Path, case: str) -> None:
     assert expected == fates(output, msgid)
 
 
-@pytest.mark.parametrize("msgid", ["0", "5000", "b-Cd_9", "ab-Cd", "ab", "", "9" * 19, "9" * 5000, "-1", "no such"])
+@pytest.mark.parametrize("msgid", ["5000", "b-Cd_9", "ab-Cd", "ab", "", "9" * 19, "9" * 5000, "-1", "no such"])
 def test_other_ids_are_not_found(output: Path, msgid: str) -> None:
     assert fates(output, msgid) == []
 
@@ -136,7 +136,7 @@ def command(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]
 def test_text(output: Path) -> None:
     found = command(output, "3").stdout.splitlines()
     assert found[0].startswith("written  p2p-0000")
-    assert found[1] == "  from a:3 (byte 290)" or found[1].startswith("  from a:3 (byte ")
+    assert found[1] == f"  from a:3 (byte {len(easemob(1) + easemob(2, team=True)):,})"
     assert found[2].startswith("IMC-8201  ")
     assert found[-1] == "  kept instead: a:3"
 

@@ -98,7 +98,7 @@ def test_groups_that_are_no_numbers_are_refused(tmp_path: Path, target: str) -> 
 
 
 def test_other_encodings_and_missing_files(tmp_path: Path) -> None:
-    assert refused(tmp_path, "source,target\n钱,x\n".encode("gbk")).code == "IMC-4008"
+    assert refused(tmp_path, "source,target\n你好,x\n".encode("gbk")).code == "IMC-4008"
     with pytest.raises(ImconvertError) as caught:
         maps.load(tmp_path / "none", "account", rules.account)
     assert caught.value.code == "IMC-4001"
@@ -107,7 +107,7 @@ def test_other_encodings_and_missing_files(tmp_path: Path) -> None:
 # --- the list of missing ids ---
 
 Counts = dict[tuple[str, str], int]
-sources = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+sources = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r"), min_size=1, max_size=8)
 counts = st.dictionaries(st.tuples(st.sampled_from(["account", "group"]), sources), st.integers(1, 99), max_size=6)
 
 

@@ -6,7 +6,6 @@ import base64
 import csv
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,6 +30,7 @@ from support.small_jobs import (
 
 from imconvert.audit.explain import explain_message
 from imconvert.cli.progress import Silent
+from imconvert.cli.summary import WORDS
 from imconvert.convert import index, publish
 from imconvert.convert.options import Options
 from imconvert.convert.replay import replay
@@ -159,12 +159,11 @@ def test_the_same_replay_twice_changes_nothing(output: Path, records: dict[tuple
     balanced(output)
 
 
-def test_replays_in_turn_come_to_the_same_messages(output: Path, tmp_path: Path) -> None:
+def test_replays_in_turn_take_each_record_once(output: Path) -> None:
     for place, record in GOOD.items():
         replayed(corrected(output, {place: record}, only=True), output)
         balanced(output)
     assert side(output, "rejects") == []
-    assert sum(content(output).values(), b"").count(b'"msgid":10') == 3 if False else True
     lines = b"".join(content(output).values())
     assert [lines.count(b'"msgid":%d,' % n) for n in (101, 102, 103)] == [1, 1, 1]
 
@@ -234,7 +233,8 @@ def test_a_conflict_with_a_finished_line_is_held_back(output: Path) -> None:
 def test_conflicts_among_the_replayed_are_found(output: Path) -> None:
     replayed(corrected(output, {("a", 2): easemob(101), ("b", 1): easemob(101, "other")}), output)
     assert balanced(output)["totals"]["conflicts"] == 1
-    assert b'"hi 0"' in (output / "p2p-00003.txt").read_bytes() or b"hi 0" in b"".join(content(output).values())
+    assert b'"msgid":101,' in content(output)["p2p"]
+    assert side(output, "conflicts")[0]["message"]["data"]["body"] == "other 0"
 
 
 def test_conflicts_get_new_ids_where_asked(output: Path) -> None:
@@ -285,23 +285,20 @@ def test_missing_ids_round_trip(tmp_path: Path) -> None:
     records = [
         easemob(1),
         ends("钱", "bob", 2),
-        ends("ann", "#x y", 3),
+        ends("ann", "x y", 3),
         ends("钱", "孙", 4),
         ends("ann", "g-1", 5, team=True),
     ]
     source, output = exported(tmp_path, a=records), tmp_path / "out"
     run(options(source, output, source="easemob", write_missing=tmp_path / "1.csv"))
-    assert len(side(output, "rejects")) == 3 + 1 - 1 or len(side(output, "rejects")) == 4
+    assert len(side(output, "rejects")) == 4
     rejects = output / "rejects.ndjson"
-    targets = {"钱": "qian", "孙": "sun", "g-1": "12", "x y": "xy", "#x y": "xy", "y": "xy"}
+    targets = {"钱": "qian", "孙": "sun", "g-1": "12", "x y": "xy"}
     ids = filled(tmp_path / "1.csv", targets)
     replayed(rejects, output, ids=ids, tids=ids, write_missing=tmp_path / "2.csv")
     again = filled(tmp_path / "2.csv", targets)
     both = tmp_path / "both.csv"
-    both.write_text(
-        ids.read_text(encoding="utf-8") + "".join(again.read_text(encoding="utf-8").splitlines(True)[1:]),
-        encoding="utf-8",
-    )
+    both.write_bytes(ids.read_bytes() + again.read_bytes().partition(b"\n")[2])
     assert replayed(rejects, output, ids=both, tids=both).exit_code == 0
     assert balanced(output)["totals"]["written"] == 5
     whole = tmp_path / "whole"
@@ -450,9 +447,9 @@ def test_killed_at_publishing_it_is_finished_by_the_same_command(
         real(source, target)
 
     twin = tmp_path / "twin"
-    run(replace(options(tmp_path / "in", twin, source="easemob")))
+    run(options(tmp_path / "in", twin, source="easemob"))
     replayed(path, twin)
-    for dies in range(1, 11):
+    for dies in (1, 3, 6, 10):
         run(options(tmp_path / "in", tmp_path / f"out{dies}", source="easemob"))
         calls[0] = 0
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -501,7 +498,7 @@ def messages(output: Path) -> list[bytes]:
     return sorted(line for stream in content(output).values() for line in stream.splitlines())
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_replay_comes_to_what_a_new_conversion_comes_to(tmp_path: Path, seed: int) -> None:
     """The same messages and counts, with any share of damage, duplicates among them."""
     random = Random(seed)
@@ -549,7 +546,7 @@ def test_the_command(output: Path) -> None:
     assert (found.returncode, found.stderr) == (0, b"")
     again = cli("--replay", path, output, "--latest", LATEST, IMCONVERT_LANG="zh")
     assert again.returncode == 0
-    assert "本次未做任何操作".encode() in again.stdout
+    assert WORDS["zh"]["again"].encode() in again.stdout
     assert json.loads((output / "run.json").read_bytes())["replayed"] == 3
 
 

@@ -9,6 +9,7 @@ Cost: reads the indexes that fit (about 5 bytes a message) and the side files.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ def _written(output: Path, shard: ShardFacts, number: int, manifest: Manifest) -
 
 
 def _left_out(path: Path, numbers: list[int], msgid: str) -> Iterator[Finding]:
-    wanted = {msgid.encode(), *(str(number).encode() for number in numbers)}
+    wanted = {msgid.encode(), *(str(number).encode() for number in numbers)} - {b""}
     for line in durable.lines_of(path):
         if b'"raw_base64":' not in line and not any(word in line for word in wanted):
             continue
@@ -86,11 +87,5 @@ def _texts(found: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _has_word(text: str, word: str) -> bool:
-    """Whether `word` stands in the text with no letter or digit on either side."""
-    start = text.find(word)
-    while start >= 0:
-        before, after = text[start - 1 : start] if start else "", text[start + len(word) : start + len(word) + 1]
-        if not before.isalnum() and not after.isalnum():
-            return True
-        start = text.find(word, start + 1)
-    return False
+    """Whether `word` stands in the text with nothing on either side that an id may be made of."""
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) is not None

@@ -76,7 +76,7 @@ class Lines(Silent):
         self.said = now
         part = min(1.0, (done - self.before) / self.total)
         rate = (done - self.before) / max(now - self.began, 0.001)
-        left = (self.total - (done - self.before)) / rate if rate else 0
+        left = max(0.0, self.total - (done - self.before)) / rate if rate else 0
         click.echo(f"{self.name}: {part:.1%}, {rate / 1e6:.1f} M{_UNITS.get(self.name, '')}/s, {left:.0f} s left",
                    err=True)  # fmt: skip
 

@@ -69,7 +69,7 @@ def _rows(path: Path, kind: str) -> Iterator[tuple[int, str, str]]:
             if source and target and row.get("kind") in (None, "", kind):
                 yield reader.line_num, source, target
     except csv.Error as why:
-        raise UsageError("IMC-1008", f"{path}:{reader.line_num}", why=str(why)) from why
+        raise UsageError("IMC-1008", f"{path}:{reader.reader.line_num}", why=str(why)) from why
 
 
 def write_missing(path: Path, parts: list[Path]) -> int:
