@@ -35,9 +35,10 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         if isinstance(value, int):
             return value
         found = _SIZE.fullmatch(str(value).strip())
-        if not found or float(found[1]) <= 0:
+        size = float(found[1]) * _UNITS[found[2].lower()] if found else 0.0
+        if not 1 <= size < 1 << 62:
             self.fail(f"{value!r} is no size such as 64MiB", param, ctx)
-        return int(float(found[1]) * _UNITS[found[2].lower()])
+        return int(size)
 
 
 class SegmentSize(Size):
@@ -59,9 +60,8 @@ class Rejects(click.ParamType):  # type: ignore[type-arg]
         try:
             amount = float(text.removesuffix("%"))
         except ValueError:
-            amount = -1
-        whole = text.endswith("%") or amount == int(amount)
-        if not (0 <= amount < float("inf")) or not whole:
+            amount = -1.0
+        if not 0 <= amount < float("inf") or not (text.endswith("%") or amount.is_integer()):
             self.fail(f"{value!r} is neither a number of records nor a share such as 0.1%", param, ctx)
         return Budget(amount, text.endswith("%"))
 
@@ -72,13 +72,13 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int) or str(value).isdigit():
+        if isinstance(value, int) or re.fullmatch(r"[0-9]{1,16}", str(value)):
             return int(value)
         try:
             moment = datetime.fromisoformat(str(value))
         except ValueError:
             self.fail(f"{value!r} is neither milliseconds nor a time such as 2026-01-31T00:00:00Z", param, ctx)
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 class Pair(click.ParamType):  # type: ignore[type-arg]

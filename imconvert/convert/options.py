@@ -53,7 +53,9 @@ class Options:
     keep_lines: bool = True
 
     def complete_settings(self) -> dict[str, str]:
-        """All settings, the defaults filled in. Raises UsageError IMC-1010 for one that does not exist."""
+        """All settings, the defaults filled in. Raises UsageError IMC-1010 for one that can't be."""
+        if self.write_missing and self.write_missing in (self.ids, self.tids):
+            raise UsageError("IMC-1010", option="--write-missing-ids", why="it would overwrite the map", command="msgs")
         found = {name: setting.default for name, setting in SETTINGS.items()}
         for name, value in self.settings.items():
             setting = SETTINGS.get(name)

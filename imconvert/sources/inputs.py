@@ -62,7 +62,17 @@ def expand(patterns: tuple[str, ...], *, outside: Path | None = None) -> list[tu
             raise UsageError("IMC-1001", pattern=pattern)
         for label, path in files:
             found.setdefault(path, label)
-    return [(label, path) for path, label in found.items()]
+    return _unique(found)
+
+
+def _unique(found: dict[Path, str]) -> list[tuple[str, Path]]:
+    """Files with their labels, files of the same name told apart as `name#2`, `name#3` in input order."""
+    taken: dict[str, int] = {}
+    files = []
+    for path, label in found.items():
+        taken[label] = taken.get(label, 0) + 1
+        files.append((label if taken[label] == 1 else f"{label}#{taken[label]}", path))
+    return files
 
 
 def _files_of(pattern: str, outside: Path | None) -> Iterator[tuple[str, Path]]:
