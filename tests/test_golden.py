@@ -17,8 +17,6 @@ CASES = cases()
 FAMILIES = ("IMC-20", "IMC-21", "IMC-22", "IMC-23", "IMC-3", "IMC-81", "IMC-82", "IMC-83")
 ELSEWHERE = {
     "IMC-2003": "needs a record of 16 MiB; tests of the sources make one",
-    "IMC-3020": "said about an input as a whole, by no vendor",
-    "IMC-3021": "raised by neither vendor",
 }
 
 
