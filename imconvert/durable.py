@@ -75,12 +75,6 @@ class Writer:
             if fd >= 0:
                 _close(fd, sync=sync)
 
-    def abandon(self) -> None:
-        """Close without caring: the file is not going to be used."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write every byte of `data` at the current position; short writes are continued."""

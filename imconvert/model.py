@@ -102,13 +102,6 @@ class Message(Struct, frozen=True, gc=False):
     ext: str | None = None
 
 
-class Event(Struct, frozen=True, gc=False):
-    """A record that is no message: something that happened to message `of` (recall, edit, read, ...)."""
-
-    kind: str
-    of: str
-
-
 _encode = msgspec.json.Encoder().encode
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from imconvert.convert.options import Budget
+from imconvert.convert.options import ON_CONFLICT, Budget
 from imconvert.vendors import ALL, SETTINGS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -117,7 +117,7 @@ READING = (
                  show_default=True, help="Whose export it is; auto looks at the content."),
     click.option("--jobs", "-j", type=click.IntRange(1, 256), default=cores, show_default="cores",
                  help="Worker processes. The output does not depend on it."),
-    click.option("--on-conflict", type=click.Choice(["quarantine", "keep-last", "rekey"]), default="quarantine",
+    click.option("--on-conflict", type=click.Choice(ON_CONFLICT), default="quarantine",
                  show_default=True, help="Of messages with the same id, sender, target and time but other content: "
                  "keep the first, keep the last, or give the later ones a new id."),
     click.option("--max-rejects", type=Rejects(), help="Stop (exit 5) when more records are rejected."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -176,8 +175,3 @@ def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
 def printable(text: str) -> str:
     """Text from the data with control characters escaped, so that it can't steer a terminal."""
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-
-
-def as_plain(value: Any) -> Any:
-    """A Struct as plain dicts and lists."""
-    return msgspec.to_builtins(value)

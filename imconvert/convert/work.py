@@ -225,14 +225,6 @@ def _read_marker(path: Path, kind: type[Any]) -> Any:
         return None
 
 
-def merge_counts(into: dict[str, Count], more: dict[str, Count]) -> None:
-    """Add the counts of a later segment; the first example stays."""
-    for name, found in more.items():
-        known = into.setdefault(name, Count())
-        known.count += found.count
-        known.first = known.first or found.first
-
-
 def read_rows(path: Path, kind: np.dtype[Any], start: int = 0, stop: int | None = None) -> Array:
     """Rows [start, stop) of a column file."""
     with durable.Reader(path) as reader:
