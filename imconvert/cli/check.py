@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from imconvert.cli import progress, summary
-from imconvert.cli.msgs import CLOCK, machine
-from imconvert.cli.options import SCRATCH, language, reading, settings_help
+from imconvert.cli import progress
+from imconvert.cli.msgs import CLOCK, machine, tell
+from imconvert.cli.options import SCRATCH, reading, settings_help
 from imconvert.convert.check import check as check_inputs
 from imconvert.convert.options import Options
 
@@ -26,8 +26,4 @@ def check(inputs: tuple[str, ...], work: Path | None, quiet: bool, as_json: bool
         outcome = check_inputs(options, work, watch, CLOCK, machine())
     finally:
         watch.close()
-    if as_json:
-        click.echo(summary.as_json(outcome, None))
-    elif not quiet:
-        click.echo(summary.as_text(outcome, None, language()))
-    return outcome.exit_code
+    return tell(outcome, None, quiet=quiet, as_json=as_json)

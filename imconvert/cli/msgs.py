@@ -14,7 +14,7 @@ from imconvert.cli import progress, summary
 from imconvert.cli.options import EXISTING, language, reading, settings_help
 from imconvert.convert.options import Options
 from imconvert.convert.replay import replay
-from imconvert.convert.run import Clock, convert
+from imconvert.convert.run import Clock, Outcome, convert
 
 CLOCK = Clock(time.time, time.monotonic)
 
@@ -22,6 +22,15 @@ CLOCK = Clock(time.time, time.monotonic)
 def machine() -> dict[str, Any]:
     """What run.json says about the machine and the versions."""
     return {"imconvert": __version__, "python": platform.python_version(), "machine": platform.platform()}
+
+
+def tell(outcome: Outcome, output: Path | None, *, quiet: bool, as_json: bool) -> int:
+    """Print the summary in the form that was asked for; gives the exit code."""
+    if as_json:
+        click.echo(summary.as_json(outcome, output))
+    elif not quiet:
+        click.echo(summary.as_text(outcome, output, language()))
+    return outcome.exit_code
 
 
 @click.command(epilog=settings_help())
@@ -49,8 +58,4 @@ def msgs(paths: tuple[str, ...], rejects: Path | None, quiet: bool, as_json: boo
         )
     finally:
         watch.close()
-    if as_json:
-        click.echo(summary.as_json(outcome, output))
-    elif not quiet:
-        click.echo(summary.as_text(outcome, output, language()))
-    return outcome.exit_code
+    return tell(outcome, output, quiet=quiet, as_json=as_json)

@@ -29,6 +29,7 @@ from imconvert.convert.segment import MapJob, hash_of, map_segment
 from imconvert.convert.work import (
     CONFLICT,
     REKEYED,
+    FileSum,
     PartMarker,
     Resolved,
     SealMarker,
@@ -194,7 +195,6 @@ class Run:
         self.target = TARGETS[ours.target]
         self.began = clock.steady()
         self.phases: dict[str, float] = {}
-        self.done = 0
 
     def run(self) -> Outcome:
         with self.pool:
@@ -218,7 +218,6 @@ class Run:
         now = self.clock.steady()
         self.phases[name] = now
         self.watch.phase(name, total)
-        self.done = sum(self.pool.counters)
 
     def _map(self, refused: tuple[int, ...]) -> list[PartMarker]:
         """Map what is not mapped yet. Raises BudgetExceeded as soon as too many records are rejected."""
@@ -303,11 +302,12 @@ class Run:
             for part in parts
         )
         rekeyed = Rekeyed(self.work, self.target)
-        self._resolve_round(files, ranges, rekeyed)
+        merged = self._resolve_round(files, ranges, rekeyed)
         while self.options.on_conflict == "rekey" and rekeyed.again(self._conflicts()):
-            self._resolve_round(files, ranges, rekeyed)
-        count = len(ranges) + rekeyed.leave(len(ranges))
-        resolved = Resolved(basis, {self.work.drops.name: drops.merge(self.work, count)})
+            merged = self._resolve_round(files, ranges, rekeyed)
+        if rekeyed.leave(len(ranges)):
+            merged = drops.merge(self.work, len(ranges) + 1)
+        resolved = Resolved(basis, {self.work.drops.name: merged})
         durable.replace_file(self.work.resolved, marker_bytes(resolved))
 
     def _conflicts(self) -> list[int]:
@@ -318,7 +318,7 @@ class Run:
                 for place in rows["place"][rows["kind"] == CONFLICT].tolist()
             ]
 
-    def _resolve_round(self, files: tuple[KeyFile, ...], ranges: list[tuple[int, int]], rekeyed: Rekeyed) -> None:
+    def _resolve_round(self, files: tuple[KeyFile, ...], ranges: list[tuple[int, int]], rekeyed: Rekeyed) -> FileSum:
         again = rekeyed.files()
         jobs = [
             ResolveJob(
@@ -337,7 +337,7 @@ class Run:
         ]
         for _ in self.pool.run(resolve_partition, jobs):
             pass
-        drops.merge(self.work, len(jobs))
+        return drops.merge(self.work, len(jobs))
 
     def _shard_names(self, parts: list[PartMarker]) -> dict[int, dict[str, str]]:
         """Consecutive names for the shards of each stream, in input order; streams left empty get none."""
