@@ -10,7 +10,7 @@ from imconvert.convert.options import Options
 from imconvert.convert.segment import label_of
 from imconvert.errors import Rejected
 from imconvert.model import Notes, Skip
-from imconvert.vendors import BY_NAME, TARGETS
+from imconvert.vendors import BY_NAME, TARGETS, shapes
 from imconvert.vendors.contract import Book, Columns, Line
 
 TARGET = TARGETS["yunxin"]
@@ -57,17 +57,25 @@ class LongRoad:
 class Shortcut:
     """A vendor's shortcut to Yunxin, for one record at a time; None is a record that it leaves to the long road."""
 
-    def __init__(self, vendor: str = "yunxin", settings: dict[str, str] | None = None) -> None:
-        maker = BY_NAME[vendor].shortcut
-        self.through = maker(TARGET, complete(settings), Book(TARGET.account_rule), Book(TARGET.group_rule), LATEST)
+    def __init__(
+        self, vendor: str = "yunxin", settings: dict[str, str] | None = None, *, compiled: bool = False
+    ) -> None:
+        chosen, books = complete(settings), (Book(TARGET.account_rule), Book(TARGET.group_rule))
+        if compiled:
+            forms = TARGET.line_forms(chosen)
+            shape = BY_NAME[vendor].shape
+            self.through = shapes.through(shape, forms, books=books, latest=LATEST, digest_of=TARGET.digest_of)
+        else:
+            self.through = BY_NAME[vendor].shortcut(TARGET, chosen, *books, LATEST)
 
     def __call__(self, raw: bytes) -> Written | None:
         left: list[int] = []
         streams = [Columns() for _ in TARGET.streams]
-        labels = self.through([raw], streams, lambda index, _: left.append(index))
+        found = self.through([raw], streams, lambda index, _: left.append(index))
         if left:
             return None
-        return Written("", next(label for label, count in labels.items() if count), tuple(gathered(streams)))
+        taken = next(taken for taken in found if taken.records)
+        return Written("", taken.label, tuple(gathered(streams)), changes=taken.changes)
 
 
 def gathered(streams: list[Columns]) -> list[Line]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert.errors import Rejected
 from imconvert.model import Message, Notes, Skip
+
+if TYPE_CHECKING:
+    from imconvert.vendors.shapes import LineForms, Shape
 
 Settings = Mapping[str, str]
 Read = Callable[[bytes], Message | Skip]
@@ -59,9 +62,19 @@ class Columns:
         self.sources.append(source)
 
 
-Shortcut = Callable[[Sequence[bytes], Sequence[Columns], Callable[[int, bytes], None]], dict[str, int]]
+class Taken(NamedTuple):
+    """Records that took the shortcut: the word for their content, what was changed in each, as in `Notes.changes`,
+    how many they are, and the number of the first in its batch."""
+
+    label: str
+    changes: tuple[tuple[str, str], ...]
+    records: int
+    first: int
+
+
+Shortcut = Callable[[list[bytes], Sequence[Columns], Callable[[int, bytes], None]], list[Taken]]
 """Writes a batch of records without making messages of them: `(records, streams, otherwise)`. A record that has to
-be looked at more closely is left to `otherwise(number, raw)`, in its turn. Gives the count of the others by label."""
+be looked at more closely is left to `otherwise(number, raw)`, in its turn. Says what it took."""
 
 
 class Unfit(Exception):
@@ -169,7 +182,8 @@ class Target:
     the function that writes one message; `put_text`, if there is one, adds a plain text without a message.
     `account_rule` and `group_rule` check ids. Of a line that the writer made, `read_key` finds the key, `digest_of`
     the digest of its content, and `with_msgid` makes a copy that has another message number. `merge_fold` says
-    whether, by the settings, ids that differ in case only are the same.
+    whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
+    lines to the compiled part.
     """
 
     name: str
@@ -183,6 +197,7 @@ class Target:
     with_msgid: Callable[[bytes, int], bytes]
     put_text: PutText | None
     merge_fold: Callable[[Settings], bool]
+    line_forms: Callable[[Settings], LineForms] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +207,8 @@ class Vendor:
     `looks_like(value)` says whether a parsed record is this vendor's; `array` names the top-level array of its
     documents, if it has such; `reader(settings, notes, latest)` makes the function that reads one record, `latest`
     being the upper bound for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
-    that writes records through to a target without making messages of them, if it knows a way.
+    that writes records through to a target without making messages of them, if it knows a way; `shape` describes its
+    usual records to the compiled part, which does the same.
     """
 
     name: str
@@ -202,4 +218,5 @@ class Vendor:
     array: str | None = None
     settings: tuple[Setting, ...] = ()
     shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
+    shape: Shape | None = None
     target: Target | None = None

@@ -1,7 +1,8 @@
 """NetEase Yunxin (网易云信): import lines as source and as target. Reference: yunxin.md."""
 
 from imconvert.vendors.contract import Setting, Target, Vendor
-from imconvert.vendors.yunxin import import_lines, messages, rules
+from imconvert.vendors.yunxin import forms, import_lines, messages, rules
+from imconvert.vendors.yunxin.shape import SHAPE
 from imconvert.vendors.yunxin.shortcut import shortcut
 
 SETTINGS = (
@@ -27,6 +28,7 @@ TARGET = Target(
     with_msgid=import_lines.with_msgid,
     put_text=import_lines.put_text,
     merge_fold=lambda settings: settings["yunxin.fold"] == "merge",
+    line_forms=forms.line_forms,
 )
 
 VENDOR = Vendor(
@@ -36,5 +38,6 @@ VENDOR = Vendor(
     reader=messages.reader,
     settings=SETTINGS,
     shortcut=shortcut,
+    shape=SHAPE,
     target=TARGET,
 )

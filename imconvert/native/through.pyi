@@ -1,0 +1,25 @@
+from collections.abc import Callable, Sequence
+from typing import Any
+
+class Through:
+    def __init__(
+        self,
+        *,
+        shape: tuple[Any, ...],
+        forms: tuple[tuple[Any, ...], ...],
+        accounts: dict[str, Any],
+        learn_account: Callable[[str], Any],
+        groups: dict[str, Any],
+        learn_group: Callable[[str], Any],
+        hashed: Callable[[bytes], bytes],
+        digest: Callable[[bytes], bytes],
+        sorted_digest: Callable[[bytes], bytes],
+        client: bytes | None,
+        earliest: int,
+        latest: int,
+        bare: bool,
+        find_suffix: bool,
+    ) -> None: ...
+    def take(
+        self, records: list[bytes], streams: Sequence[Any], otherwise: Callable[[int, bytes], None], /
+    ) -> list[tuple[int, int, int, int]]: ...

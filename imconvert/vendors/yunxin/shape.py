@@ -1,0 +1,44 @@
+"""Yunxin's usual import lines as a shape for the compiled part: texts, files and custom content (yunxin.md §1)."""
+
+from __future__ import annotations
+
+from imconvert.vendors.lenient import compact
+from imconvert.vendors.shapes import Kind, Shape, choice, content, digits, json, number, record, string_or, text, word
+from imconvert.vendors.yunxin.records import CLIENT_NUMBERS, CUSTOM, MEDIA
+
+_TREE = record(
+    type=choice("kind", {str(kind): kind for kind in (0, *MEDIA, CUSTOM)}),
+    data=record(
+        ext=text("ext"),
+        clientType=choice("client", {compact(given): str(meant) for given, meant in CLIENT_NUMBERS.items()}),
+        createTime=string_or(digits("time"), number("time")),
+        msgid=number("msgid"),
+        from_=text("sender"),
+        to=text("receiver"),
+        accid=text("member"),
+        tid=number("group"),
+        body=text("text"),
+        attach=string_or(
+            json(
+                record(
+                    name=text("name"), md5=text("md5"), url=word("url"), ext=word("suffix"), dur=number("duration"),
+                    w=number("width"), h=number("height"), size=number("size"),
+                )
+            ),
+            content("content"),
+        ),
+    ),
+)  # fmt: skip
+
+_FILE = ("name", "md5", "duration", "width", "height", "size", "ext")
+_MEDIA = Kind(required=("url", "suffix"), optional=_FILE)
+_NAMED = Kind(required=("url", "suffix", "name"), optional=_FILE, filled=("name",))
+
+SHAPE = Shape(
+    tree=_TREE,
+    kinds={
+        0: ("text", Kind(required=("text",), optional=("ext",))),
+        **{kind: (label, _NAMED if label == "file" else _MEDIA) for kind, label in MEDIA.items()},
+        CUSTOM: ("custom", Kind(required=("content",), optional=("ext",))),
+    },
+)
