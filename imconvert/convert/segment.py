@@ -31,7 +31,7 @@ from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
 from imconvert.vendors import BY_NAME, TARGETS, Target, Vendor, shapes
-from imconvert.vendors.contract import Book, Read, Shortcut, Taken, Write
+from imconvert.vendors.contract import Book, Columns, Read, Shortcut, Taken, Write
 
 Progress = Callable[[int], None]
 
@@ -114,7 +114,6 @@ class Mapper:
         self.work = work
         self.notes = Notes()
         self.tally = Tally()
-        self.part = Part(work, job.segment.number, target.streams, keep_lines=job.keep_lines)
         self.pieces: list[PieceCounts] = []
         self.accounts = Book(
             target.account_rule,
@@ -125,6 +124,8 @@ class Mapper:
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
         self.through = self._shortcut(BY_NAME[job.vendor], target)
+        columns = self.through.columns if self.through else Columns
+        self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
 
     def _shortcut(self, vendor: Vendor, target: Target) -> Shortcut | None:
@@ -156,7 +157,7 @@ class Mapper:
 
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
         """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
-        columns = [stream.columns for stream in self.part.streams.values()]
+        columns = tuple(stream.columns for stream in self.part.streams.values())
 
         def record(index: int, raw: bytes) -> None:
             try:
@@ -165,7 +166,8 @@ class Mapper:
                 self._reject(batch, index, raw, why, counts)
 
         if self.through and not batch.lengths:
-            for taken in self.through(batch.records, columns, record):
+            records = batch.text if self.through.splits and batch.text is not None else batch.records
+            for taken in self.through.take(records, columns, record):
                 self._took(batch, taken, counts.file)
         else:
             for index, raw in enumerate(batch.records):
@@ -173,9 +175,9 @@ class Mapper:
         if batch.crlf:
             index = next(index for index, raw in enumerate(batch.records) if raw.endswith(b"\r"))
             count(self.tally.repairs, "IMC-3002", counts.file, batch.number(index), times=batch.crlf)
-        counts.lines += sum(len(found.lines) for found in columns)
+        counts.lines += sum(map(len, columns))
         self.part.flush(counts.file, batch)
-        counts.read += len(batch.records)
+        counts.read += len(batch)
 
     def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """Read and write one record. Raises Rejected."""
@@ -212,7 +214,7 @@ class Mapper:
         if not raw.strip(_BLANK):
             self._odd(batch, index, b"", counts)
             return
-        if batch.open_end and index == len(batch.records) - 1 and why.code in ("IMC-2001", "IMC-2002"):
+        if batch.open_end and index == len(batch) - 1 and why.code in ("IMC-2001", "IMC-2002"):
             why = Rejected("IMC-2005")
         line = batch.number(index)
         counts.rejected += 1

@@ -35,28 +35,6 @@ struct Form {
 /* The fields that forms allow or forbid; those before are the same for all lines. */
 #define CONTENT_FIELDS (~((1u << EXT) - 1))
 
-int out_reserve(Out *out, size_t more)
-{
-    size_t room;
-    unsigned char *data;
-    if (out->room - out->size >= more)
-        return 1;
-    room = (out->size + more) * 2;
-    if (!(data = PyMem_Realloc(out->data, room))) {
-        PyErr_NoMemory();
-        return 0;
-    }
-    out->data = data;
-    out->room = room;
-    return 1;
-}
-
-void out_add(Out *out, const void *data, size_t size)
-{
-    memcpy(out->data + out->size, data, size);
-    out->size += size;
-}
-
 /* Text with its quotes and backslashes escaped once more. */
 static void add_escaped(Out *out, Span text)
 {

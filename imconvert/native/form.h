@@ -5,14 +5,8 @@ Promise: a record whose fields are not exactly those that the form asks for and 
 #ifndef IMCONVERT_FORM_H
 #define IMCONVERT_FORM_H
 
+#include "columns.h"
 #include "shape.h"
-
-/* Bytes that grow. */
-typedef struct {
-    unsigned char *data;
-    size_t size;
-    size_t room;
-} Out;
 
 typedef struct Form Form;
 
@@ -35,11 +29,5 @@ int form_fits(const Form *form, const Fields *fields);
 
 /* Write the line; 1 if it's done, 0 if it breaks a limit, -1 with an exception set. */
 int form_write(const Form *form, const Fields *fields, Out *out);
-
-/* Make room for `more` bytes; 0 with an exception set if there is none. */
-int out_reserve(Out *out, size_t more);
-
-/* Add bytes for which there is room. */
-void out_add(Out *out, const void *data, size_t size);
 
 #endif

@@ -337,6 +337,12 @@ static int number(Scan *scan, Span *value)
     return 1;
 }
 
+int scan_decimal(Scan *scan, Span *digits)
+{
+    skip_blanks(scan);
+    return scan->at < scan->end && number(scan, digits);
+}
+
 static void copy(Scan *scan, Span bytes)
 {
     memcpy(scan->room, bytes.data, bytes.size);

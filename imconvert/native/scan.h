@@ -51,6 +51,9 @@ int scan_number(Scan *scan, Span *digits);
 /* A string of such a number. */
 int scan_digits(Scan *scan, Span *digits);
 
+/* A number whose text is the shortest for its value, a minus and a fraction allowed. */
+int scan_decimal(Scan *scan, Span *digits);
+
 /* Any token or string as it stands, to be compared. */
 int scan_token(Scan *scan, Span *token);
 

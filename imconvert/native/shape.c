@@ -131,6 +131,13 @@ static int read_digits(const Node *node, Scan *scan, Fields *fields)
     return scan_digits(scan, &digits) && keep(fields, node->field, digits, 0);
 }
 
+/* A number that is written as a string. */
+static int read_decimal(const Node *node, Scan *scan, Fields *fields)
+{
+    Span digits;
+    return scan_decimal(scan, &digits) && keep(fields, node->field, digits, 1);
+}
+
 static int read_choice(const Node *node, Scan *scan, Fields *fields)
 {
     Span token;
@@ -361,6 +368,7 @@ static const struct {
     {"word", read_word, with_field},
     {"number", read_number, with_scale},
     {"digits", read_digits, with_field},
+    {"decimal", read_decimal, with_field},
     {"choice", read_choice, with_choices},
     {"json", read_json, with_one},
     {"content", read_object_as_it_is, with_field},

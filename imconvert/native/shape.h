@@ -13,7 +13,7 @@ Promise: a record either fits the shape whole, every key known and none twice, o
 /* The fields that a record of any vendor can have; vendors/shapes.py names them in this order. */
 enum {
     KIND, CHAT, MSGID, TIME, CLIENT, SENDER, RECEIVER, MEMBER, GROUP, EXT, TEXT, URL, NAME, SUFFIX, MD5, DURATION,
-    WIDTH, HEIGHT, SIZE, CONTENT, EXTRA, FIELDS = EXTRA + 8
+    WIDTH, HEIGHT, SIZE, TITLE, LONGITUDE, LATITUDE, CONTENT, EXTRA, FIELDS = EXTRA + 8
 };
 
 typedef struct {

@@ -8,16 +8,15 @@ Where this module can't be built, that Python does all the work.
 */
 #include <string.h>
 
+#include "columns.h"
 #include "form.h"
-
-enum { LINES, KEYS, DIGESTS, MSGIDS, TIMES, SOURCES, COLUMNS };
-static const char *const COLUMN_NAMES[] = {"lines", "keys", "digests", "msgids", "times", "sources"};
+#include "ids.h"
 
 #define CHATS 2
 #define MOST_GROUPS 256
 
-/* What the books, the hash functions and the client of records that name none (or None) are kept as. */
-enum { ACCOUNTS, LEARN_ACCOUNT, GROUPS, LEARN_GROUP, HASHED, DIGEST, SORTED_DIGEST, USUAL_CLIENT, HELD };
+/* What the hash functions and the client of records that name none (or None) are kept as. */
+enum { HASHED, DIGEST, SORTED_DIGEST, USUAL_CLIENT, HELD };
 
 /* How often records of one form had one set of remarks, and the number of the first. */
 typedef struct {
@@ -32,6 +31,7 @@ typedef struct {
     Node *shape;
     Py_ssize_t form_count;
     Form **forms;
+    Ids *accounts, *groups;
     PyObject *held[HELD];
     long long earliest, latest;
     int bare;
@@ -43,14 +43,14 @@ typedef struct {
     Py_ssize_t taken_count;
 } Through;
 
-/* What one record became. The digits are those of a target that is a number. */
+/* What one record became. */
 typedef struct {
     Fields fields;
     int chat;
     Py_ssize_t form;
-    long long msgid, time;
-    PyObject *sender, *target;
-    char digits[24];
+    uint64_t msgid;
+    int64_t time;
+    Id sender, target;
 } Record;
 
 static int has(const Fields *fields, int field)
@@ -69,77 +69,22 @@ static int chat_of(const Fields *fields)
     return team == 2 && !people ? 1 : -1;
 }
 
-/* Whether an id has neither an app nor a resource around it. */
-static int is_bare(Span id)
+static Field field_of(const Id *id)
 {
-    return !memchr(id.data, '#', id.size) && !memchr(id.data, '@', id.size) && !memchr(id.data, '/', id.size);
-}
-
-/* The target id of a source id, as a new reference; NULL with or without an exception set if there is none. */
-static PyObject *look_up(PyObject *book, PyObject *learn, Span source, int bare)
-{
-    PyObject *found, *name;
-    if (!source.size || memchr(source.data, '\\', source.size))
-        return NULL;
-    if (!(name = PyUnicode_DecodeUTF8((const char *)source.data, (Py_ssize_t)source.size, NULL)))
-        return NULL;
-    found = Py_XNewRef(PyDict_GetItemWithError(book, name));
-    if (!found && !PyErr_Occurred() && (!bare || is_bare(source))) {
-        found = PyObject_CallOneArg(learn, name);
-        if (!found && PyErr_ExceptionMatches(PyExc_KeyError))
-            PyErr_Clear();
-    }
-    Py_DECREF(name);
-    return found;
-}
-
-/* Whether a text is the same within a JSON string. */
-static int is_unescaped(Span text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < ' ' || text.data[i] == '"' || text.data[i] == '\\')
-            return 0;
-    }
-    return 1;
-}
-
-/* Put an id of the target into a field; 0 if it can't be, with or without an exception set. */
-static int field_of(PyObject *id, Field *field, char *digits)
-{
-    Py_ssize_t size;
-    const char *text;
-    if (PyLong_Check(id)) {
-        long long number = PyLong_AsLongLong(id);
-        if (number == -1 && PyErr_Occurred())
-            return 0;
-        field->span.size = (size_t)snprintf(digits, 24, "%lld", number);
-        field->span.data = (const unsigned char *)digits;
-        field->layers = 0;
-        return 1;
-    }
-    if (!(text = PyUnicode_AsUTF8AndSize(id, &size)))
-        return 0;
-    field->span.data = (const unsigned char *)text;
-    field->span.size = (size_t)size;
-    field->layers = 1;
-    return is_unescaped(field->span);
+    return (Field){{id->data, id->size}, id->layers};
 }
 
 static int find_ends(Through *self, Record *record)
 {
     Fields *fields = &record->fields;
-    Field *sender = &fields->field[SENDER], *target = &fields->field[RECEIVER];
     Span from = fields->field[has(fields, MEMBER) ? MEMBER : SENDER].span;
     Span to = fields->field[has(fields, GROUP) ? GROUP : RECEIVER].span;
-    if (!(record->sender = look_up(self->held[ACCOUNTS], self->held[LEARN_ACCOUNT], from, self->bare)))
+    if (!ids_find(self->accounts, from, self->bare, &record->sender) ||
+        !ids_find(record->chat ? self->groups : self->accounts, to, self->bare, &record->target))
         return 0;
-    if (record->chat == 0)
-        record->target = look_up(self->held[ACCOUNTS], self->held[LEARN_ACCOUNT], to, self->bare);
-    else
-        record->target = look_up(self->held[GROUPS], self->held[LEARN_GROUP], to, self->bare);
-    if (!record->target)
-        return 0;
-    return field_of(record->sender, sender, record->digits) && field_of(record->target, target, record->digits);
+    fields->field[SENDER] = field_of(&record->sender);
+    fields->field[RECEIVER] = field_of(&record->target);
+    return 1;
 }
 
 static int letter_or_digit(unsigned char byte)
@@ -196,11 +141,11 @@ static int make_room(Through *self, size_t size)
     return 1;
 }
 
-static int number_of(const Fields *fields, int field, long long *number)
+static int number_of(const Fields *fields, int field, uint64_t *number)
 {
     if (!has(fields, field))
         return 0;
-    *number = (long long)digits_value(fields->field[field].span);
+    *number = digits_value(fields->field[field].span);
     return 1;
 }
 
@@ -218,6 +163,7 @@ static int find_form(const Through *self, const Record *record)
 static int read_record(Through *self, Span raw, Record *record)
 {
     Fields *fields = &record->fields;
+    uint64_t time;
     Scan scan = {raw.data, raw.data + raw.size, NULL};
     fields->seen = 0;
     /* a nested text is unescaped, then its strings rewritten; numbers can gain some zeros each */
@@ -226,8 +172,9 @@ static int read_record(Through *self, Span raw, Record *record)
     scan.room = self->room;
     if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
         return 0;
-    if (!number_of(fields, MSGID, &record->msgid) || record->msgid < 1 || !number_of(fields, TIME, &record->time))
+    if (!number_of(fields, MSGID, &record->msgid) || record->msgid < 1 || !number_of(fields, TIME, &time))
         return 0;
+    record->time = (int64_t)time;
     if (record->time < self->earliest || record->time > self->latest || !has(fields, KIND))
         return 0;
     if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
@@ -273,36 +220,32 @@ static int write_key(Through *self, const Record *record)
     return 1;
 }
 
-/* Append to a list and let go of the item. */
-static int append(PyObject *list, PyObject *item)
+/* The hash of bytes by a function of Python, `size` bytes of it; 0 with an exception set. */
+static int hash_of(PyObject *hash, const Out *bytes, char *found, Py_ssize_t size)
 {
-    int failed = !item || PyList_Append(list, item) < 0;
-    Py_XDECREF(item);
-    return !failed;
+    PyObject *result, *text = PyBytes_FromStringAndSize((const char *)bytes->data, (Py_ssize_t)bytes->size);
+    if (!text)
+        return 0;
+    result = PyObject_CallOneArg(hash, text);
+    Py_DECREF(text);
+    if (result && PyBytes_Check(result) && PyBytes_GET_SIZE(result) == size) {
+        memcpy(found, PyBytes_AS_STRING(result), (size_t)size);
+        Py_DECREF(result);
+        return 1;
+    }
+    if (result) {
+        PyErr_SetString(PyExc_TypeError, "a hash is of another size");
+        Py_DECREF(result);
+    }
+    return 0;
 }
 
-static PyObject *bytes_of(const Out *out)
-{
-    return PyBytes_FromStringAndSize((const char *)out->data, (Py_ssize_t)out->size);
-}
-
-/* The hash of bytes, which are let go of. */
-static PyObject *hash_of(PyObject *hash, PyObject *bytes)
-{
-    PyObject *found = bytes ? PyObject_CallOneArg(hash, bytes) : NULL;
-    Py_XDECREF(bytes);
-    return found;
-}
-
-static int add_row(Through *self, PyObject **column, const Record *record, Py_ssize_t source)
+static int add_row(Through *self, PyObject *columns, const Record *record, Py_ssize_t source)
 {
     PyObject *digest = self->held[form_sorted(self->forms[record->form]) ? SORTED_DIGEST : DIGEST];
-    PyObject *line = bytes_of(&self->line);
-    return append(column[DIGESTS], hash_of(digest, Py_XNewRef(line))) && append(column[LINES], line) &&
-           append(column[KEYS], hash_of(self->held[HASHED], bytes_of(&self->key))) &&
-           append(column[MSGIDS], PyLong_FromLongLong(record->msgid)) &&
-           append(column[TIMES], PyLong_FromLongLong(record->time)) &&
-           append(column[SOURCES], PyLong_FromSsize_t(source));
+    char key[KEY_SIZE], content[DIGEST_SIZE];
+    return hash_of(self->held[HASHED], &self->key, key, KEY_SIZE) && hash_of(digest, &self->line, content, DIGEST_SIZE) &&
+           columns_add(columns, (Span){self->line.data, self->line.size}, key, content, record->msgid, record->time, source);
 }
 
 /* Count a record; 0 if there is no more room for another set of remarks. */
@@ -323,77 +266,71 @@ static int count(Through *self, const Record *record, Py_ssize_t source)
     return 1;
 }
 
-static int take(Through *self, PyObject *columns[CHATS][COLUMNS], Span raw, Py_ssize_t source)
+static int take(Through *self, PyObject *const *columns, Span raw, Py_ssize_t source)
 {
     Record record;
-    int done;
-    record.sender = record.target = NULL;
-    done = read_record(self, raw, &record);
-    if (done) {
-        self->line.size = 0;
-        done = form_write(self->forms[record.form], &record.fields, &self->line) > 0 && write_key(self, &record) &&
-               count(self, &record, source) && add_row(self, columns[record.chat], &record, source);
-    }
-    Py_XDECREF(record.sender);
-    Py_XDECREF(record.target);
-    return done;
+    if (!raw.size || !read_record(self, raw, &record))
+        return 0;
+    self->line.size = 0;
+    return form_write(self->forms[record.form], &record.fields, &self->line) > 0 && write_key(self, &record) &&
+           count(self, &record, source) && add_row(self, columns[record.chat], &record, source);
 }
 
-static void forget_columns(PyObject *columns[CHATS][COLUMNS])
+/* Hand a record that was not taken to Python; it is made an object of if it is none yet. */
+static int pass_on(PyObject *otherwise, Py_ssize_t source, Span raw, PyObject *known)
 {
-    for (int chat = 0; chat < CHATS; chat++) {
-        for (int name = 0; name < COLUMNS; name++)
-            Py_CLEAR(columns[chat][name]);
-    }
-}
-
-static int find_columns(PyObject *streams, PyObject *columns[CHATS][COLUMNS])
-{
-    for (int chat = 0; chat < CHATS; chat++) {
-        PyObject *stream = PySequence_GetItem(streams, chat);
-        if (!stream)
-            return 0;
-        for (int name = 0; name < COLUMNS; name++) {
-            PyObject *list = columns[chat][name] = PyObject_GetAttrString(stream, COLUMN_NAMES[name]);
-            if (!list || !PyList_Check(list)) {
-                if (!PyErr_Occurred())
-                    PyErr_SetString(PyExc_TypeError, "columns are lists");
-                Py_DECREF(stream);
-                return 0;
-            }
-        }
-        Py_DECREF(stream);
-    }
-    return 1;
-}
-
-static int pass_on(PyObject *otherwise, Py_ssize_t source, PyObject *raw)
-{
-    PyObject *number = PyLong_FromSsize_t(source);
-    PyObject *done = number ? PyObject_CallFunctionObjArgs(otherwise, number, raw, NULL) : NULL;
+    PyObject *number = PyLong_FromSsize_t(source), *done = NULL;
+    PyObject *bytes = known ? Py_NewRef(known)
+                            : PyBytes_FromStringAndSize((const char *)raw.data, (Py_ssize_t)raw.size);
+    if (number && bytes)
+        done = PyObject_CallFunctionObjArgs(otherwise, number, bytes, NULL);
     Py_XDECREF(number);
+    Py_XDECREF(bytes);
     Py_XDECREF(done);
     return done != NULL;
 }
 
-static int each(Through *self, PyObject *records, PyObject *columns[CHATS][COLUMNS], PyObject *otherwise)
+static int take_or_pass_on(Through *self, PyObject *const *columns, PyObject *otherwise, Py_ssize_t source, Span raw,
+                           PyObject *known)
+{
+    if (take(self, columns, raw, source))
+        return 1;
+    return !PyErr_Occurred() && pass_on(otherwise, source, raw, known);
+}
+
+static Span span_of(PyObject *bytes)
+{
+    return (Span){(const unsigned char *)PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+}
+
+static int take_list(Through *self, PyObject *records, PyObject *const *columns, PyObject *otherwise)
 {
     for (Py_ssize_t source = 0; source < PyList_GET_SIZE(records); source++) {
         PyObject *raw = Py_NewRef(PyList_GET_ITEM(records, source));
-        Span text = {NULL, 0};
-        int done;
-        if (PyBytes_Check(raw)) {
-            text.data = (const unsigned char *)PyBytes_AS_STRING(raw);
-            text.size = (size_t)PyBytes_GET_SIZE(raw);
-        }
-        done = text.size && take(self, columns, text, source);
-        if (!done && !PyErr_Occurred())
-            done = pass_on(otherwise, source, raw);
+        int done = PyBytes_Check(raw) && take_or_pass_on(self, columns, otherwise, source, span_of(raw), raw);
         Py_DECREF(raw);
-        if (!done)
+        if (!done) {
+            if (!PyErr_Occurred())
+                PyErr_SetString(PyExc_TypeError, "records are bytes");
             return 0;
+        }
     }
     return 1;
+}
+
+static int take_lines(Through *self, PyObject *text, PyObject *const *columns, PyObject *otherwise)
+{
+    Span all = span_of(text);
+    const unsigned char *at = all.data, *end = all.data + all.size;
+    for (Py_ssize_t source = 0;; source++) {
+        const unsigned char *newline = memchr(at, '\n', (size_t)(end - at));
+        const unsigned char *stop = newline ? newline : end;
+        if (!take_or_pass_on(self, columns, otherwise, source, (Span){at, (size_t)(stop - at)}, NULL))
+            return 0;
+        if (!newline)
+            return 1;
+        at = newline + 1;
+    }
 }
 
 static PyObject *taken_list(const Through *self)
@@ -401,25 +338,39 @@ static PyObject *taken_list(const Through *self)
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list && i < self->taken_count; i++) {
         const Taken *taken = &self->taken[i];
-        if (!append(list, Py_BuildValue("nInn", taken->form, taken->remarks, taken->count, taken->first)))
+        PyObject *row = Py_BuildValue("nInn", taken->form, taken->remarks, taken->count, taken->first);
+        if (!row || PyList_Append(list, row) < 0)
             Py_CLEAR(list);
+        Py_XDECREF(row);
     }
     return list;
 }
 
 static PyObject *through_take(Through *self, PyObject *const *arguments, Py_ssize_t count)
 {
-    PyObject *columns[CHATS][COLUMNS] = {{NULL}};
-    PyObject *found = NULL;
-    if (count != 3 || !PyList_Check(arguments[0])) {
-        PyErr_SetString(PyExc_TypeError, "take(records: list, streams, otherwise)");
+    PyObject *columns[CHATS];
+    int done;
+    if (count != 3 || !PyTuple_Check(arguments[1]) || PyTuple_GET_SIZE(arguments[1]) != CHATS) {
+        PyErr_SetString(PyExc_TypeError, "take(records, streams: tuple, otherwise)");
         return NULL;
     }
+    for (int chat = 0; chat < CHATS; chat++) {
+        columns[chat] = PyTuple_GET_ITEM(arguments[1], chat);
+        if (!columns_check(columns[chat])) {
+            PyErr_SetString(PyExc_TypeError, "streams are Columns");
+            return NULL;
+        }
+    }
     self->taken_count = 0;
-    if (find_columns(arguments[1], columns) && each(self, arguments[0], columns, arguments[2]))
-        found = taken_list(self);
-    forget_columns(columns);
-    return found;
+    if (PyBytes_Check(arguments[0])) {
+        done = take_lines(self, arguments[0], columns, arguments[2]);
+    } else if (PyList_Check(arguments[0])) {
+        done = take_list(self, arguments[0], columns, arguments[2]);
+    } else {
+        PyErr_SetString(PyExc_TypeError, "records are a list, or bytes whose lines they are");
+        done = 0;
+    }
+    return done ? taken_list(self) : NULL;
 }
 
 static int through_traverse(Through *self, visitproc visit, void *arg)
@@ -427,13 +378,19 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     for (int i = 0; i < HELD; i++)
         Py_VISIT(self->held[i]);
-    return 0;
+    if (self->accounts && ids_traverse(self->accounts, visit, arg))
+        return -1;
+    return self->groups ? ids_traverse(self->groups, visit, arg) : 0;
 }
 
 static int through_clear(Through *self)
 {
     for (int i = 0; i < HELD; i++)
         Py_CLEAR(self->held[i]);
+    if (self->accounts)
+        ids_clear(self->accounts);
+    if (self->groups)
+        ids_clear(self->groups);
     return 0;
 }
 
@@ -442,6 +399,8 @@ static void through_dealloc(Through *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     through_clear(self);
+    ids_free(self->accounts);
+    ids_free(self->groups);
     shape_free(self->shape);
     for (Py_ssize_t i = 0; self->forms && i < self->form_count; i++)
         form_free(self->forms[i]);
@@ -470,14 +429,14 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
                             "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", NULL};
-    PyObject *shape, *forms, *objects[HELD];
+    PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group, *objects[HELD];
     long long earliest, latest;
     int bare, find_suffix;
     Through *self;
     if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLpp", names, &shape, &PyTuple_Type, &forms,
-                                     &PyDict_Type, &objects[0], &objects[1], &PyDict_Type, &objects[2], &objects[3],
-                                     &objects[4], &objects[5], &objects[6], &objects[7], &earliest, &latest, &bare,
-                                     &find_suffix))
+                                     &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
+                                     &objects[HASHED], &objects[DIGEST], &objects[SORTED_DIGEST],
+                                     &objects[USUAL_CLIENT], &earliest, &latest, &bare, &find_suffix))
         return NULL;
     if (objects[USUAL_CLIENT] != Py_None && !PyBytes_Check(objects[USUAL_CLIENT])) {
         PyErr_SetString(PyExc_TypeError, "a client is bytes or None");
@@ -491,7 +450,8 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     self->latest = latest;
     self->bare = bare;
     self->find_suffix = find_suffix;
-    if ((self->shape = shape_new(shape)) && add_forms(self, forms))
+    if ((self->accounts = ids_new(accounts, learn_account)) && (self->groups = ids_new(groups, learn_group)) &&
+        (self->shape = shape_new(shape)) && add_forms(self, forms))
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
@@ -515,15 +475,19 @@ static PyType_Slot SLOTS[] = {
 
 static PyType_Spec SPEC = {"imconvert.native.through.Through", sizeof(Through), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, SLOTS};
 
-static int add_type(PyObject *module)
+static int add_type(PyObject *module, const char *name, PyObject *type)
 {
-    PyObject *type = PyType_FromSpec(&SPEC);
-    int failed = !type || PyModule_AddObjectRef(module, "Through", type) < 0;
+    int failed = !type || PyModule_AddObjectRef(module, name, type) < 0;
     Py_XDECREF(type);
-    return failed ? -1 : 0;
+    return !failed;
 }
 
-static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_type}, {0, NULL}};
+static int add_types(PyObject *module)
+{
+    return add_type(module, "Through", PyType_FromSpec(&SPEC)) && add_type(module, "Columns", columns_type()) ? 0 : -1;
+}
+
+static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};
 
 static struct PyModuleDef MODULE = {
     PyModuleDef_HEAD_INIT, "imconvert.native.through", "The compiled inner loop.", 0, NULL, MODULE_SLOTS, NULL, NULL, NULL,

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 class Through:
@@ -21,5 +21,10 @@ class Through:
         find_suffix: bool,
     ) -> None: ...
     def take(
-        self, records: list[bytes], streams: Sequence[Any], otherwise: Callable[[int, bytes], None], /
+        self, batch: list[bytes] | bytes, streams: tuple[Any, ...], otherwise: Callable[[int, bytes], None], /
     ) -> list[tuple[int, int, int, int]]: ...
+
+class Columns:
+    def add(self, line: tuple[Any, ...], source: int, /) -> None: ...
+    def __len__(self) -> int: ...
+    def take(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]: ...

@@ -6,10 +6,12 @@ once per segment, from settings, books and the notes they write to; after that t
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imconvert import native
 from imconvert.errors import Rejected
 from imconvert.model import Message, Notes, Skip
 
@@ -40,6 +42,19 @@ class Line(NamedTuple):
     time: int
 
 
+class Gathered(NamedTuple):
+    """Columns as bytes: lines each ended by LF, u4 lengths without it, 16-byte keys, 8-byte digests, u8 numbers, i8
+    times, i8 numbers of records in their batch; little-endian."""
+
+    lines: bytes
+    lengths: bytes
+    keys: bytes
+    digests: bytes
+    msgids: bytes
+    times: bytes
+    sources: bytes
+
+
 class Columns:
     """The lines of one stream that gather from a batch, as columns; `sources` are the numbers of their records."""
 
@@ -61,6 +76,21 @@ class Columns:
         self.times.append(line.time)
         self.sources.append(source)
 
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def take(self) -> Gathered:
+        """All columns; they are empty afterwards."""
+        self.lines.append(b"")
+        lines, lengths = b"\n".join(self.lines), array("I", map(len, self.lines[:-1]))
+        numbers = array("Q", self.msgids), array("q", self.times), array("q", self.sources)
+        hashes = b"".join(self.keys), b"".join(self.digests)
+        self.__init__()  # type: ignore[misc]
+        return Gathered(lines, lengths.tobytes(), *hashes, *(column.tobytes() for column in numbers))
+
+
+Gathers = Columns | native.Columns
+
 
 class Taken(NamedTuple):
     """Records that took the shortcut: the word for their content, what was changed in each, as in `Notes.changes`,
@@ -72,9 +102,16 @@ class Taken(NamedTuple):
     first: int
 
 
-Shortcut = Callable[[list[bytes], Sequence[Columns], Callable[[int, bytes], None]], list[Taken]]
-"""Writes a batch of records without making messages of them: `(records, streams, otherwise)`. A record that has to
-be looked at more closely is left to `otherwise(number, raw)`, in its turn. Says what it took."""
+class Shortcut(NamedTuple):
+    """A way to write a batch of records without making messages of them: `take(batch, streams, otherwise)`.
+
+    A record that has to be looked at more closely is left to `otherwise(number, raw)`, in its turn. Says what it
+    took. The streams gather in what `columns` makes. If it `splits`, a batch may also be bytes whose lines it is.
+    """
+
+    take: Callable[[Any, tuple[Any, ...], Callable[[int, bytes], None]], list[Taken]]
+    columns: Callable[[], Gathers] = Columns
+    splits: bool = False
 
 
 class Unfit(Exception):
@@ -148,6 +185,14 @@ class Book(dict[str, Any]):
         """The target of an id met for the first time. Raises KeyError where it is folded, refused or no text."""
         if source.__class__ is not str:
             raise KeyError(source)
+        if not self.map and source not in self.folded:
+            try:
+                target = self.rule(source)
+            except Rejected as why:
+                raise KeyError(source) from why
+            if str(target) == source:
+                self[source] = target
+                return target
         if source not in self.folded:
             try:
                 self._learn(source)

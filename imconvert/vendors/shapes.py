@@ -20,7 +20,7 @@ from imconvert.vendors.contract import Book, Shortcut, Taken
 
 FIELDS = (
     "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "ext", "text", "url", "name",
-    "suffix", "md5", "duration", "width", "height", "size", "content",
+    "suffix", "md5", "duration", "width", "height", "size", "title", "longitude", "latitude", "content",
     "extra0", "extra1", "extra2", "extra3", "extra4", "extra5", "extra6", "extra7",
 )  # fmt: skip
 """The fields that a record can have, in the order of native/shape.h. `member` and `group` are the ends of a group
@@ -73,6 +73,11 @@ def number(name: str, *, zeros: int = 0) -> Node:
 def digits(name: str) -> Node:
     """A whole number from 0 in a string, without leading zeros."""
     return ("digits", number_of(name))
+
+
+def decimal(name: str) -> Node:
+    """A number that becomes a string of the same digits."""
+    return ("decimal", number_of(name))
 
 
 def choice(name: str, tokens: Mapping[str, str | int]) -> Node:
@@ -213,13 +218,13 @@ def through(
         find_suffix=shape.find_suffix,
     )
 
-    def shortcut(records: Any, streams: Any, otherwise: Any) -> list[Taken]:
+    def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
         return [
             Taken(rows[row][0], _changes(shape, rows[row][0], seen), count, first)
-            for row, seen, count, first in taker.take(records, streams, otherwise)
+            for row, seen, count, first in taker.take(batch, streams, otherwise)
         ]
 
-    return shortcut
+    return Shortcut(take, native.Columns, splits=True)
 
 
 def _rows(shape: Shape, number: int, forms: LineForms) -> Iterable[tuple[str, tuple[Any, ...]]]:

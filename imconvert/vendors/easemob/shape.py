@@ -10,18 +10,20 @@ from imconvert.vendors.shapes import (
     Kind,
     Shape,
     choice,
+    decimal,
     digits,
     extension,
     number,
     only,
     record,
+    string_or,
     text,
     whole,
     word,
 )
 
 _BODY = record(
-    type=choice("kind", {'"txt"': 0, '"img"': 1, '"audio"': 2, '"voice"': 2, '"video"': 3, '"file"': 6}),
+    type=choice("kind", {'"txt"': 0, '"img"': 1, '"audio"': 2, '"voice"': 2, '"video"': 3, '"file"': 6, '"loc"': 4}),
     msg=text("text"),
     url=word("url"),
     filename=text("name"),
@@ -31,6 +33,9 @@ _BODY = record(
     length=number("duration", zeros=3),
     thumb=text("extra1"),
     thumb_secret=text("extra2"),
+    lat=string_or(text("latitude"), decimal("latitude")),
+    lng=string_or(text("longitude"), decimal("longitude")),
+    addr=text("title"),
 )
 
 _TREE = record(
@@ -67,6 +72,7 @@ SHAPE = Shape(
         1: ("image", _file("width", "height")),
         2: ("audio", _file("duration")),
         3: ("video", _video()),
+        4: ("place", Kind(required=("longitude", "latitude", "title"), optional=("ext",))),
         6: ("file", _file(required=("url", "name"))),
     },
     extras=_EXTRAS,

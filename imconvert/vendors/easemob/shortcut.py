@@ -7,7 +7,7 @@ Promise: gives exactly the lines that reading and writing the messages would giv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -58,7 +58,7 @@ def shortcut(target: Target, settings: Settings, accounts: Book, groups: Book, l
     texts: dict[bytes, Any] = {b"{}": UNSET, b"null": UNSET}
 
     def write_through(
-        records: list[bytes], streams: Sequence[Columns], otherwise: Callable[[int, bytes], None]
+        records: list[bytes], streams: tuple[Columns, ...], otherwise: Callable[[int, bytes], None]
     ) -> list[Taken]:
         decode, earliest, unset = _decode, values.EARLIEST, UNSET
         person, group = accounts.get, groups.get
@@ -87,7 +87,7 @@ def shortcut(target: Target, settings: Settings, accounts: Book, groups: Book, l
                 otherwise(index, raw)
         return [Taken("text", (), index - left, 0)]
 
-    return write_through
+    return Shortcut(write_through)
 
 
 _REFUSED = (*REFUSED, KeyError, Unfit)

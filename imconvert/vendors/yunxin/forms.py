@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from imconvert.vendors.contract import Settings
 from imconvert.vendors.shapes import LineForm, LineForms, Step, closed, literal, maybe, member, opened, put
-from imconvert.vendors.yunxin.records import CUSTOM, MEDIA
+from imconvert.vendors.yunxin.records import CUSTOM, MEDIA, PLACE
 from imconvert.vendors.yunxin.rules import ATTACH_USUAL, BODY_LIMIT, EXT_LIMIT
 
 _ENDS = (("from", "to", 1), ("accid", "tid", 0))
-_NUMBERS = {"text": 0, **{kind: number for number, kind in MEDIA.items()}, "custom": CUSTOM}
+_NUMBERS = {"text": 0, **{kind: number for number, kind in MEDIA.items()}, "place": PLACE, "custom": CUSTOM}
 _LIMITS = {"ext": EXT_LIMIT, "text": BODY_LIMIT}
+_PLACE = (("title", "title", 2), ("lng", "longitude", 2), ("lat", "latitude", 2))
 _ATTACH = (
     ("name", "name", 2), ("md5", "md5", 2), ("url", "url", 2), ("ext", "suffix", 2), ("dur", "duration", 0),
     ("w", "width", 0), ("h", "height", 0), ("size", "size", 0),
@@ -30,8 +31,8 @@ def line_forms(settings: Settings) -> LineForms:
         if label == "custom":
             steps = (*_head(CUSTOM, chat), literal(',"attach":'), put("content"), literal("}}"))
             return LineForm(steps, _LIMITS | {"content": limit}, sorted_digest=True) if as_object else None
-        steps = (*_head(_NUMBERS[label], chat), *_attach(extras, limit))
-        return LineForm(steps, _LIMITS)
+        known = _PLACE if label == "place" else _ATTACH
+        return LineForm((*_head(_NUMBERS[label], chat), *_attach(known, extras, limit)), _LIMITS)
 
     return form
 
@@ -53,10 +54,10 @@ def _head(kind: int, chat: int) -> tuple[Step, ...]:
     )
 
 
-def _attach(extras: tuple[str, ...], limit: int) -> tuple[Step, ...]:
-    """The description of a file; what it has beyond the known fields follows them, sorted."""
+def _attach(known: tuple[tuple[str, str, int], ...], extras: tuple[str, ...], limit: int) -> tuple[Step, ...]:
+    """The description of a file or place; what it has beyond the known fields follows them, sorted."""
     rest = sorted((name, f"extra{number}") for number, name in enumerate(extras))
-    members = (*_ATTACH, *((name, extra, 2) for name, extra in rest))
+    members = (*known, *((name, extra, 2) for name, extra in rest))
     return (
         opened(',"attach":"{'),
         *(member(f'\\"{name}\\":', source, layers=layers) for name, source, layers in members),

@@ -23,6 +23,7 @@ from imconvert.vendors.yunxin.records import (
     JOIN,
     MEDIA,
     NOTICE_KINDS,
+    PLACE,
     Attach,
     Data,
     Record,
@@ -196,7 +197,7 @@ def _with_extra(attach: Any, extra: dict[str, Any] | None) -> str:
 def _put_place(pack: _Packer, data: Data, part: Place) -> int:
     fields = {"title": part.title, "lng": part.longitude, "lat": part.latitude}
     pack.describe(data, _with_extra(fields, part.extra))
-    return 4
+    return PLACE
 
 
 def _put_custom(pack: _Packer, data: Data, part: Custom) -> int:

@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 from imconvert.vendors.lenient import compact
-from imconvert.vendors.shapes import Kind, Shape, choice, content, digits, json, number, record, string_or, text, word
-from imconvert.vendors.yunxin.records import CLIENT_NUMBERS, CUSTOM, MEDIA
+from imconvert.vendors.shapes import (
+    Kind,
+    Shape,
+    choice,
+    content,
+    decimal,
+    digits,
+    json,
+    number,
+    record,
+    string_or,
+    text,
+    word,
+)
+from imconvert.vendors.yunxin.records import CLIENT_NUMBERS, CUSTOM, MEDIA, PLACE
+
+_ATTACH = record(
+    name=text("name"),
+    md5=text("md5"),
+    url=word("url"),
+    ext=word("suffix"),
+    dur=number("duration"),
+    w=number("width"),
+    h=number("height"),
+    size=number("size"),
+    title=text("title"),
+    lng=string_or(text("longitude"), decimal("longitude")),
+    lat=string_or(text("latitude"), decimal("latitude")),
+)
 
 _TREE = record(
-    type=choice("kind", {str(kind): kind for kind in (0, *MEDIA, CUSTOM)}),
+    type=choice("kind", {str(kind): kind for kind in (0, *MEDIA, PLACE, CUSTOM)}),
     data=record(
         ext=text("ext"),
         clientType=choice("client", {compact(given): str(meant) for given, meant in CLIENT_NUMBERS.items()}),
@@ -18,17 +45,9 @@ _TREE = record(
         accid=text("member"),
         tid=number("group"),
         body=text("text"),
-        attach=string_or(
-            json(
-                record(
-                    name=text("name"), md5=text("md5"), url=word("url"), ext=word("suffix"), dur=number("duration"),
-                    w=number("width"), h=number("height"), size=number("size"),
-                )
-            ),
-            content("content"),
-        ),
+        attach=string_or(json(_ATTACH), content("content")),
     ),
-)  # fmt: skip
+)
 
 _FILE = ("name", "md5", "duration", "width", "height", "size", "ext")
 _MEDIA = Kind(required=("url", "suffix"), optional=_FILE)
@@ -39,6 +58,7 @@ SHAPE = Shape(
     kinds={
         0: ("text", Kind(required=("text",), optional=("ext",))),
         **{kind: (label, _NAMED if label == "file" else _MEDIA) for kind, label in MEDIA.items()},
+        PLACE: ("place", Kind(required=("title", "longitude", "latitude"), optional=("ext",))),
         CUSTOM: ("custom", Kind(required=("content",), optional=("ext",))),
     },
 )

@@ -9,7 +9,7 @@ Cost: this is the hottest loop of the converter; every step in it was measured (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -70,7 +70,7 @@ def shortcut(  # noqa: C901
     limit = min(ATTACH_USUAL, int(settings["yunxin.attach_limit"]))
 
     def write_through(  # noqa: C901 - one loop on purpose, see Cost
-        records: list[bytes], streams: Sequence[Columns], otherwise: Callable[[int, bytes], None]
+        records: list[bytes], streams: tuple[Columns, ...], otherwise: Callable[[int, bytes], None]
     ) -> list[Taken]:
         p2p, team = streams
         counts = dict.fromkeys(("text", *_LABELS.values()), 0)
@@ -130,7 +130,7 @@ def shortcut(  # noqa: C901
         counts["text"] = index - left - sum(counts.values())
         return [Taken(label, (), count, 0) for label, count in counts.items()]
 
-    return write_through
+    return Shortcut(write_through)
 
 
 _REFUSED = (*REFUSED, KeyError, TypeError, Unfit)
