@@ -65,7 +65,7 @@ class Shortcut:
         chosen, books = complete(settings), (Book(TARGET.account_rule), Book(TARGET.group_rule))
         if compiled:
             forms = TARGET.line_forms(chosen)
-            shape = BY_NAME[vendor].shape
+            shape = BY_NAME[vendor].shape(chosen)
             self.through = shapes.through(shape, forms, books=books, latest=LATEST, digest_of=TARGET.digest_of)
         else:
             self.through = BY_NAME[vendor].shortcut(TARGET, chosen, *books, LATEST)

@@ -133,7 +133,9 @@ class Mapper:
         job, books = self.job, (self.accounts, self.groups)
         if job.compiled and vendor.shape and target.line_forms:
             forms = target.line_forms(job.settings)
-            found = shapes.through(vendor.shape, forms, books=books, latest=job.latest, digest_of=target.digest_of)
+            found = shapes.through(
+                vendor.shape(job.settings), forms, books=books, latest=job.latest, digest_of=target.digest_of
+            )
             if found:
                 return found
         return vendor.shortcut(target, job.settings, *books, job.latest) if vendor.shortcut else None

@@ -86,6 +86,11 @@ int form_sorted(const Form *form)
     return form->sorted;
 }
 
+int form_wants(const Form *form, int field)
+{
+    return (form->required >> field) & 1;
+}
+
 int form_fits(const Form *form, const Fields *fields)
 {
     uint32_t filled = form->filled & fields->seen;

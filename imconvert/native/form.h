@@ -24,6 +24,9 @@ uint32_t form_remarks(const Form *form, const Fields *fields);
 /* Whether the content's digest is taken with sorted keys. */
 int form_sorted(const Form *form);
 
+/* Whether a line can't be without the field. */
+int form_wants(const Form *form, int field);
+
 /* 1 if the fields are those of the form, else 0. */
 int form_fits(const Form *form, const Fields *fields);
 

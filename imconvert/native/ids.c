@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-#define SLOTS (1u << 15)
+#define SLOTS (1u << 16)
 
+/* An id that is the same at the target, as nearly all are; an empty slot has size 0. One cache line. */
 typedef struct {
-    Id target;
-    unsigned char size;
-    unsigned char source[ID_SIZE];
+    Id id;
+    unsigned char spare;
 } Entry;
 
 struct Ids {
@@ -67,6 +67,11 @@ static int is_bare(Span id)
     return !memchr(id.data, '#', id.size) && !memchr(id.data, '@', id.size) && !memchr(id.data, '/', id.size);
 }
 
+static int is_same(const Id *id, Span source)
+{
+    return id->size == source.size && memcmp(id->data, source.data, source.size) == 0;
+}
+
 /* A target id as bytes; 0 if it can't be one, with or without an exception set. */
 static int write_id(PyObject *target, Id *id)
 {
@@ -116,18 +121,15 @@ int ids_find(Ids *ids, Span source, int bare, Id *found)
     if (!source.size || source.size > ID_SIZE || memchr(source.data, '\\', source.size))
         return 0;
     entry = &ids->entries[slot_of(source)];
-    if (entry->size == source.size && memcmp(entry->source, source.data, source.size) == 0) {
-        *found = entry->target;
+    if (is_same(&entry->id, source)) {
+        *found = entry->id;
         return 1;
     }
     if (!(target = ask(ids, source, bare)))
         return 0;
     done = write_id(target, found);
     Py_DECREF(target);
-    if (done) {
-        entry->target = *found;
-        entry->size = (unsigned char)source.size;
-        memcpy(entry->source, source.data, source.size);
-    }
+    if (done && is_same(found, source))
+        entry->id = *found;
     return done;
 }

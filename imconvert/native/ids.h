@@ -1,7 +1,7 @@
 /* Look ids up in a book of ids, with the recent ones at hand.
 
-Plan: a table of fixed size in front of the dictionary, one entry a slot, the newer id wins. An id that a book has
-told once stays true for the book's life.
+Plan: a table of fixed size in front of the dictionary holds ids that don't change, one a slot, the newer wins. What a
+book has told once stays true for the book's life.
 */
 #ifndef IMCONVERT_IDS_H
 #define IMCONVERT_IDS_H

@@ -92,6 +92,13 @@ static int read_text(const Node *node, Scan *scan, Fields *fields)
     return scan_string(scan, &text) && keep(fields, node->field, text, 1);
 }
 
+/* A text that says nothing if it's empty. */
+static int read_some_text(const Node *node, Scan *scan, Fields *fields)
+{
+    Span text;
+    return scan_string(scan, &text) && (!text.size || keep(fields, node->field, text, 1));
+}
+
 static int visible(unsigned char byte)
 {
     return byte > ' ' && byte < 0x7F;
@@ -184,6 +191,46 @@ static int read_extension(const Node *node, Scan *scan, Fields *fields)
     if (value.data[0] == 'n' || value.size == 2)
         return 1;
     return keep(fields, node->field, value, 0);
+}
+
+/* A value that is read by the child, and kept as it came beside that. */
+static int read_kept(const Node *node, Scan *scan, Fields *fields)
+{
+    Span raw;
+    if (scan_done(scan))
+        return 0;
+    raw.data = scan->at;
+    if (!node->children[0]->read(node->children[0], scan, fields))
+        return 0;
+    raw.size = (size_t)(scan->at - raw.data);
+    return keep(fields, node->field, raw, AS_IT_CAME);
+}
+
+int shape_compact(Fields *fields, int field, Scan *scan)
+{
+    Field *found = &fields->field[field];
+    Scan inner = {found->span.data, found->span.data + found->span.size, scan->room};
+    if (found->layers != AS_IT_CAME)
+        return 1;
+    if (!scan_compact(&inner, &found->span))
+        return 0;
+    scan->room = inner.room;
+    found->layers = 0;
+    return 1;
+}
+
+static int read_anything(const Node *node, Scan *scan, Fields *fields)
+{
+    Span value;
+    return scan_compact(scan, &value) && keep(fields, node->field, value, 0);
+}
+
+static int read_refused(const Node *node, Scan *scan, Fields *fields)
+{
+    (void)node;
+    (void)scan;
+    (void)fields;
+    return 0;
 }
 
 static int read_either(const Node *node, Scan *scan, Fields *fields)
@@ -279,6 +326,24 @@ static int with_one(Node *node)
     return 0;
 }
 
+static int with_field_and_one(Node *node)
+{
+    PyObject *child;
+    if (PyTuple_GET_SIZE(node->tuple) != 3) {
+        PyErr_SetString(PyExc_ValueError, "this shape has a field and a child");
+        return 0;
+    }
+    if (!with_field(node))
+        return 0;
+    if (!(node->children = PyMem_Calloc(1, sizeof(Node *)))) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    child = PyTuple_GET_ITEM(node->tuple, 2);
+    node->count = 1;
+    return (node->children[0] = shape_new(child)) != NULL;
+}
+
 static int with_two(Node *node)
 {
     node->count = 2;
@@ -365,6 +430,7 @@ static const struct {
     {"whole", read_whole, with_keys},
     {"only", read_only, with_one},
     {"text", read_text, with_field},
+    {"some-text", read_some_text, with_field},
     {"word", read_word, with_field},
     {"number", read_number, with_scale},
     {"digits", read_digits, with_field},
@@ -373,6 +439,9 @@ static const struct {
     {"json", read_json, with_one},
     {"content", read_object_as_it_is, with_field},
     {"extension", read_extension, with_field},
+    {"kept", read_kept, with_field_and_one},
+    {"anything", read_anything, with_field},
+    {"refused", read_refused, with_nothing},
     {"either", read_either, with_two},
     {"ignored", read_ignored, with_nothing},
 };

@@ -50,7 +50,7 @@ typedef struct {
     Py_ssize_t form;
     uint64_t msgid;
     int64_t time;
-    Id sender, target;
+    Id sender, target, other;
 } Record;
 
 static int has(const Fields *fields, int field)
@@ -82,6 +82,11 @@ static int find_ends(Through *self, Record *record)
     if (!ids_find(self->accounts, from, self->bare, &record->sender) ||
         !ids_find(record->chat ? self->groups : self->accounts, to, self->bare, &record->target))
         return 0;
+    if (has(fields, OTHER)) {
+        if (!ids_find(self->accounts, fields->field[OTHER].span, self->bare, &record->other))
+            return 0;
+        fields->field[OTHER] = field_of(&record->other);
+    }
     fields->field[SENDER] = field_of(&record->sender);
     fields->field[RECEIVER] = field_of(&record->target);
     return 1;
@@ -166,8 +171,8 @@ static int read_record(Through *self, Span raw, Record *record)
     uint64_t time;
     Scan scan = {raw.data, raw.data + raw.size, NULL};
     fields->seen = 0;
-    /* a nested text is unescaped, then its strings rewritten; numbers can gain some zeros each */
-    if (!make_room(self, raw.size * 3 + 1024))
+    /* a nested text is unescaped, then its strings rewritten; a value can be kept twice; numbers gain some zeros */
+    if (!make_room(self, raw.size * 4 + 1024))
         return 0;
     scan.room = self->room;
     if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
@@ -189,6 +194,8 @@ static int read_record(Through *self, Span raw, Record *record)
     }
     if (self->find_suffix)
         add_suffix(fields, &scan);
+    if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT) && !shape_compact(fields, CONTENT, &scan))
+        return 0;
     return form_fits(self->forms[record->form], fields) && find_ends(self, record);
 }
 

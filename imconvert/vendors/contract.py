@@ -252,8 +252,8 @@ class Vendor:
     `looks_like(value)` says whether a parsed record is this vendor's; `array` names the top-level array of its
     documents, if it has such; `reader(settings, notes, latest)` makes the function that reads one record, `latest`
     being the upper bound for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
-    that writes records through to a target without making messages of them, if it knows a way; `shape` describes its
-    usual records to the compiled part, which does the same.
+    that writes records through to a target without making messages of them, if it knows a way; `shape(settings)`
+    describes its usual records to the compiled part, which does the same.
     """
 
     name: str
@@ -263,5 +263,5 @@ class Vendor:
     array: str | None = None
     settings: tuple[Setting, ...] = ()
     shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
-    shape: Shape | None = None
+    shape: Callable[[Settings], Shape] | None = None
     target: Target | None = None

@@ -19,12 +19,13 @@ from imconvert.vendors import values
 from imconvert.vendors.contract import Book, Shortcut, Taken
 
 FIELDS = (
-    "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "ext", "text", "url", "name",
-    "suffix", "md5", "duration", "width", "height", "size", "title", "longitude", "latitude", "content",
+    "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "ext", "other", "text", "url",
+    "name", "suffix", "md5", "duration", "width", "height", "size", "title", "longitude", "latitude", "content",
     "extra0", "extra1", "extra2", "extra3", "extra4", "extra5", "extra6", "extra7",
 )  # fmt: skip
 """The fields that a record can have, in the order of native/shape.h. `member` and `group` are the ends of a group
-message where the vendor gives them names of their own; `extra` ones are leftovers that the shape names."""
+message where the vendor gives them names of their own; `other` is the second person of a notice; `extra` ones are
+leftovers that the shape names."""
 
 Node = tuple[Any, ...]
 Step = tuple[str, bytes, int, int, int]
@@ -42,7 +43,12 @@ def mask_of(names: Iterable[str]) -> int:
 
 def record(**members: Node) -> Node:
     """An object with these keys and no other, none of them twice; `from_` stands for the key "from"."""
-    return ("object", *((name.removesuffix("_").encode(), node) for name, node in members.items()))
+    return record_of({name.removesuffix("_"): node for name, node in members.items()})
+
+
+def record_of(members: Mapping[str, Node]) -> Node:
+    """An object with these keys and no other, none of them twice."""
+    return ("object", *((name.encode(), node) for name, node in members.items()))
 
 
 def whole(**members: Node) -> Node:
@@ -58,6 +64,11 @@ def only(node: Node) -> Node:
 def text(name: str) -> Node:
     """A string."""
     return ("text", number_of(name))
+
+
+def some_text(name: str) -> Node:
+    """A string; an empty one says nothing."""
+    return ("some-text", number_of(name))
 
 
 def word(name: str) -> Node:
@@ -101,6 +112,16 @@ def extension(name: str) -> Node:
     return ("extension", number_of(name))
 
 
+def kept(name: str, node: Node) -> Node:
+    """A value that is read by `node`, and kept as it is beside that."""
+    return ("kept", number_of(name), node)
+
+
+def anything(name: str) -> Node:
+    """Any value, as it is."""
+    return ("anything", number_of(name))
+
+
 def string_or(string: Node, other: Node) -> Node:
     """One node for strings, another for anything else."""
     return ("either", string, other)
@@ -108,6 +129,9 @@ def string_or(string: Node, other: Node) -> Node:
 
 IGNORED: Node = ("ignored",)
 """A string that says nothing."""
+
+REFUSED: Node = ("refused",)
+"""A key whose records go the long way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +151,7 @@ class Kind:
 class Shape:
     """The usual records of a vendor: the tree of keys, and the kinds by their numbers in the tree's choice "kind".
 
+    The name of a kind is its word in reports, with more behind a colon where the target's forms differ.
     `extras` are the names, in order, of the leftovers extra0, extra1, ...; `client` is what all records have if they
     name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
     """
@@ -220,7 +245,7 @@ def through(
 
     def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
         return [
-            Taken(rows[row][0], _changes(shape, rows[row][0], seen), count, first)
+            Taken(rows[row][0].partition(":")[0], _changes(shape, rows[row][0], seen), count, first)
             for row, seen, count, first in taker.take(batch, streams, otherwise)
         ]
 

@@ -2,7 +2,7 @@
 
 from imconvert.vendors.contract import Setting, Target, Vendor
 from imconvert.vendors.yunxin import forms, import_lines, messages, rules
-from imconvert.vendors.yunxin.shape import SHAPE
+from imconvert.vendors.yunxin.shape import shape
 from imconvert.vendors.yunxin.shortcut import shortcut
 
 SETTINGS = (
@@ -38,6 +38,6 @@ VENDOR = Vendor(
     reader=messages.reader,
     settings=SETTINGS,
     shortcut=shortcut,
-    shape=SHAPE,
+    shape=shape,
     target=TARGET,
 )

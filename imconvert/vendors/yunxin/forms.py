@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from imconvert.vendors.contract import Settings
 from imconvert.vendors.shapes import LineForm, LineForms, Step, closed, literal, maybe, member, opened, put
-from imconvert.vendors.yunxin.records import CUSTOM, MEDIA, PLACE
+from imconvert.vendors.yunxin.records import CUSTOM, MEDIA, NOTICE_KINDS, PLACE
 from imconvert.vendors.yunxin.rules import ATTACH_USUAL, BODY_LIMIT, EXT_LIMIT
 
 _ENDS = (("from", "to", 1), ("accid", "tid", 0))
-_NUMBERS = {"text": 0, **{kind: number for number, kind in MEDIA.items()}, "place": PLACE, "custom": CUSTOM}
+_NUMBERS = {"text": 0, **{kind: number for number, kind in MEDIA.items()}, "place": PLACE, "custom": CUSTOM} | {
+    f"notice:{name}": number for number, name in NOTICE_KINDS.items()
+}
 _LIMITS = {"ext": EXT_LIMIT, "text": BODY_LIMIT}
 _PLACE = (("title", "title", 2), ("lng", "longitude", 2), ("lat", "latitude", 2))
 _ATTACH = (
@@ -28,13 +30,26 @@ def line_forms(settings: Settings) -> LineForms:
     def form(label: str, chat: int, extras: tuple[str, ...]) -> LineForm | None:
         if label == "text":
             return LineForm((*_head(0, chat), literal(',"body":'), put("text", layers=1), literal("}}")), _LIMITS)
+        kind, _, source = label.partition(":")
+        if source and kind != "notice":
+            return _wrapped(kind, source, chat, limit) if as_object else None
         if label == "custom":
             steps = (*_head(CUSTOM, chat), literal(',"attach":'), put("content"), literal("}}"))
             return LineForm(steps, _LIMITS | {"content": limit}, sorted_digest=True) if as_object else None
+        if label.startswith("notice:"):
+            steps = (*_head(_NUMBERS[label], chat), maybe(',"accid2":', "other", layers=1), literal("}}"))
+            return LineForm(steps, sorted_digest=True) if chat else None
         known = _PLACE if label == "place" else _ATTACH
         return LineForm((*_head(_NUMBERS[label], chat), *_attach(known, extras, limit)), _LIMITS)
 
     return form
+
+
+def _wrapped(kind: str, source: str, chat: int, limit: int) -> LineForm:
+    """Content of another vendor, as `import_lines` wraps it."""
+    before = f'{{"v":1,"kind":"{kind}","src":"{source}","raw":'
+    steps = (*_head(CUSTOM, chat), literal(f',"attach":{before}'), put("content"), literal("}}}"))
+    return LineForm(steps, _LIMITS | {"content": max(0, limit - len(before) - 1)}, sorted_digest=True)
 
 
 def _head(kind: int, chat: int) -> tuple[Step, ...]:

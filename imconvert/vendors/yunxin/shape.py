@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imconvert.vendors.contract import Settings
 from imconvert.vendors.lenient import compact
 from imconvert.vendors.shapes import (
     Kind,
@@ -13,11 +14,12 @@ from imconvert.vendors.shapes import (
     json,
     number,
     record,
+    some_text,
     string_or,
     text,
     word,
 )
-from imconvert.vendors.yunxin.records import CLIENT_NUMBERS, CUSTOM, MEDIA, PLACE
+from imconvert.vendors.yunxin.records import CLIENT_NUMBERS, CUSTOM, INFO, MEDIA, NOTICE_KINDS, PLACE, WITH_OTHER
 
 _ATTACH = record(
     name=text("name"),
@@ -33,10 +35,12 @@ _ATTACH = record(
     lat=string_or(text("latitude"), decimal("latitude")),
 )
 
+_NOTICES = {kind: name for kind, name in NOTICE_KINDS.items() if kind != INFO}
+
 _TREE = record(
-    type=choice("kind", {str(kind): kind for kind in (0, *MEDIA, PLACE, CUSTOM)}),
+    type=choice("kind", {str(kind): kind for kind in (0, *MEDIA, PLACE, CUSTOM, *_NOTICES)}),
     data=record(
-        ext=text("ext"),
+        ext=some_text("ext"),
         clientType=choice("client", {compact(given): str(meant) for given, meant in CLIENT_NUMBERS.items()}),
         createTime=string_or(digits("time"), number("time")),
         msgid=number("msgid"),
@@ -46,19 +50,27 @@ _TREE = record(
         tid=number("group"),
         body=text("text"),
         attach=string_or(json(_ATTACH), content("content")),
+        accid2=text("other"),
     ),
 )
 
-_FILE = ("name", "md5", "duration", "width", "height", "size", "ext")
-_MEDIA = Kind(required=("url", "suffix"), optional=_FILE)
-_NAMED = Kind(required=("url", "suffix", "name"), optional=_FILE, filled=("name",))
+_FILE = ("name", "md5", "suffix", "duration", "width", "height", "size", "ext")
+_MEDIA = Kind(required=("url",), optional=_FILE)
+_NAMED = Kind(required=("url", "name"), optional=_FILE, filled=("name",))
 
-SHAPE = Shape(
+_SHAPE = Shape(
     tree=_TREE,
     kinds={
         0: ("text", Kind(required=("text",), optional=("ext",))),
         **{kind: (label, _NAMED if label == "file" else _MEDIA) for kind, label in MEDIA.items()},
         PLACE: ("place", Kind(required=("title", "longitude", "latitude"), optional=("ext",))),
         CUSTOM: ("custom", Kind(required=("content",), optional=("ext",))),
+        **{kind: (f"notice:{name}", Kind(("other",) if kind in WITH_OTHER else ())) for kind, name in _NOTICES.items()},
     },
+    find_suffix=True,
 )
+
+
+def shape(settings: Settings) -> Shape:
+    """The shape, whatever the settings."""
+    return _SHAPE

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import tempfile
@@ -22,6 +21,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64
 
+from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, UsageError
 
 BLOCK = 1 << 20
@@ -315,30 +315,6 @@ def join_files(target: Path, sources: Iterable[Path]) -> tuple[int, int, str]:
     sums = Sums()
     write_pieces(target, _wholes(sources), seen=sums.add)
     return sums.lines, sums.size, sums.sha256
-
-
-class Sums:
-    """Size, lines, sha256 and xxh3-64 of the bytes that go by."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.lines = 0
-        self._sha = hashlib.sha256()
-        self._xxh3 = xxh3_64()
-
-    def add(self, data: bytes) -> None:
-        self._sha.update(data)
-        self._xxh3.update(data)
-        self.size += len(data)
-        self.lines += data.count(b"\n")
-
-    @property
-    def sha256(self) -> str:
-        return self._sha.hexdigest()
-
-    @property
-    def xxh3(self) -> str:
-        return self._xxh3.hexdigest()
 
 
 def exists(path: Path) -> bool:
