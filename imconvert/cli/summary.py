@@ -21,6 +21,8 @@ WORDS = {
         "transformed": "transformed", "degraded": "degraded", "messages": "messages", "errors": "Inputs not read whole",
         "rate": "rate", "memory": "peak memory", "output": "output", "next": "Next", "balanced": "the ledger balances",
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
+        "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
+        "key": "key", "type": "type", "value": "value",
     },
     "zh": {
         "inputs": "输入", "read": "读取记录", "written": "写出消息", "split": "拆分多出的行",
@@ -30,8 +32,13 @@ WORDS = {
         "transformed": "已转换", "degraded": "有损", "messages": "消息数", "errors": "未能完整读取的输入",
         "rate": "速度", "memory": "内存峰值", "output": "输出目录", "next": "下一步", "balanced": "账目平衡",
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
+        "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
+        "key": "字段", "type": "类型", "value": "取值",
     },
 }  # fmt: skip
+
+MOST_SHOWN = 10
+"""Unknown names of a kind that the text tells apart; the manifest has more."""
 
 NEXT = {
     "en": {
@@ -70,6 +77,7 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
         _codes(words["rejects"], found.rejects, words, lang),
         _codes(words["left"], found.skipped, words, lang),
         _codes(words["repairs"], found.repairs, words, lang),
+        _drift(found, words),
         _fidelity(found, words),
         _run(outcome, output, words),
         _next(found, output, lang),
@@ -127,6 +135,20 @@ def _codes(title: str, counts: Mapping[str, Example], words: Mapping[str, str], 
         what = printable(cause_of(code, dict(example.values), lang=lang))
         lines.append(f"  {example.count:>{columns},}  {code} {example.name}: {what}")
         lines.append(f"  {'':>{columns}}  {words['example']} {printable(example.file)}:{example.line}")
+    return lines
+
+
+def _drift(found: Manifest, words: Mapping[str, str]) -> list[str]:
+    """Of each kind the most frequent names with their first places; how many there are beyond them."""
+    lines = [words["drift"]] if found.drift else []
+    for what, drift in found.drift.items():
+        often = sorted(drift.names.items(), key=lambda item: (-item[1].count, item[0]))
+        for name, seen in often[:MOST_SHOWN]:
+            place = f"{words['example']} {printable(seen.file)}:{seen.line}"
+            lines.append(f"  {seen.count:>8,}  {words[what]} {printable(name)}  {place}")
+        rest = sum(seen.count for _, seen in often[MOST_SHOWN:]) + drift.others
+        if rest:
+            lines.append(f"  {rest:>8,}  {words[what]}: {words['others']}")
     return lines
 
 

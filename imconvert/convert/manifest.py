@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from imconvert.convert.drift import Drift
 from imconvert.convert.ledger import Account
 from imconvert.convert.plan import FORMAT, Plan
 from imconvert.convert.work import Count, PartMarker, ShardFacts
@@ -79,6 +80,7 @@ class Manifest(Struct):
     skipped: dict[str, Example]
     repairs: dict[str, Example]
     fidelity: dict[str, Fidelity]
+    drift: dict[str, Drift] = {}
 
 
 def to_bytes(manifest: Manifest) -> bytes:

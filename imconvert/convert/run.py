@@ -16,7 +16,7 @@ import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable
-from imconvert.convert import collide, drops, ledger, manifest, maps, plan, publish
+from imconvert.convert import collide, drift, drops, ledger, manifest, maps, plan, publish
 from imconvert.convert.drops import Drops
 from imconvert.convert.manifest import Example, InputFacts, Labels, Manifest, SideFile
 from imconvert.convert.options import DAY, Options
@@ -422,6 +422,7 @@ class Run:
         found.skipped = labels.examples([(part.segment, part.skipped) for part in parts])
         found.repairs = labels.examples([(part.segment, part.repairs) for part in parts])
         found.fidelity = manifest.fidelity(parts, labels)
+        found.drift = drift.merged(parts, labels.labels, labels.bases)
         empty = [source.file for source in found.inputs if not source.account.read and not source.error]
         if empty:
             found.repairs["IMC-3020"] = Example(len(empty), CATALOGUE["IMC-3020"].name, empty[0], 0)

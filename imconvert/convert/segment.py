@@ -20,6 +20,7 @@ from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
 from imconvert.convert import maps
+from imconvert.convert.drift import Radar
 from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
@@ -110,6 +111,7 @@ class Mapper:
         self.work = work
         self.notes = Notes()
         self.tally = Tally()
+        self.radar = Radar()
         self.part = Part(work, job.segment.number, target.streams, keep_lines=job.keep_lines)
         self.pieces: list[PieceCounts] = []
         self.accounts = Book(
@@ -178,7 +180,7 @@ class Mapper:
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
         label = label_of(message.parts[0])
-        if notes.repairs or notes.changes:
+        if notes.repairs or notes.changes or notes.novel:
             self._note(label, counts.file, batch.number(index))
         self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1
         streams = self.part.streams
@@ -197,7 +199,7 @@ class Mapper:
         self._reject(batch, index, raw, why, counts)
 
     def _reject(self, batch: Batch, index: int, raw: bytes, why: Rejected, counts: PieceCounts) -> None:
-        self.notes.clear()
+        self._forget(counts.file, batch.number(index))
         if not raw.strip(_BLANK):
             self._odd(batch, index, b"", counts)
             return
@@ -211,8 +213,8 @@ class Mapper:
         self.part.rejects.write(self._located(why.code, counts.file, line, offset, text, raw))
 
     def _skip(self, batch: Batch, index: int, raw: bytes, skip: Skip, counts: PieceCounts) -> None:
-        self.notes.clear()
         line = batch.number(index)
+        self._forget(counts.file, line)
         counts.skipped += 1
         text = cause_of(skip.code, skip.values)
         count(self.tally.skipped, skip.code, counts.file, line, skip.values)
@@ -243,6 +245,12 @@ class Mapper:
             count(self.tally.changes, f"{kind}\t{outcome}\t{name}", file, line)
         if self.notes.changes:
             count(self.tally.changes, f"{kind}\tany\t", file, line)
+        self._forget(file, line)
+
+    def _forget(self, file: int, line: int) -> None:
+        """Empty the notes for the next record; what was unknown about this one counts whatever became of it."""
+        if self.notes.novel:
+            self.radar.see(self.notes.novel, file, line)
         self.notes.clear()
 
     def finish(self) -> int:
@@ -261,6 +269,7 @@ class Mapper:
             changes=tally.changes,
             folded=len(self.accounts.folded),
             files=sums,
+            drift=self.radar.found(),
             **facts(part),
         )
         durable.replace_file(self.work.part(self.job.segment.number, "json"), marker_bytes(marker))

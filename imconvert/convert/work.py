@@ -94,6 +94,13 @@ class Count(Struct):
     first: First | None = None
 
 
+class Novelties(Struct):
+    """What of one kind the vendor's documents don't know: counts by name, and how often names beyond the limit."""
+
+    names: dict[str, Count]
+    others: int = 0
+
+
 class PieceCounts(Struct):
     """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are."""
 
@@ -122,6 +129,7 @@ class PartMarker(Struct):
     changes: dict[str, Count]
     folded: int
     files: dict[str, FileSum]
+    drift: dict[str, Novelties] = {}
 
 
 class SealMarker(Struct):
