@@ -16,7 +16,8 @@ WORDS = {
     "en": {
         "inputs": "inputs", "read": "records read", "written": "messages written", "split": "more lines than records",
         "duplicates": "duplicates dropped", "conflicts": "conflicts held back", "rejected": "rejected",
-        "skipped": "skipped on purpose", "rekeyed": "conflicts given a new id", "rejects": "Rejects",
+        "skipped": "skipped on purpose", "rekeyed": "conflicts given a new id",
+        "collisions": "source ids that had to get the next number", "rejects": "Rejects",
         "repairs": "Repairs and notices", "left": "Skipped", "fidelity": "Fidelity", "kept": "kept",
         "transformed": "transformed", "degraded": "degraded", "messages": "messages", "errors": "Inputs not read whole",
         "rate": "rate", "memory": "peak memory", "output": "output", "next": "Next", "balanced": "the ledger balances",
@@ -27,7 +28,8 @@ WORDS = {
     "zh": {
         "inputs": "输入", "read": "读取记录", "written": "写出消息", "split": "拆分多出的行",
         "duplicates": "重复（已去除）", "conflicts": "冲突（已扣留）", "rejected": "被拒",
-        "skipped": "有意略过", "rekeyed": "冲突后换新 ID", "rejects": "被拒明细",
+        "skipped": "有意略过", "rekeyed": "冲突后换新 ID",
+        "collisions": "推导 ID 相撞、改用下一个 ID 的来源 ID", "rejects": "被拒明细",
         "repairs": "修复与提示", "left": "略过明细", "fidelity": "保真度", "kept": "原样",
         "transformed": "已转换", "degraded": "有损", "messages": "消息数", "errors": "未能完整读取的输入",
         "rate": "速度", "memory": "内存峰值", "output": "输出目录", "next": "下一步", "balanced": "账目平衡",
@@ -115,6 +117,8 @@ def _totals(found: Manifest, words: Mapping[str, str]) -> list[str]:
     lines = _rows(rows)
     if found.rekeyed:
         lines.append(f"  ({words['rekeyed']}: {found.rekeyed:,})")
+    if found.collisions:
+        lines.append(f"  ({words['collisions']}: {found.collisions.ids:,})")
     return [*lines, f"  ✓ {words['balanced']}"]
 
 

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert.work import BUCKETS, KEY, MOST_ROWS, ROW, Array, FileSum, WorkFolder, place_number
+from imconvert.convert.names import Names
+from imconvert.convert.work import BUCKETS, KEY, MOST_ROWS, ROW, SOURCE, Array, FileSum, WorkFolder, place_number
 from imconvert.errors import IntegrityError
+from imconvert.model import Message
 from imconvert.sources.records import Batch
-from imconvert.vendors.contract import Columns
+from imconvert.vendors.contract import Columns, Line
 
 RUN = 1 << 17
 
@@ -34,12 +36,19 @@ class StreamPart:
         self.name = name
         self.lines = durable.Writer(work.part(segment, name))
         self.rows = durable.Writer(work.part(segment, f"{name}.rows"))
+        self.sources = durable.Writer(work.part(segment, f"{name}.sources"))
         self.keep_lines = keep_lines
         self.end = 0
         self.count = 0
         self.columns = Columns()
+        self.names = Names()
 
-    def flush(self, file: int, batch: Batch) -> Array | None:
+    def add(self, line: Line, index: int, message: Message, part: int) -> None:
+        """Add part number `part` of a message whose source id has to be remembered."""
+        self.names.add(len(self.columns.lines), message, part)
+        self.columns.add(line, index)
+
+    def flush(self, file: int, batch: Batch, numbers: KeyRuns) -> Array | None:
         """Write what gathered from a batch; gives its keys."""
         columns = self.columns
         count = len(columns.lines)
@@ -60,10 +69,20 @@ class StreamPart:
         if self.keep_lines:
             self.lines.write(b"\n".join(columns.lines) + b"\n")
         self.end += int(ends[-1])
+        if self.names.positions:
+            self._flush_names(rows["msgid"], numbers)
         found = self._keys(b"".join(columns.keys), b"".join(columns.digests), count)
         self.count += count
         self.columns = Columns()
         return found
+
+    def _flush_names(self, msgids: Array, numbers: KeyRuns) -> None:
+        sources = self.names.sources(self.base + self.count)
+        self.sources.write(sources.tobytes())
+        derived = self.names.numbers(sources, msgids)
+        if len(derived):
+            numbers.add(derived)
+        self.names = Names()
 
     def _keys(self, hashed: bytes, digests: bytes, count: int) -> Array:
         if self.count + count > MOST_ROWS:
@@ -119,6 +138,7 @@ class Part:
             name: StreamPart(work, segment, number, name, keep_lines=keep_lines) for number, name in enumerate(streams)
         }
         self.keys = KeyRuns(work, segment)
+        self.numbers = KeyRuns(work, segment, prefix="numbers.")
         self.rejects = durable.Writer(work.part(segment, "rejects"))
         self.skipped = durable.Writer(work.part(segment, "skipped"))
         self.ids = durable.Writer(work.part(segment, "ids"))
@@ -127,15 +147,23 @@ class Part:
     def flush(self, file: int, batch: Batch) -> None:
         """Write what the streams gathered from one batch of records."""
         for stream in self.streams.values():
-            keys = stream.flush(file, batch)
+            keys = stream.flush(file, batch, self.numbers)
             if keys is not None:
                 self.keys.add(keys)
 
+    @property
+    def named(self) -> int:
+        """How many lines have a row in `sources`."""
+        return sum(stream.sources.size for stream in self.streams.values()) // SOURCE.itemsize
+
     def finish(self) -> dict[str, FileSum]:
-        self.keys.flush()
-        writers = [self.keys.keys, self.keys.buckets, self.rejects, self.skipped, self.ids, self.missing]
+        writers = []
+        for runs in (self.keys, self.numbers):
+            runs.flush()
+            writers += [runs.keys, runs.buckets]
+        writers += [self.rejects, self.skipped, self.ids, self.missing]
         for stream in self.streams.values():
-            writers += [stream.lines, stream.rows]
+            writers += [stream.lines, stream.rows, stream.sources]
         for writer in writers:
             writer.finish()
         return {writer.path.name: FileSum(writer.size, writer.digest) for writer in writers}
@@ -143,4 +171,5 @@ class Part:
 
 def facts(part: Part) -> dict[str, Any]:
     """The parts of the marker that the files themselves tell."""
-    return {"rows": [stream.count for stream in part.streams.values()], "runs": part.keys.runs}
+    rows = [stream.count for stream in part.streams.values()]
+    return {"rows": rows, "runs": part.keys.runs, "numbers": part.numbers.runs, "named": part.named}

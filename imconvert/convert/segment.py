@@ -21,6 +21,7 @@ from xxhash import xxh3_64_intdigest
 from imconvert import durable
 from imconvert.convert import maps
 from imconvert.convert.drift import Radar
+from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
@@ -184,8 +185,11 @@ class Mapper:
             self._note(label, counts.file, batch.number(index))
         self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1
         streams = self.part.streams
-        for line in lines:
-            streams[line.stream].columns.add(line, index)
+        if is_named(message, len(lines)):
+            for number, line in enumerate(lines):
+                streams[line.stream].add(line, index, message, number)
+        else:
+            streams[lines[0].stream].columns.add(lines[0], index)
         counts.split += len(lines) - 1
         return None
 
