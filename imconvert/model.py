@@ -155,15 +155,19 @@ class Notes:
     """What reading and writing one record had to do to it.
 
     `repairs` are codes of the 3xxx family; `changes` are pairs (outcome, field), outcome being "transformed" or
-    "degraded", for the fidelity table. The driver empties both for each record.
+    "degraded", for the fidelity table. `novel` are pairs (what, name) of what the vendor's documents don't know: a
+    "key" by its path, a "type" of content, a "value" of a field that has a fixed set of them, written field=value.
+    The driver empties all of them for each record.
     """
 
-    __slots__ = ("changes", "repairs")
+    __slots__ = ("changes", "novel", "repairs")
 
     def __init__(self) -> None:
         self.repairs: list[str] = []
         self.changes: list[tuple[str, str]] = []
+        self.novel: list[tuple[str, str]] = []
 
     def clear(self) -> None:
         self.repairs.clear()
         self.changes.clear()
+        self.novel.clear()

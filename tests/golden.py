@@ -94,7 +94,13 @@ def counts(outcome: Outcome) -> bytes:
         "fidelity": dict(fidelity(found)),
         "errors": {source.file: source.error["code"] for source in found.inputs if source.error},
     }
+    summary |= {"drift": drift(found)} if found.drift else {}
     return (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def drift(found: Manifest) -> dict[str, dict[str, int]]:
+    """What the vendor's documents don't know, by kind and name."""
+    return {what: {name: seen.count for name, seen in kind.names.items()} for what, kind in found.drift.items()}
 
 
 def tally(table: dict[str, Example]) -> dict[str, int]:

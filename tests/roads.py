@@ -26,6 +26,7 @@ class Written(NamedTuple):
     lines: tuple[Line, ...] = ()
     repairs: tuple[str, ...] = ()
     changes: tuple[tuple[str, str], ...] = ()
+    novel: tuple[tuple[str, str], ...] = ()
 
 
 def complete(settings: dict[str, str] | None) -> dict[str, str]:
@@ -52,7 +53,7 @@ class LongRoad:
         except Rejected as why:
             why.why()
             return Written(why.code)
-        notes = tuple(self.notes.repairs), tuple(self.notes.changes)
+        notes = tuple(self.notes.repairs), tuple(self.notes.changes), tuple(self.notes.novel)
         return Written("", label_of(message.parts[0]), tuple(lines), *notes)
 
 

@@ -9,17 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.small_jobs import easemob, options, recall, run, surroundings, yunxin
+from support.small_jobs import easemob, named, options, recall, run, surroundings, yunxin
 
 from imconvert.audit.explain import Finding, explain_message
 from imconvert.errors import UsageError
 from imconvert.model import derived_id
-
-
-def named(msgid: str, text: str = "hi", **more: Any) -> bytes:
-    """A line whose id is no number."""
-    return easemob(77, text, **more).replace(b'"77"', json.dumps(msgid).encode())
-
 
 RECORDS = [
     *(easemob(n, team=n % 2 == 0) for n in range(1, 12)),

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xxhash import xxh3_128_digest
 
 from imconvert import durable
-from imconvert.convert import index
+from imconvert.convert import index, source_index
 from imconvert.convert.work import ROW, Array
 from imconvert.errors import IntegrityError
 
@@ -148,3 +149,50 @@ def test_what_follows_is_found(tmp_path: Path, sound: bytes) -> None:
 @pytest.mark.parametrize("data", [b"", b"IMCX", b"IMCX\x02\0\0\0", b"x" * 100])
 def test_other_files_are_no_index(tmp_path: Path, data: bytes) -> None:
     assert outcome(tmp_path / "x.idx", data) == "IMC-6002"
+
+
+# --- the index of source ids ---
+
+
+def entry_rows(found: list[tuple[int, int, int, int]]) -> Array:
+    rows = np.zeros(len(found), source_index.ENTRY)
+    for name, values in zip(("hash", "msgid", "line", "stream"), zip(*found, strict=True), strict=True):
+        rows[name] = values
+    return rows
+
+
+def sources_written(path: Path, found: list[tuple[int, int, int, int]], chunk: int) -> None:
+    writer = durable.Writer(path)
+    builder = source_index.Builder(writer)
+    for start in range(0, len(found), chunk):
+        builder.add(entry_rows(found[start : start + chunk]))
+    builder.flush()
+    writer.finish()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["a", "b", "MSG-3", "c#d", "长"]), min_size=1, max_size=60), st.integers(1, 9))
+def test_source_ids_are_found_in_every_run(names: list[str], run: int) -> None:
+    found = [(hashed(name), 2**63 - 1 - number, number, number % 2) for number, name in enumerate(names)]
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source_index, "RUN", run)
+        patch.setattr(source_index, "BLOCK", 3)
+        sources_written(Path(folder, "x.ids"), found, 4)
+        with durable.Reader(Path(folder, "x.ids")) as reader:
+            for name in {*names, "none"}:
+                expected = [row[1:] for row, its in zip(found, names, strict=True) if its == name]
+                assert expected == sorted(source_index.find(reader, name), key=lambda row: row[1])
+
+
+def hashed(name: str) -> int:
+    return int.from_bytes(xxh3_128_digest(name.encode())[:8], "little")
+
+
+@pytest.mark.parametrize("damage", [b"", b"IMCX\x01\0\0\0", b"short"])
+def test_damaged_index_of_source_ids_is_told(tmp_path: Path, damage: bytes) -> None:
+    sources_written(tmp_path / "x.ids", [(hashed("a"), 1, 1, 0)], 1)
+    whole = (tmp_path / "x.ids").read_bytes()
+    for broken in (damage, whole[:-1], whole[:-9] + b"\0" + whole[-8:], damage + whole[8:]):
+        (tmp_path / "x.ids").write_bytes(broken)
+        with durable.Reader(tmp_path / "x.ids") as reader, pytest.raises(IntegrityError):
+            list(source_index.find(reader, "a"))

@@ -78,9 +78,9 @@ def converted(found: list[Row], shape: dict[str, int], policy: str, key_of: Any 
     """The rows in the shards, the manifest, and the lines of the side files, for an export of `found`."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         job = functools.partial(imconvert.convert.resolve.ResolveJob, budget=shape["budget"])
-        patch.setattr(imconvert.convert.run, "ResolveJob", job)
+        patch.setattr(imconvert.convert.settle, "ResolveJob", job)
         cut = functools.partial(imconvert.convert.resolve.partitions, budget=shape["budget"])
-        patch.setattr(imconvert.convert.run, "partitions", cut)
+        patch.setattr(imconvert.convert.settle, "partitions", cut)
         patch.setattr(imconvert.convert.part, "RUN", shape["run"])
         if key_of:
             patch.setattr(imconvert.vendors.yunxin.import_lines, "key_of", key_of)

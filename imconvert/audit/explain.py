@@ -1,9 +1,10 @@
 """Find out what became of a message: written, and from where; or rejected, skipped, dropped, and why.
 
-Strategy: the shards whose range of message numbers holds the wanted one are asked by their index; the side files are
-searched for the id as text, and what is found is then read properly. An id that is no number is also tried as the
-number that each vendor would derive from it.
-Cost: reads the indexes that fit (about 5 bytes a message) and the side files.
+Strategy: a message number is looked up in the indexes of the shards whose range of numbers holds it; a source id in the
+indexes of source ids, which lead to numbers and lines. The side files are searched for the id, and for its numbers,
+as text, and what is found is then read properly.
+Cost: for a number, the indexes that fit (about 5 bytes a message); for a source id, a block for each half million
+messages; in both cases the side files. Memory is a block.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ import numpy as np
 from msgspec import Struct
 
 from imconvert import durable
-from imconvert.convert import index
+from imconvert.convert import index, source_index
 from imconvert.convert.manifest import SIDES, Manifest
 from imconvert.convert.run import read_manifest
 from imconvert.convert.work import ShardFacts
 from imconvert.model import derived_id
-from imconvert.vendors import BY_NAME
+from imconvert.vendors import TARGETS
 
 
 class Finding(Struct, omit_defaults=True):
@@ -44,27 +45,52 @@ class Finding(Struct, omit_defaults=True):
 def explain_message(output: Path, msgid: str) -> Iterator[Finding]:
     """All that became of `msgid`. Raises UsageError IMC-1014 where `output` is not finished."""
     manifest = read_manifest(output)
-    for number in _numbers(msgid, manifest.source):
-        for shard in manifest.shards:
-            if shard.msgids[0] <= number <= shard.msgids[1]:
-                yield from _written(output, shard, number, manifest)
+    named = list(_named(output, msgid, manifest))
+    numbers = _numbers(msgid, manifest)
+    shards = {shard.name: shard for shard in manifest.shards}
+    found = [(name, row) for name, row, _ in named if row] + [
+        (shard.name, row)
+        for number in numbers
+        for shard in manifest.shards
+        if shard.msgids[0] <= number <= shard.msgids[1]
+        for row in _rows(output, shard, number)
+    ]
+    for name, row in dict.fromkeys(found):
+        yield _written(output, shards[name], row, manifest)
+    wanted = dict.fromkeys([*numbers, *(number for _, _, number in named)])
     for side in SIDES:
-        yield from _left_out(output / f"{side}.ndjson", _numbers(msgid, manifest.source), msgid)
+        yield from _left_out(output / f"{side}.ndjson", list(wanted), msgid)
 
 
-def _numbers(msgid: str, source: str) -> list[int]:
-    numbers = [int(msgid)] if msgid.isascii() and msgid.isdigit() and len(msgid) < 20 else []
-    return [*numbers, derived_id(BY_NAME[source].name, msgid), derived_id("part", msgid)]
+def _named(output: Path, source_id: str, manifest: Manifest) -> Iterator[tuple[str, int, int]]:
+    """Shard, line in it (0: left out) and number of each line of a source id that had to be remembered."""
+    streams = TARGETS[manifest.target].streams
+    for each in manifest.sources:
+        with durable.Reader(output / index.FOLDER / each.name) as reader:
+            for number, line, stream in source_index.find(reader, source_id):
+                yield each.shards.get(streams[stream], ""), line, number
 
 
-def _written(output: Path, shard: ShardFacts, number: int, manifest: Manifest) -> Iterator[Finding]:
-    base = 0
+def _numbers(msgid: str, manifest: Manifest) -> list[int]:
+    """The id as a message number; one that is none as that of a further body (`ID#2`), and, where there is no index of
+    source ids, as the one that its vendor would derive."""
+    number = [int(msgid)] if msgid.isascii() and msgid.isdigit() and len(msgid) < 20 else []
+    return number or [derived_id("part", msgid), *([] if manifest.sources else [derived_id(manifest.source, msgid)])]
+
+
+def _rows(output: Path, shard: ShardFacts, number: int) -> Iterator[int]:
+    """The lines of a shard, from 1, that have a message number."""
     with durable.Reader(output / index.FOLDER / index.name_of(shard.name)) as reader:
+        base = 1
         for block in index.blocks(reader):
-            for row in np.flatnonzero(block["msgid"] == number).tolist():
-                label = manifest.inputs[int(block["file"][row])].file
-                yield Finding(label, int(block["line"][row]), int(block["offset"][row]), shard.name, base + row + 1)
+            yield from (base + row for row in np.flatnonzero(block["msgid"] == number).tolist())
             base += len(block["msgid"])
+
+
+def _written(output: Path, shard: ShardFacts, line: int, manifest: Manifest) -> Finding:
+    with durable.Reader(output / index.FOLDER / index.name_of(shard.name)) as reader:
+        row = index.row_of(reader, line)
+    return Finding(manifest.inputs[row["file"]].file, row["line"], row["offset"], shard.name, line)
 
 
 def _left_out(path: Path, numbers: list[int], msgid: str) -> Iterator[Finding]:

@@ -16,22 +16,31 @@ WORDS = {
     "en": {
         "inputs": "inputs", "read": "records read", "written": "messages written", "split": "more lines than records",
         "duplicates": "duplicates dropped", "conflicts": "conflicts held back", "rejected": "rejected",
-        "skipped": "skipped on purpose", "rekeyed": "conflicts given a new id", "rejects": "Rejects",
+        "skipped": "skipped on purpose", "rekeyed": "conflicts given a new id",
+        "collisions": "source ids that had to get the next number", "rejects": "Rejects",
         "repairs": "Repairs and notices", "left": "Skipped", "fidelity": "Fidelity", "kept": "kept",
         "transformed": "transformed", "degraded": "degraded", "messages": "messages", "errors": "Inputs not read whole",
         "rate": "rate", "memory": "peak memory", "output": "output", "next": "Next", "balanced": "the ledger balances",
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
+        "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
+        "key": "key", "type": "type", "value": "value",
     },
     "zh": {
         "inputs": "输入", "read": "读取记录", "written": "写出消息", "split": "拆分多出的行",
         "duplicates": "重复（已去除）", "conflicts": "冲突（已扣留）", "rejected": "被拒",
-        "skipped": "有意略过", "rekeyed": "冲突后换新 ID", "rejects": "被拒明细",
+        "skipped": "有意略过", "rekeyed": "冲突后换新 ID",
+        "collisions": "推导 ID 相撞、改用下一个 ID 的来源 ID", "rejects": "被拒明细",
         "repairs": "修复与提示", "left": "略过明细", "fidelity": "保真度", "kept": "原样",
         "transformed": "已转换", "degraded": "有损", "messages": "消息数", "errors": "未能完整读取的输入",
         "rate": "速度", "memory": "内存峰值", "output": "输出目录", "next": "下一步", "balanced": "账目平衡",
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
+        "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
+        "key": "字段", "type": "类型", "value": "取值",
     },
 }  # fmt: skip
+
+MOST_SHOWN = 10
+"""Unknown names of a kind that the text tells apart; the manifest has more."""
 
 NEXT = {
     "en": {
@@ -70,6 +79,7 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
         _codes(words["rejects"], found.rejects, words, lang),
         _codes(words["left"], found.skipped, words, lang),
         _codes(words["repairs"], found.repairs, words, lang),
+        _drift(found, words),
         _fidelity(found, words),
         _run(outcome, output, words),
         _next(found, output, lang),
@@ -107,6 +117,8 @@ def _totals(found: Manifest, words: Mapping[str, str]) -> list[str]:
     lines = _rows(rows)
     if found.rekeyed:
         lines.append(f"  ({words['rekeyed']}: {found.rekeyed:,})")
+    if found.collisions:
+        lines.append(f"  ({words['collisions']}: {found.collisions.ids:,})")
     return [*lines, f"  ✓ {words['balanced']}"]
 
 
@@ -127,6 +139,20 @@ def _codes(title: str, counts: Mapping[str, Example], words: Mapping[str, str], 
         what = printable(cause_of(code, dict(example.values), lang=lang))
         lines.append(f"  {example.count:>{columns},}  {code} {example.name}: {what}")
         lines.append(f"  {'':>{columns}}  {words['example']} {printable(example.file)}:{example.line}")
+    return lines
+
+
+def _drift(found: Manifest, words: Mapping[str, str]) -> list[str]:
+    """Of each kind the most frequent names with their first places; how many there are beyond them."""
+    lines = [words["drift"]] if found.drift else []
+    for what, drift in found.drift.items():
+        often = sorted(drift.names.items(), key=lambda item: (-item[1].count, item[0]))
+        for name, seen in often[:MOST_SHOWN]:
+            place = f"{words['example']} {printable(seen.file)}:{seen.line}"
+            lines.append(f"  {seen.count:>8,}  {words[what]} {printable(name)}  {place}")
+        rest = sum(seen.count for _, seen in often[MOST_SHOWN:]) + drift.others
+        if rest:
+            lines.append(f"  {rest:>8,}  {words[what]}: {words['others']}")
     return lines
 
 

@@ -18,7 +18,7 @@ from imconvert.convert.drops import Drops
 from imconvert.convert.manifest import Labels, Manifest
 from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, Outcome, Run, Watcher, bases_of, make_plan
-from imconvert.convert.work import CONFLICT, DUPLICATE, PartMarker, WorkFolder
+from imconvert.convert.work import CONFLICT, DUPLICATE, KINDS, RENUMBERED, PartMarker, WorkFolder
 
 
 def check(options: Options, base: Path | None, watch: Watcher, clock: Clock, facts: dict[str, Any]) -> Outcome:
@@ -40,7 +40,7 @@ class _Check(Run):
     def run(self) -> Outcome:
         with self.pool:
             parts = self._read_all()
-            self._resolve(parts, self._basis(parts))
+            self._settler().settle(parts, self._basis(parts))
             found = self._found(parts)
         if self.options.write_missing:
             maps.write_missing(self.options.write_missing, [self.work.part(part.segment, "missing") for part in parts])
@@ -53,16 +53,18 @@ class _Check(Run):
         found.inputs = self._inputs(parts, books)
         self._describe(found, parts, labels)
         found.totals = ledger.total(books)
-        found.totals.duplicates, found.totals.conflicts = self._dropped()
+        kinds = self._decided()
+        found.totals.duplicates, found.totals.conflicts = kinds[DUPLICATE], kinds[CONFLICT]
+        found.collisions = self._collided(kinds[RENUMBERED], {})
         lines = sum(sum(part.rows) for part in parts)
         found.totals.written = lines - found.totals.duplicates - found.totals.conflicts
         ledger.check([found.totals], ["all inputs"], found.totals.written)
         return found
 
-    def _dropped(self) -> tuple[int, int]:
-        counts = {DUPLICATE: 0, CONFLICT: 0}
+    def _decided(self) -> list[int]:
+        """How many lines are not written as they are, by kind."""
+        counts = np.zeros(KINDS, np.int64)
         with durable.Reader(self.work.drops) as reader:
             for window in Drops(reader).windows(*drops.EVERY_PLACE):
-                for kind in counts:
-                    counts[kind] += int(np.count_nonzero(window["kind"] == kind))
-        return counts[DUPLICATE], counts[CONFLICT]
+                counts += np.bincount(window["kind"].astype(np.int64), minlength=KINDS)
+        return [int(count) for count in counts]

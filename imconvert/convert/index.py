@@ -8,7 +8,7 @@ differences with their byte planes apart. About 5 bytes a message.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,13 +54,17 @@ class Builder:
 
 
 def _packed(rows: Array) -> bytes:
+    frame = packed([rows[name].astype("<u8") + np.uint64(name == "line") for name in COLUMNS])
+    return _BLOCK.pack(len(rows), len(frame)) + frame
+
+
+def packed(columns: Iterable[Array]) -> bytes:
+    """Columns of 64-bit numbers as one zstd frame: differences, their byte planes apart."""
     planes = []
-    for name in COLUMNS:
-        values = rows[name].astype("<u8") + np.uint64(name == "line")
+    for values in columns:
         steps = np.diff(values, prepend=np.uint64(0))
         planes.append(steps.view(np.uint8).reshape(-1, 8).T.tobytes())
-    frame = zstandard.ZstdCompressor(level=1, write_checksum=True).compress(b"".join(planes))
-    return _BLOCK.pack(len(rows), len(frame)) + frame
+    return zstandard.ZstdCompressor(level=1, write_checksum=True).compress(b"".join(planes))
 
 
 def _range(known: tuple[int, int], values: Array, count: int) -> tuple[int, int]:
@@ -68,30 +72,46 @@ def _range(known: tuple[int, int], values: Array, count: int) -> tuple[int, int]
     return (min(known[0], low), max(known[1], high)) if count else (low, high)
 
 
+def row_of(reader: durable.Reader, line: int) -> dict[str, int]:
+    """What an index says about a line of its shard, counted from 1. Raises IntegrityError IMC-6002."""
+    for first, block in numbered(reader, line):
+        return {name: int(column[line - first]) for name, column in block.items()}
+    raise IntegrityError("IMC-6002", reader.path.name, what=f"the index has no line {line}")
+
+
 def blocks(reader: durable.Reader) -> Iterator[dict[str, Array]]:
     """The columns of an index, block by block. Raises IntegrityError IMC-6002 where it is damaged."""
+    for _, block in numbered(reader):
+        yield block
+
+
+def numbered(reader: durable.Reader, line: int | None = None) -> Iterator[tuple[int, dict[str, Array]]]:
+    """The blocks, each with the number of its first line from 1; if `line` is given, only the one that holds it."""
     name = reader.path.name
     if reader.size < len(_HEAD) or reader.at(0, len(_HEAD)) != _HEAD:
         raise IntegrityError("IMC-6002", name, what="it is no index of this version")
-    place = len(_HEAD)
+    place, first = len(_HEAD), 1
     while place < reader.size:
         count, size = _BLOCK.unpack(reader.at(place, _BLOCK.size))
         place += _BLOCK.size
         if size > reader.size - place:
             raise IntegrityError("IMC-6002", name, what="the index ends too early")
-        yield _unpacked(reader.at(place, size), count, name)
+        if line is None or first <= line < first + count:
+            yield first, unpacked(reader.at(place, size), count, name, COLUMNS)
         place += size
+        first += count
 
 
-def _unpacked(frame: bytes, count: int, name: str) -> dict[str, Array]:
+def unpacked(frame: bytes, count: int, name: str, columns: Sequence[str]) -> dict[str, Array]:
+    """What `packed` made, by the names of the columns. Raises IntegrityError IMC-6002 where it is damaged."""
     try:
-        if not count or zstandard.frame_content_size(frame) != count * 8 * len(COLUMNS):
+        if not count or zstandard.frame_content_size(frame) != count * 8 * len(columns):
             raise zstandard.ZstdError("a block has another size than it says")
         data: Any = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as why:
         raise IntegrityError("IMC-6002", name, what=f"the index cannot be read ({why})") from why
-    planes = np.frombuffer(data, np.uint8).reshape(len(COLUMNS), 8, count)
+    planes = np.frombuffer(data, np.uint8).reshape(len(columns), 8, count)
     return {
         column: np.cumsum(np.ascontiguousarray(planes[number].T).view("<u8").ravel(), dtype=np.uint64)
-        for number, column in enumerate(COLUMNS)
+        for number, column in enumerate(columns)
     }

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from imconvert.convert.drift import Drift
 from imconvert.convert.ledger import Account
 from imconvert.convert.plan import FORMAT, Plan
-from imconvert.convert.work import Count, PartMarker, ShardFacts
+from imconvert.convert.work import Count, PartMarker, ShardFacts, SourceFacts
 from imconvert.errors import CATALOGUE, cause_of, exit_code_of
 
 NAME = "manifest.json"
@@ -60,6 +61,14 @@ class Fidelity(Struct):
     degraded: dict[str, Example]
 
 
+class Collisions(Struct):
+    """Source ids whose derived number another id had: how many, their lines that are written, the first of these."""
+
+    ids: int
+    lines: int
+    first: dict[str, Any]
+
+
 class Manifest(Struct):
     """See docs/formats.md for each field."""
 
@@ -79,6 +88,9 @@ class Manifest(Struct):
     skipped: dict[str, Example]
     repairs: dict[str, Example]
     fidelity: dict[str, Fidelity]
+    drift: dict[str, Drift] = {}
+    collisions: Collisions | None = None
+    sources: list[SourceFacts] = []
 
 
 def to_bytes(manifest: Manifest) -> bytes:

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert.work import BUCKETS, KEY, MOST_ROWS, ROW, Array, FileSum, WorkFolder, place_number
+from imconvert.convert.names import Names
+from imconvert.convert.work import BUCKETS, KEY, MOST_ROWS, ROW, SOURCE, Array, FileSum, WorkFolder, place_number
 from imconvert.errors import IntegrityError
+from imconvert.model import Message
 from imconvert.sources.records import Batch
-from imconvert.vendors.contract import Gathered, Gathers
+from imconvert.vendors.contract import Gathered, Gathers, Line
 
 RUN = 1 << 17
 
@@ -31,12 +33,19 @@ class StreamPart:
         self.name = name
         self.lines = durable.Writer(work.part(segment, name))
         self.rows = durable.Writer(work.part(segment, f"{name}.rows"))
+        self.sources = durable.Writer(work.part(segment, f"{name}.sources"))
         self.keep_lines = keep_lines
         self.end = 0
         self.count = 0
         self.columns = columns
+        self.names = Names()
 
-    def flush(self, file: int, batch: Batch) -> Array | None:
+    def add(self, line: Line, index: int, message: Message, part: int) -> None:
+        """Add part number `part` of a message whose source id has to be remembered."""
+        self.names.add(len(self.columns), message, part)
+        self.columns.add(line, index)
+
+    def flush(self, file: int, batch: Batch, numbers: KeyRuns) -> Array | None:
         """Write what gathered from a batch; gives its keys."""
         count = len(self.columns)
         if not count:
@@ -57,9 +66,19 @@ class StreamPart:
         if self.keep_lines:
             self.lines.write(found.lines)
         self.end += int(ends[-1])
+        if self.names.positions:
+            self._flush_names(rows["msgid"], numbers)
         keys = self._keys(found.keys, found.digests, count)
         self.count += count
         return keys
+
+    def _flush_names(self, msgids: Array, numbers: KeyRuns) -> None:
+        sources = self.names.sources(self.base + self.count)
+        self.sources.write(sources.tobytes())
+        derived = self.names.numbers(sources, msgids)
+        if len(derived):
+            numbers.add(derived)
+        self.names = Names()
 
     def _keys(self, hashed: bytes, digests: bytes, count: int) -> Array:
         if self.count + count > MOST_ROWS:
@@ -124,6 +143,7 @@ class Part:
             for number, name in enumerate(streams)
         }
         self.keys = KeyRuns(work, segment)
+        self.numbers = KeyRuns(work, segment, prefix="numbers.")
         self.rejects = durable.Writer(work.part(segment, "rejects"))
         self.skipped = durable.Writer(work.part(segment, "skipped"))
         self.ids = durable.Writer(work.part(segment, "ids"))
@@ -132,15 +152,23 @@ class Part:
     def flush(self, file: int, batch: Batch) -> None:
         """Write what the streams gathered from one batch of records."""
         for stream in self.streams.values():
-            keys = stream.flush(file, batch)
+            keys = stream.flush(file, batch, self.numbers)
             if keys is not None:
                 self.keys.add(keys)
 
+    @property
+    def named(self) -> int:
+        """How many lines have a row in `sources`."""
+        return sum(stream.sources.size for stream in self.streams.values()) // SOURCE.itemsize
+
     def finish(self) -> dict[str, FileSum]:
-        self.keys.flush()
-        writers = [self.keys.keys, self.keys.buckets, self.rejects, self.skipped, self.ids, self.missing]
+        writers = []
+        for runs in (self.keys, self.numbers):
+            runs.flush()
+            writers += [runs.keys, runs.buckets]
+        writers += [self.rejects, self.skipped, self.ids, self.missing]
         for stream in self.streams.values():
-            writers += [stream.lines, stream.rows]
+            writers += [stream.lines, stream.rows, stream.sources]
         for writer in writers:
             writer.finish()
         return {writer.path.name: FileSum(writer.size, writer.digest) for writer in writers}
@@ -148,4 +176,5 @@ class Part:
 
 def facts(part: Part) -> dict[str, Any]:
     """The parts of the marker that the files themselves tell."""
-    return {"rows": [stream.count for stream in part.streams.values()], "runs": part.keys.runs}
+    rows = [stream.count for stream in part.streams.values()]
+    return {"rows": rows, "runs": part.keys.runs, "numbers": part.numbers.runs, "named": part.named}

@@ -7,6 +7,7 @@ moves, each an atomic rename, `manifest.json` last; then the folders are synced 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,10 +20,11 @@ from imconvert.convert.work import WorkFolder
 WORK = ".work"
 
 
-def announce(work: WorkFolder, shards: list[str]) -> None:
-    """Write down what is to be moved. From here on the run is decided."""
+def announce(work: WorkFolder, shards: Sequence[str], sources: Sequence[str] = ()) -> None:
+    """Write down what is to be moved: shards and indexes of source ids by name. From here on the run is decided."""
     moves = [[shard, shard] for shard in shards]
     moves += [[index.name_of(shard), f"{index.FOLDER}/{index.name_of(shard)}"] for shard in shards]
+    moves += [[name, f"{index.FOLDER}/{name}"] for name in sources]
     moves += [[f"{name}.ndjson", f"{name}.ndjson"] for name in SIDES]
     moves += [[RUN, RUN], [NAME, NAME]]
     durable.sync_folder(work.path)

@@ -16,18 +16,23 @@ from imconvert import durable
 from imconvert.convert.drops import EVERY_PLACE, Drops
 from imconvert.convert.lines import LineReader
 from imconvert.convert.part import bucket_counts
-from imconvert.convert.resolve import KeyFile
+from imconvert.convert.resolve import KeyFile, numbers_by_place
 from imconvert.convert.work import DROP, KEY, REKEYED, Array, WorkFolder, read_rows
 from imconvert.model import derived_id, key_of
 from imconvert.vendors.contract import Target
 
 
 class Rekeyed:
-    """The lines that got new numbers so far, and with which salt; `round` counts the rounds."""
+    """The lines that got new numbers so far, and with which salt; `round` counts the rounds.
 
-    def __init__(self, work: WorkFolder, target: Target) -> None:
+    `renumbered` is a file of DROP rows of lines whose numbers had been changed before.
+    """
+
+    def __init__(self, work: WorkFolder, target: Target, renumbered: Path | None = None) -> None:
         self.work = work
         self.target = target
+        self.numbers = numbers_by_place(renumbered)
+        self.taken = frozenset(self.numbers.values())
         self.salts: dict[int, int] = {}
         self.round = 0
 
@@ -46,7 +51,7 @@ class Rekeyed:
         drops, keys = np.zeros(len(places), DROP), np.zeros(len(places), KEY)
         drops["place"] = drops["winner"] = keys["place"] = places
         drops["kind"] = REKEYED
-        with LineReader(self.work, self.target) as reader:
+        with LineReader(self.work, self.target, self.numbers) as reader:
             for row, (place, line) in enumerate(zip(places.tolist(), reader.lines(places), strict=True)):
                 drops["msgid"][row], key, digest = self._renumbered(line, self.salts[place])
                 keys["hi"][row], keys["lo"][row] = np.frombuffer(key, "<u8")
@@ -68,7 +73,9 @@ class Rekeyed:
     def _renumbered(self, line: bytes, salt: int) -> tuple[int, bytes, bytes]:
         old = self.target.read_key(line)
         content = self.target.digest_of(line).hex()
-        msgid = derived_id("rekey", msgspec.json.encode((*old, content, salt)).decode())
+        text = msgspec.json.encode((*old, content, salt)).decode()
+        while (msgid := derived_id("rekey", text)) in self.taken:
+            text += "+"
         digest = self.target.digest_of(self.target.with_msgid(line, msgid))
         return msgid, key_of(msgid, old.sender, old.target, old.time), digest
 

@@ -192,6 +192,7 @@ class _Replay(Run):
         latest = _latest(options, before, clock)
         plan = Plan(before.format, before.source, before.target, before.options, latest, inputs, (), (segment,))
         super().__init__(_with(options, before), plan, work, watch, clock, facts)
+        self.first_index = len(before.sources) + 1
 
     def run(self) -> Outcome:
         standing = self._standing()
@@ -219,7 +220,7 @@ class _Replay(Run):
             for shard in self.shards
         ]
         basis = self._basis([part])
-        self._resolve([*stand_ins, part], basis)
+        self._settler().settle([*stand_ins, part], basis)
         names = self._numbered(self._shard_names([part]))
         seal = self._seal([part], basis, {}, names)[0]
         return self._publish_replay(part, seal, set(chosen))
@@ -286,7 +287,8 @@ class _Replay(Run):
         durable.replace_file(self.work.path / manifest.NAME, manifest.to_bytes(found))
         facts = {**self._run_facts(found), "replayed": len(chosen)}
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
-        publish.announce(self.work, [shard.name for shard in seal.shards])
+        more = [seal.sources.name] if seal.sources else []
+        publish.announce(self.work, [shard.name for shard in seal.shards], more)
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 
@@ -304,6 +306,7 @@ class _Replay(Run):
         ledger.check([s.account for s in found.inputs], self.labels, sum(shard.lines for shard in found.shards))
         found.streams = {s: sum(k.lines for k in found.shards if k.stream == s) for s in self.target.streams}
         found.rekeyed += sum(seal.rekeyed.values())
+        found.sources = [*found.sources, *([seal.sources] if seal.sources else [])]
         for name in manifest.SIDES:
             found.files[f"{name}.ndjson"] = self._grown(name, seal, chosen)
         labels = manifest.Labels(self.plan, {})

@@ -51,7 +51,8 @@ class ResolveJob:
 
     `last_wins` keeps the last of equals instead of the first. `without` is a file of DROP rows whose lines got a new
     message number in an earlier round: their old keys don't count, the new ones are in `later` and come after all
-    others. `confirm` is off where no lines were kept.
+    others. `renumbered` is a file of DROP rows whose lines have other message numbers than their keys say. `confirm`
+    is off where no lines were kept.
     """
 
     work: Path
@@ -63,6 +64,7 @@ class ResolveJob:
     last_wins: bool = False
     without: Path | None = None
     later: KeyFile | None = None
+    renumbered: Path | None = None
     confirm: bool = True
     budget: int = BUDGET
 
@@ -78,7 +80,7 @@ def partitions(rows: int, budget: int = BUDGET) -> list[tuple[int, int]]:
 
 def resolve_partition(job: ResolveJob, progress: Callable[[int], None]) -> FileSum:
     """Write the drops of one partition, sorted by place, to its drops file; gives the file's sum."""
-    drops = _drops(job, progress)
+    drops = _with_numbers(_drops(job, progress), job.renumbered)
     drops = drops[np.argsort(drops["place"], kind="stable")]
     writer = durable.Writer(WorkFolder(job.work).partition(job.partition))
     writer.write(drops.tobytes())
@@ -89,7 +91,8 @@ def resolve_partition(job: ResolveJob, progress: Callable[[int], None]) -> FileS
 def _drops(job: ResolveJob, progress: Callable[[int], None]) -> Array:
     kept = np.empty(0, KEY)
     found: list[Array] = [np.empty(0, DROP)]
-    with LineReader(WorkFolder(job.work), TARGETS[job.target], rekeyed(job)) as reader:
+    changed = numbers_by_place(job.renumbered) | numbers_by_place(job.without)
+    with LineReader(WorkFolder(job.work), TARGETS[job.target], changed) as reader:
         for chunk in _chunks(job):
             kept, drops = first_of_equals(np.concatenate([kept, chunk]), reader if job.confirm else None)
             found.append(drops)
@@ -97,25 +100,57 @@ def _drops(job: ResolveJob, progress: Callable[[int], None]) -> Array:
     return np.concatenate(found)
 
 
-def rekeyed(job: ResolveJob) -> dict[int, int]:
-    """The new message numbers of the lines that an earlier round gave one, by place."""
-    if not job.without:
+def numbers_by_place(path: Path | None) -> dict[int, int]:
+    """The new message numbers in a file of DROP rows, by place; none without a file."""
+    if path is None:
         return {}
-    rows = read_rows(job.without, DROP)
+    rows = read_rows(path, DROP)
     return dict(zip(rows["place"].tolist(), rows["msgid"].tolist(), strict=True))
+
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+def told_apart(rows: Array, changed: Array) -> Array:
+    """KEY rows in which the lines with new numbers no longer have the keys of those who keep the old ones.
+
+    `changed` are DROP rows sorted by place. The new number is mixed into the hash; as nothing else has that number,
+    equal hashes still mean equal keys.
+    """
+    where = np.searchsorted(changed["place"], rows["place"])
+    hits = np.flatnonzero(changed["place"][np.minimum(where, len(changed) - 1)] == rows["place"])
+    if not len(hits):
+        return rows
+    rows = rows.copy()
+    rows["lo"][hits] ^= changed["msgid"][where[hits]] * _ODD
+    return rows
+
+
+def _with_numbers(drops: Array, renumbered: Path | None) -> Array:
+    """The drops, those of renumbered lines with their numbers."""
+    if renumbered is None or not len(drops):
+        return drops
+    changed = read_rows(renumbered, DROP)
+    where = np.minimum(np.searchsorted(changed["place"], drops["place"]), len(changed) - 1)
+    hits = changed["place"][where] == drops["place"]
+    drops["msgid"][hits] = changed["msgid"][where[hits]]
+    return drops
 
 
 def _chunks(job: ResolveJob) -> Iterator[Array]:
     """The partition's rows in order of preference, about twice `budget` of them at a time."""
     without = read_rows(job.without, DROP)["place"] if job.without else None
+    changed = read_rows(job.renumbered, DROP) if job.renumbered else None
     files = (*job.files, *((job.later,) if job.later else ()))
     runs = [(source, run) for source in files for run in range(len(source.runs))]
     gathered: list[Array] = []
     size = 0
     for source, run in reversed(runs) if job.last_wins else runs:
-        rows = _slice(source, run, job.first, job.stop)
+        rows = slice_of(source, run, job.first, job.stop)
         if without is not None and source is not job.later:
             rows = rows[~np.isin(rows["place"], without)]
+        if changed is not None and source is not job.later:
+            rows = told_apart(rows, changed)
         gathered.append(rows[::-1] if job.last_wins else rows)
         size += len(rows)
         if size >= 2 * job.budget:
@@ -125,7 +160,7 @@ def _chunks(job: ResolveJob) -> Iterator[Array]:
         yield np.concatenate(gathered)
 
 
-def _slice(source: KeyFile, run: int, first: int, stop: int) -> Array:
+def slice_of(source: KeyFile, run: int, first: int, stop: int) -> Array:
     """Of one run of a file, the rows in buckets [first, stop)."""
     base = sum(source.runs[:run])
     with durable.Reader(source.path) as keys, durable.Reader(source.buckets) as buckets:

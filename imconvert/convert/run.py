@@ -6,6 +6,7 @@ interrupted run has left and believes it only if its sums fit; a fresh run is a 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +17,18 @@ import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable
-from imconvert.convert import collide, drops, ledger, manifest, maps, plan, publish
+from imconvert.convert import collide, drift, ledger, manifest, maps, plan, publish, source_index
 from imconvert.convert.drops import Drops
-from imconvert.convert.manifest import Example, InputFacts, Labels, Manifest, SideFile
+from imconvert.convert.manifest import Collisions, Example, InputFacts, Labels, Manifest, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Pool
-from imconvert.convert.rekey import Rekeyed
-from imconvert.convert.resolve import KeyFile, ResolveJob, partitions, resolve_partition
 from imconvert.convert.seal import SealJob, seal_segment
 from imconvert.convert.segment import MapJob, hash_of, map_segment
+from imconvert.convert.settle import Settler
 from imconvert.convert.work import (
-    CONFLICT,
-    REKEYED,
-    FileSum,
+    LEFT_OUT,
     PartMarker,
-    Resolved,
     SealMarker,
     WorkFolder,
     marker_bytes,
@@ -174,7 +171,9 @@ def _begin(work: WorkFolder, ours: Plan) -> Plan:
 
 
 class Run:
-    """One run over a plan that is written down."""
+    """One run over a plan that is written down. `first_index` is the number of its first index of source ids."""
+
+    first_index = 1
 
     def __init__(
         self,
@@ -200,7 +199,7 @@ class Run:
         with self.pool:
             parts = self._read_all()
             basis = self._basis(parts)
-            self._resolve(parts, basis)
+            self._settler().settle(parts, basis)
             bases = bases_of(parts)
             seals = self._seal(parts, basis, bases, self._shard_names(parts))
             return self._publish(parts, seals, bases)
@@ -213,6 +212,9 @@ class Run:
             parts = self._map(refused)
         self._check_budget(parts, finished=True)
         return parts
+
+    def _settler(self) -> Settler:
+        return Settler(self.work, self.options, self.target, self.pool, self._phase)
 
     def _phase(self, name: str, total: int) -> None:
         now = self.clock.steady()
@@ -291,54 +293,6 @@ class Run:
         policy = f"{self.options.on_conflict} {self.options.keep_lines}".encode()
         return xxh3_64_hexdigest(b"".join(marker_bytes(part) for part in parts) + policy)
 
-    def _resolve(self, parts: list[PartMarker], basis: str) -> None:
-        if self.work.read_resolved(basis):
-            return
-        rows = sum(sum(part.runs) for part in parts)
-        ranges = partitions(rows)
-        self._phase("resolve", rows)
-        files = tuple(
-            KeyFile(self.work.part(part.segment, "keys"), self.work.part(part.segment, "buckets"), tuple(part.runs))
-            for part in parts
-        )
-        rekeyed = Rekeyed(self.work, self.target)
-        merged = self._resolve_round(files, ranges, rekeyed)
-        while self.options.on_conflict == "rekey" and rekeyed.again(self._conflicts()):
-            merged = self._resolve_round(files, ranges, rekeyed)
-        if rekeyed.leave(len(ranges)):
-            merged = drops.merge(self.work, len(ranges) + 1)
-        resolved = Resolved(basis, {self.work.drops.name: merged})
-        durable.replace_file(self.work.resolved, marker_bytes(resolved))
-
-    def _conflicts(self) -> list[int]:
-        with durable.Reader(self.work.drops) as reader:
-            return [
-                place
-                for rows in Drops(reader).windows(*drops.EVERY_PLACE)
-                for place in rows["place"][rows["kind"] == CONFLICT].tolist()
-            ]
-
-    def _resolve_round(self, files: tuple[KeyFile, ...], ranges: list[tuple[int, int]], rekeyed: Rekeyed) -> FileSum:
-        again = rekeyed.files()
-        jobs = [
-            ResolveJob(
-                work=self.work.path,
-                target=self.plan.target,
-                partition=number,
-                first=first,
-                stop=stop,
-                files=files,
-                last_wins=self.options.on_conflict == "keep-last",
-                without=again[0] if again else None,
-                later=again[1] if again else None,
-                confirm=self.options.keep_lines,
-            )
-            for number, (first, stop) in enumerate(ranges)
-        ]
-        for _ in self.pool.run(resolve_partition, jobs):
-            pass
-        return drops.merge(self.work, len(jobs))
-
     def _shard_names(self, parts: list[PartMarker]) -> dict[int, dict[str, str]]:
         """Consecutive names for the shards of each stream, in input order; streams left empty get none."""
         numbers = dict.fromkeys(self.target.streams, 0)
@@ -349,10 +303,15 @@ class Run:
                 for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
                     low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
                     kinds = (window["kind"] for window in Drops(reader).windows(low, high))
-                    if rows > sum(int(np.count_nonzero(kind != REKEYED)) for kind in kinds):
+                    if rows > sum(int(np.isin(kind, LEFT_OUT).sum()) for kind in kinds):
                         numbers[name] += 1
                         names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
         return names
+
+    def _source_names(self, parts: list[PartMarker]) -> dict[int, str]:
+        """Consecutive names for the indexes of source ids; segments without such ids have none."""
+        numbers = itertools.count(self.first_index)
+        return {part.segment: source_index.name_of(next(numbers)) if part.named else "" for part in parts}
 
     def _seal(
         self,
@@ -367,6 +326,7 @@ class Run:
             "seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams)
         )
         labels = {number: source.label for number, source in enumerate(self.plan.inputs)}
+        sources = self._source_names(parts)
         jobs = [
             SealJob(
                 work=self.work.path,
@@ -376,6 +336,7 @@ class Run:
                 bases=bases,
                 labels=labels,
                 basis=basis,
+                sources=sources[part.segment],
             )
             for part in todo
         ]
@@ -392,7 +353,7 @@ class Run:
         durable.replace_file(self.work.path / manifest.NAME, manifest.to_bytes(found))
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
-        publish.announce(self.work, [shard.name for shard in found.shards])
+        publish.announce(self.work, [shard.name for shard in found.shards], [each.name for each in found.sources])
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 
@@ -407,6 +368,9 @@ class Run:
         labels = Labels(self.plan, bases)
         found.totals = ledger.total(books)
         found.rekeyed = sum(sum(seal.rekeyed.values()) for seal in seals)
+        renumbered = sum(sum(seal.renumbered.values()) for seal in seals)
+        found.collisions = self._collided(renumbered, _first_example("renumbered", seals))
+        found.sources = [seal.sources for seal in seals if seal.sources]
         found.streams = {s: sum(shard.lines for shard in shards if shard.stream == s) for s in self.target.streams}
         found.shards = shards
         found.files = {f"{name}.ndjson": self._side(name, seals) for name in manifest.SIDES}
@@ -416,12 +380,17 @@ class Run:
         found.conflicts = _first_example("IMC-8301", seals)
         return found
 
+    def _collided(self, lines: int, first: dict[str, Any]) -> Collisions | None:
+        resolved = self.work.last_resolved()
+        return Collisions(resolved.collided, lines, first) if resolved and resolved.collided else None
+
     def _describe(self, found: Manifest, parts: list[PartMarker], labels: Labels) -> None:
         """What was rejected, skipped, repaired and changed, with the first place of each."""
         found.rejects = labels.examples([(part.segment, part.rejects) for part in parts])
         found.skipped = labels.examples([(part.segment, part.skipped) for part in parts])
         found.repairs = labels.examples([(part.segment, part.repairs) for part in parts])
         found.fidelity = manifest.fidelity(parts, labels)
+        found.drift = drift.merged(parts, labels.labels, labels.bases)
         empty = [source.file for source in found.inputs if not source.account.read and not source.error]
         if empty:
             found.repairs["IMC-3020"] = Example(len(empty), CATALOGUE["IMC-3020"].name, empty[0], 0)

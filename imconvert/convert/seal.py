@@ -17,19 +17,24 @@ import msgspec
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert import index
+from imconvert.convert import index, source_index
 from imconvert.convert.drops import Drops
 from imconvert.convert.lines import WINDOW, LineReader
 from imconvert.convert.work import (
     CONFLICT,
     DUPLICATE,
+    LEFT_OUT,
     MOST_ROWS,
     REKEYED,
+    RENUMBERED,
+    REWRITTEN,
     ROW,
+    SOURCE,
     Array,
     FileSum,
     SealMarker,
     ShardFacts,
+    SourceFacts,
     WorkFolder,
     marker_bytes,
     place_number,
@@ -48,7 +53,8 @@ class SealJob:
 
     `shards` are the names of its shards by stream; a stream that has none stays empty. `bases` are the numbers of
     records of a file before each segment, by (segment, file), where they are not 0. `labels` name the inputs.
-    `basis` names what was resolved, for the marker.
+    `basis` names what was resolved, for the marker. `sources` is the name of its index of source ids, or empty where
+    there are none to look up.
     """
 
     work: Path
@@ -58,6 +64,7 @@ class SealJob:
     bases: dict[tuple[int, int], int]
     labels: dict[int, str]
     basis: str
+    sources: str = ""
 
 
 SIDES = {DUPLICATE: ("duplicates", "IMC-8201"), CONFLICT: ("conflicts", "IMC-8301")}
@@ -73,7 +80,7 @@ class _Sealer:
         self.job = job
         self.work = WorkFolder(job.work)
         self.target: Target = TARGETS[job.target]
-        self.counts: dict[int, dict[int, int]] = {DUPLICATE: {}, CONFLICT: {}, REKEYED: {}}
+        self.counts: dict[int, dict[int, int]] = {kind: {} for kind in (*LEFT_OUT, *REWRITTEN)}
         self.written: dict[int, int] = {}
         self.examples: dict[str, Any] = {}
         self.sums: list[tuple[Path, FileSum]] = []
@@ -90,6 +97,7 @@ class _Sealer:
         for writer in self.sides.values():
             writer.finish()
             self.sums.append((writer.path, FileSum(writer.size, writer.digest)))
+        sources = self._sources() if job.sources else None
         marker = SealMarker(
             segment=job.segment,
             shards=shards,
@@ -97,9 +105,11 @@ class _Sealer:
             conflicts=self.counts[CONFLICT],
             rekeyed=self.counts[REKEYED],
             written=self.written,
+            renumbered=self.counts[RENUMBERED],
             files={path.name: found for path, found in self.sums},
             examples=self.examples,
             basis=job.basis,
+            sources=sources,
         )
         durable.replace_file(self.work.seal(job.segment, "json"), marker_bytes(marker))
         return sum(facts.lines for facts in shards)
@@ -157,12 +167,37 @@ class _Sealer:
             changed = (here["place"] - np.uint64(low + first)).astype(np.int64)
             yield from _window(part, rows, here, changed, self.target)
             rows = rows.copy()
-            new = here["kind"] == REKEYED
+            new = np.isin(here["kind"], REWRITTEN)
             rows["msgid"][changed[new]] = here["msgid"][new]
             rows["line"] += self._bases(rows["file"])
             stays = np.ones(len(rows), bool)
             stays[changed[~new]] = False
             origins.add(rows[stays])
+
+    def _sources(self) -> SourceFacts:
+        """Write the index of the source ids that had to be remembered."""
+        job = self.job
+        writer = durable.Writer(self.work.path / job.sources)
+        builder = source_index.Builder(writer)
+        with durable.Reader(self.work.drops) as reader, LineReader(self.work, self.target) as lines:
+            for number, stream in enumerate(self.target.streams):
+                for found in self._entries(number, stream, Drops(reader), lines):
+                    builder.add(found)
+        builder.flush()
+        writer.finish(sync=True)
+        self.sums.append((writer.path, FileSum(writer.size, writer.digest)))
+        return SourceFacts(job.sources, builder.count, job.shards)
+
+    def _entries(self, number: int, stream: str, drops: Drops, lines: LineReader) -> Iterator[Array]:
+        low = place_number(self.job.segment, number, 0)
+        since, gone = low, np.uint64(0)
+        for _, sources in row_windows(self.work.part(self.job.segment, f"{stream}.sources"), SOURCE):
+            places = sources["place"]
+            rows = source_index.entries(sources, lines.rows(places)["msgid"], drops, low, number)
+            before = gone + source_index.left_before(places, drops, since, int(places[-1]) + 1)
+            rows["line"] -= np.where(rows["line"], before, np.uint64(0))
+            since, gone = int(places[-1]), before[-1]
+            yield rows
 
     def _bases(self, files: Array) -> Array:
         """For each row the number of records that its file had before this segment."""
@@ -180,20 +215,31 @@ class _Sealer:
                 self.counts[kind][file] = self.counts[kind].get(file, 0) + 1
                 if kind in SIDES:
                     self._side(reader, drop, row, winner)
+                elif kind == RENUMBERED:
+                    self._example("renumbered", drop, row)
 
     def _side(self, reader: LineReader, drop: tuple[int, ...], row: tuple[int, ...], winner: tuple[int, ...]) -> None:
         place, kept, kind, _ = drop
         code = SIDES[kind][1]
-        line = reader.line(place, row[0], row[5])
+        line = self._line(reader, drop, place, row)
         found: dict[str, Any] = {"code": code, **self._place(place, row)}
         if kind == CONFLICT:
             found |= {"why": cause_of(code), "remedy": remedy_of(code)}
         found |= {"key": self.target.read_key(line)._asdict(), "kept": self._place(kept, winner)}
         if kind == CONFLICT:
-            kept_line = reader.line(kept, winner[0], winner[5])
+            kept_line = self._line(reader, drop, kept, winner)
             found |= {"message": msgspec.Raw(line), "kept_message": msgspec.Raw(kept_line)}
         self.examples.setdefault(code, {name: found[name] for name in ("file", "line", "key", "kept")})
         self.sides[kind].write(msgspec.json.encode(found) + b"\n")
+
+    def _example(self, name: str, drop: tuple[int, ...], row: tuple[int, ...]) -> None:
+        """Keep the first line that is written under another number."""
+        self.examples.setdefault(name, {**self._place(drop[0], row), "derived": row[4], "msgid": drop[3]})
+
+    def _line(self, reader: LineReader, drop: tuple[int, ...], place: int, row: tuple[int, ...]) -> bytes:
+        """A line, with the number that both lines of a drop got where another id had theirs."""
+        line = reader.line(place, row[0], row[5])
+        return self.target.with_msgid(line, drop[3]) if drop[3] else line
 
     def _place(self, place: int, row: tuple[int, ...]) -> dict[str, Any]:
         """Where a line came from, for people; `row` is its ROW."""
@@ -219,7 +265,7 @@ def _window(part: Path, rows: Array, drops: Array, changed: Array, target: Targe
     for drop, row in zip(drops, changed.tolist(), strict=True):
         start, length = int(rows["begin"][row]), int(rows["length"][row])
         yield durable.Range(part, begin, start)
-        if drop["kind"] == REKEYED:
+        if drop["kind"] in REWRITTEN:
             with durable.Reader(part) as reader:
                 yield target.with_msgid(reader.at(start, length), int(drop["msgid"])) + b"\n"
         begin = start + length + 1

@@ -20,6 +20,8 @@ from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
 from imconvert.convert import maps
+from imconvert.convert.drift import Radar
+from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
@@ -114,6 +116,7 @@ class Mapper:
         self.work = work
         self.notes = Notes()
         self.tally = Tally()
+        self.radar = Radar()
         self.pieces: list[PieceCounts] = []
         self.accounts = Book(
             target.account_rule,
@@ -193,12 +196,15 @@ class Mapper:
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
         label = label_of(message.parts[0])
-        if notes.repairs or notes.changes:
+        if notes.repairs or notes.changes or notes.novel:
             self._note(label, counts.file, batch.number(index))
         self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1
         streams = self.part.streams
-        for line in lines:
-            streams[line.stream].columns.add(line, index)
+        if is_named(message, len(lines)):
+            for number, line in enumerate(lines):
+                streams[line.stream].add(line, index, message, number)
+        else:
+            streams[lines[0].stream].columns.add(lines[0], index)
         counts.split += len(lines) - 1
         return None
 
@@ -212,7 +218,7 @@ class Mapper:
         self._reject(batch, index, raw, why, counts)
 
     def _reject(self, batch: Batch, index: int, raw: bytes, why: Rejected, counts: PieceCounts) -> None:
-        self.notes.clear()
+        self._forget(counts.file, batch.number(index))
         if not raw.strip(_BLANK):
             self._odd(batch, index, b"", counts)
             return
@@ -226,8 +232,8 @@ class Mapper:
         self.part.rejects.write(self._located(why.code, counts.file, line, offset, text, raw))
 
     def _skip(self, batch: Batch, index: int, raw: bytes, skip: Skip, counts: PieceCounts) -> None:
-        self.notes.clear()
         line = batch.number(index)
+        self._forget(counts.file, line)
         counts.skipped += 1
         text = cause_of(skip.code, skip.values)
         count(self.tally.skipped, skip.code, counts.file, line, skip.values)
@@ -255,6 +261,12 @@ class Mapper:
         for code in dict.fromkeys(self.notes.repairs):
             count(self.tally.repairs, code, file, line)
         self._changed(kind, self.notes.changes, file, line)
+        self._forget(file, line)
+
+    def _forget(self, file: int, line: int) -> None:
+        """Empty the notes for the next record; what was unknown about this one counts whatever became of it."""
+        if self.notes.novel:
+            self.radar.see(self.notes.novel, file, line)
         self.notes.clear()
 
     def _changed(self, kind: str, changes: Sequence[tuple[str, str]], file: int, line: int, times: int = 1) -> None:
@@ -284,6 +296,7 @@ class Mapper:
             changes=tally.changes,
             folded=len(self.accounts.folded),
             files=sums,
+            drift=self.radar.found(),
             **facts(part),
         )
         durable.replace_file(self.work.part(self.job.segment.number, "json"), marker_bytes(marker))

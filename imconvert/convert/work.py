@@ -1,9 +1,10 @@
 """The work files of a run: what a mapped segment leaves, under which names, in which layout.
 
-Layout of `.work/part-00007.*` for each stream: the target lines, and a ROW for each line. For all streams together:
-`keys`, sorted runs of KEY rows, with `buckets`, the number of keys below each of BUCKETS hash bounds for each run;
-`rejects` and `skipped` as NDJSON; `ids`, the accounts met. `part-00007.json`, the marker, comes last and holds the
-size and xxh3-64 of each of them, so that a part without a fitting marker does not exist.
+Layout of `.work/part-00007.*` for each stream: the target lines, a ROW for each line, and `sources`, SOURCE rows. For
+all streams together: `keys`, sorted runs of KEY rows, with `buckets`, the number of keys below each of BUCKETS hash
+bounds for each run; `numbers.keys` and `numbers.buckets`, the same for derived message numbers; `rejects` and `skipped`
+as NDJSON; `ids`, the accounts met. `part-00007.json`, the marker, comes last and holds the size and xxh3-64 of each of
+them, so that a part without a fitting marker does not exist.
 """
 
 from __future__ import annotations
@@ -36,13 +37,24 @@ ROW = np.dtype(
 and byte offset of its source record; time in ms; message number; input number."""
 
 KEY = np.dtype([("hi", "<u8"), ("lo", "<u8"), ("digest", "<u8"), ("place", "<u8")])
-"""Of one target line: xxh3-128 of its key, xxh3-64 of its content, its place."""
+"""Of one target line: xxh3-128 of its key, xxh3-64 of its content, its place. For derived numbers the fields are the
+number shifted left by one, the first half of the hash of its source id, the part, its place."""
+
+SOURCE = np.dtype([("hi", "<u8"), ("lo", "<u8"), ("place", "<u8"), ("part", "<u8")])
+"""Of one target line whose number does not lead to its source id: xxh3-128 of that id, its place, and which part of
+the message it is, from 0."""
 
 DROP = np.dtype([("place", "<u8"), ("winner", "<u8"), ("kind", "<u8"), ("msgid", "<u8")])
-"""Of one line that is not written as it is: its place, the place of the line that stays, DUPLICATE, CONFLICT or
-REKEYED, and for the last the new message number."""
+"""Of one line that is not written as it is: its place, the place of the line that stays, one of the kinds below, and
+the new message number where it got one."""
 
-DUPLICATE, CONFLICT, REKEYED = 0, 1, 2
+DUPLICATE, CONFLICT, REKEYED, RENUMBERED = 0, 1, 2, 3
+KINDS = 4
+"""Left out for a line with the same key and content, or other content; written with a new number because of its key,
+or because another source id has the number."""
+
+LEFT_OUT = (DUPLICATE, CONFLICT)
+REWRITTEN = (REKEYED, RENUMBERED)
 
 IDS = np.dtype([("target", "<u8"), ("source", "<u8")])
 """Of one account met: xxh3-64 of its id as written and as it came."""
@@ -94,6 +106,13 @@ class Count(Struct):
     first: First | None = None
 
 
+class Novelties(Struct):
+    """What of one kind the vendor's documents don't know: counts by name, and how often names beyond the limit."""
+
+    names: dict[str, Count]
+    others: int = 0
+
+
 class PieceCounts(Struct):
     """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are."""
 
@@ -122,6 +141,9 @@ class PartMarker(Struct):
     changes: dict[str, Count]
     folded: int
     files: dict[str, FileSum]
+    drift: dict[str, Novelties] = {}
+    numbers: list[int] = []
+    named: int = 0
 
 
 class SealMarker(Struct):
@@ -133,16 +155,28 @@ class SealMarker(Struct):
     conflicts: dict[int, int]
     rekeyed: dict[int, int]
     written: dict[int, int]
+    renumbered: dict[int, int]
     files: dict[str, FileSum]
     examples: dict[str, Any]
     basis: str
+    sources: SourceFacts | None = None
 
 
 class Resolved(Struct):
-    """What resolving gave: `basis` names the parts and the policy it was done for."""
+    """What resolving gave: `basis` names the parts and the policy it was done for; `collided` are the source ids that
+    got another number than the derived one."""
 
     basis: str
     files: dict[str, FileSum]
+    collided: int = 0
+
+
+class SourceFacts(Struct):
+    """An index of source ids as the manifest tells it: its name, its lines, and the shards they lie in, by stream."""
+
+    name: str
+    lines: int
+    shards: dict[str, str]
 
 
 class ShardFacts(Struct):
@@ -193,6 +227,13 @@ class WorkFolder:
     def drops(self) -> Path:
         return self.path / "drops"
 
+    @property
+    def renumbered(self) -> Path:
+        return self.path / "renumbered"
+
+    def collided(self, partition: int) -> Path:
+        return self.path / f"collided-{partition:05}"
+
     def partition(self, number: int) -> Path:
         return self.path / f"partition-{number:05}"
 
@@ -210,6 +251,11 @@ class WorkFolder:
         """What was resolved for this basis, if it is there and whole."""
         marker = _read_marker(self.resolved, Resolved)
         return marker if marker and marker.basis == basis and self._intact(marker.files) else None
+
+    def last_resolved(self) -> Resolved | None:
+        """What was resolved last, for whatever basis."""
+        found: Resolved | None = _read_marker(self.resolved, Resolved)
+        return found
 
     def _intact(self, files: dict[str, FileSum]) -> bool:
         return all(durable.intact(self.path / name, found.size, found.digest) for name, found in files.items())

@@ -46,6 +46,11 @@ def yunxin(number: int, text: str = "hi", *, team: bool = False, time: int | Non
     return json.dumps({"type": 0, "data": data}, ensure_ascii=False).encode() + b"\n"
 
 
+def named(source_id: str, text: str = "hi", **more: Any) -> bytes:
+    """A history line whose id is no number."""
+    return easemob(77, text, **more).replace(b'"77"', json.dumps(source_id).encode())
+
+
 def recall(number: int, of: int) -> bytes:
     return easemob(number, chat_type="recall", recall_id=str(of), payload={"from": "ann", "to": "u1"})
 
@@ -55,7 +60,15 @@ def small_inputs(folder: Path) -> None:
     folder.mkdir(parents=True)
     first = [easemob(n, team=n % 3 == 0, bodies=1 + (n == 4)) for n in range(1, 8)]
     first += [easemob(2), easemob(3, "other", team=True), b"not json\n", recall(50, 2), b"\n"]
-    second = [easemob(5, "again"), easemob(6, team=True), easemob(5, "again"), b'{"half":', b"\xff\xfe\n"]
+    first += [named("abc-1", bodies=2), named("abc-1")]
+    second = [
+        named("abc-1"),
+        easemob(5, "again"),
+        easemob(6, team=True),
+        easemob(5, "again"),
+        b'{"half":',
+        b"\xff\xfe\n",
+    ]
     second += [easemob(n) for n in range(9, 12)] + [recall(51, 9)]
     (folder / "a.ndjson").write_bytes(b"".join(first))
     (folder / "b.ndjson").write_bytes(b"".join(second))

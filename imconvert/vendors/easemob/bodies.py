@@ -6,7 +6,7 @@ that nobody knows becomes a custom part, so that it survives the trip.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from imconvert.errors import Rejected
@@ -24,14 +24,28 @@ def read_body(body: Any, notes: Notes) -> Part:
     if not isinstance(body, dict):
         raise Rejected("IMC-2102", field="payload.bodies", found=shown(body), expected="an object")
     if body.get("subType") == "sub_combine":
+        _name_unknown("combined", body, notes)
         return _custom("combined", body, notes)
     kind = body.get("type")
     reader = _READERS.get(kind) if isinstance(kind, str) else None
-    return reader(body, notes) if reader else _custom("unknown", body, notes)
+    if reader:
+        return reader(body, notes)
+    if kind != "unknown":
+        notes.novel.append(("type", kind if isinstance(kind, str) else shown(kind)))
+    return _custom("unknown", body, notes)
+
+
+def _name_unknown(kind: str, keys: Iterable[str], notes: Notes) -> None:
+    """Say which keys the documents don't know for a kind of body."""
+    known = _DOCUMENTED[kind]
+    notes.novel.extend(("key", f"payload.bodies.{kind}.{key}") for key in keys if key not in known)
 
 
 def _text(body: Body, notes: Notes) -> Part:
-    return Text(values.text(body.get("msg"), "msg"), _rest(body, ("type", "msg")))
+    rest = _rest(body, ("type", "msg"))
+    if rest:
+        _name_unknown("txt", rest, notes)
+    return Text(values.text(body.get("msg"), "msg"), rest)
 
 
 def _rest(body: Body, known: tuple[str, ...]) -> dict[str, Any] | None:
@@ -107,6 +121,7 @@ def _duration(body: Body, notes: Notes) -> int | None:
 def _leftover(body: Body, known: tuple[str, ...], notes: Notes) -> dict[str, Any] | None:
     rest = _rest(body, known)
     if rest:
+        _name_unknown(body["type"], rest, notes)
         notes.changes.extend(("transformed", f"{key[:40]} kept in attach") for key in sorted(rest))
     return rest
 
@@ -130,15 +145,34 @@ def _custom(kind: str, body: Body, notes: Notes) -> Part:
 
 
 def _app_custom(body: Body, notes: Notes) -> Part:
+    _name_unknown("custom", body, notes)
     return _custom("custom", body, notes)
 
 
 def _command(body: Body, notes: Notes) -> Part:
+    _name_unknown("cmd", body, notes)
     return _custom("command", body, notes)
 
 
 _FILE = ("type", "url", "filename", "file_length")
 _audio = _media("audio", (*_FILE, "length", "Length"))
+
+_OF_FILES = frozenset({*_FILE, "secret"})
+_OF_AUDIO = _OF_FILES | {"length", "Length"}
+_OF_IMAGES = _OF_FILES | {"size", "thumb", "thumb_secret", "thumbFilename"}
+_DOCUMENTED: dict[str, frozenset[str]] = {
+    "txt": frozenset({"type", "msg"}),
+    "img": _OF_IMAGES,
+    "audio": _OF_AUDIO,
+    "voice": _OF_AUDIO,
+    "video": _OF_IMAGES | _OF_AUDIO,
+    "file": _OF_FILES,
+    "loc": frozenset({"type", "lat", "lng", "addr", "buildingName"}),
+    "cmd": frozenset({"type", "action", "param"}),
+    "custom": frozenset({"type", "customEvent", "v2:customExts", "customExts"}),
+    "combined": _OF_FILES | {"subType", "title", "summary", "msg", "combineLevel"},
+}
+"""The keys that the documents know of each kind of body (§2.3), whatever becomes of them."""
 
 _READERS: dict[str, Callable[[Body, Notes], Part]] = {
     "txt": _text,

@@ -6,10 +6,11 @@ same typed record, so that there is one reading of its meaning.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from imconvert.errors import Rejected
 from imconvert.model import MAX_DEPTH, MAX_ID, UNKNOWN_CLIENT, Message, Notes, Skip, depth_exceeds, derived_id
@@ -23,8 +24,8 @@ _CHATS = {"chat": "p2p", "groupchat": "team"}
 REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class Payload(Struct, gc=False):
-    """`payload`: what was said, by whom, to whom."""
+class Payload(Struct, forbid_unknown_fields=True, gc=False):
+    """`payload`: what was said, by whom, to whom; `meta` tells of an edit."""
 
     bodies: list[dict[str, Any]] = []
     ext: dict[str, Any] | str | None = None
@@ -33,10 +34,11 @@ class Payload(Struct, gc=False):
     type: str | None = None
     ack_message_id: str | None = None
     edit_message_id: str | None = None
+    meta: Raw | None = None
 
 
-class Record(Struct, gc=False):
-    """One history line or one entity of a dump. Keys beyond these carry nothing about the message (§2.2)."""
+class Record(Struct, forbid_unknown_fields=True, gc=False):
+    """One history line or one entity of a dump; the last six carry nothing about the message (§2.2, §2.4)."""
 
     msg_id: str
     timestamp: int
@@ -45,10 +47,18 @@ class Record(Struct, gc=False):
     from_: str | None = msgspec.field(default=None, name="from")
     to: str | None = None
     recall_id: str | None = None
+    direction: Literal["outgoing", "incoming"] | None = None
+    type: Literal["chatmessage"] | None = None
+    uuid: Raw | None = None
+    created: Raw | None = None
+    modified: Raw | None = None
 
 
 _decode = msgspec.json.Decoder(Record).decode
 _decode_any = msgspec.json.Decoder().decode
+_KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Record))
+_PAYLOAD_KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Payload))
+_VALUES = {"direction": ("outgoing", "incoming"), "type": ("chatmessage",)}
 
 
 def looks_like(value: dict[str, Any]) -> bool:
@@ -74,7 +84,7 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
         payload = record.payload
         chat = _CHATS.get(record.chat_type or payload.type or "chat")
         if chat is None or payload.ack_message_id or payload.edit_message_id:
-            return _left_out(record)
+            return _left_out(record, notes)
         bodies = payload.bodies
         if skip_commands and bodies and all(body.get("type") == "cmd" for body in bodies):
             return Skip("IMC-8104", {"setting": "easemob.commands=skip"})
@@ -98,7 +108,7 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
     return read
 
 
-def _left_out(record: Record) -> Skip:
+def _left_out(record: Record, notes: Notes) -> Skip:
     """Events are about a message, chat rooms have no import path; any other chat type is unknown (§2.3)."""
     payload = record.payload
     kind = record.chat_type or payload.type
@@ -108,6 +118,7 @@ def _left_out(record: Record) -> Skip:
     if of or kind in _EVENTS:
         event = kind if kind in _EVENTS else "edit" if payload.edit_message_id else "recall"
         return Skip("IMC-8102", {"event": event, "of": of or "unknown"})
+    notes.novel.append(("value", f"chat_type={kind}"))
     raise Rejected("IMC-2102", field="chat_type", found=shown(kind), expected="chat, groupchat or chatroom")
 
 
@@ -150,6 +161,7 @@ def _mended(raw: bytes, notes: Notes) -> Record:
     """The record in `raw`, with everything forgiven that §2.3 finds worth forgiving. Raises Rejected."""
     found = lenient.parse(raw.rstrip(b" \t\r\n,"), notes)
     payload = found.get("payload")
+    _name_unknown(found, payload if isinstance(payload, dict) else (), notes)
     if not isinstance(payload, dict):
         if "msg_id" not in found and "bodies" not in found:
             raise Rejected("IMC-2301", vendor=VENDOR)
@@ -163,6 +175,15 @@ def _mended(raw: bytes, notes: Notes) -> Record:
         to=_word(found, "to"),
         recall_id=_word(found, "recall_id"),
     )
+
+
+def _name_unknown(found: dict[str, Any], payload: Iterable[str], notes: Notes) -> None:
+    notes.novel.extend(("key", key) for key in found if key not in _KEYS)
+    notes.novel.extend(("key", f"payload.{key}") for key in payload if key not in _PAYLOAD_KEYS)
+    for key, known in _VALUES.items():
+        value = found.get(key)
+        if isinstance(value, str) and value not in known:
+            notes.novel.append(("value", f"{key}={value}"))
 
 
 def _id(value: Any, notes: Notes) -> str:

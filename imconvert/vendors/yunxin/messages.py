@@ -33,6 +33,7 @@ from imconvert.vendors.yunxin import repair
 from imconvert.vendors.yunxin.records import (
     CLIENT_NUMBERS,
     INFO,
+    INFO_KEYS,
     INFO_NUMBERS,
     JOIN,
     MEDIA,
@@ -69,7 +70,7 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
         kind = record.type
         read_part = parts.get(kind)
         if read_part is None:
-            raise Rejected("IMC-2106", found=kind)
+            raise _unknown_type(kind, notes)
         chat, sender, target = _ends(data, kind)
         time = data.createTime
         if type(time) is str:
@@ -78,8 +79,7 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
             time = values.milliseconds(time, latest, notes)
         client = CLIENT_NUMBERS.get(data.clientType)
         if client is None:
-            notes.repairs.append("IMC-3013")
-            client = UNKNOWN_CLIENT
+            client = _unknown_client(data.clientType, notes)
         if (data.attach.__class__ is dict or data.tinfo is not UNSET) and depth_exceeds(raw):
             raise Rejected("IMC-2004", limit=MAX_DEPTH)
         part = read_part(record, notes)
@@ -87,6 +87,20 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
         return Message(str(data.msgid), data.msgid, time, chat, sender, target, client, (part,), data.ext or None)
 
     return read
+
+
+def _unknown_type(kind: int, notes: Notes) -> Rejected:
+    if kind != _TIP:
+        notes.novel.append(("type", str(kind)))
+    return Rejected("IMC-2106", found=kind)
+
+
+def _unknown_client(found: int | str, notes: Notes) -> int:
+    """The number for a client that is none of CLIENTS, or that nobody told."""
+    notes.repairs.append("IMC-3013")
+    if found != "":
+        notes.novel.append(("value", f"data.clientType={found}"))
+    return UNKNOWN_CLIENT
 
 
 def _ends(data: Any, kind: int) -> tuple[Any, str, str]:
@@ -150,6 +164,7 @@ def _place(record: Record, notes: Notes) -> Part:
         if found.get(key) is None:
             raise Rejected("IMC-2101", field=f"attach.{key}")
     extra = {key: value for key, value in found.items() if key not in ("title", "lng", "lat")}
+    notes.novel.extend(("key", f"data.attach.{key}") for key in extra)
     return Place(
         values.text(found.get("title", ""), "attach.title"),
         values.decimal(found["lng"], "attach.lng"),
@@ -210,6 +225,7 @@ def _info(data: Any, notes: Notes) -> dict[str, Any]:
     elif values.whole(info["tid"], "tinfo.tid", notes) != data.tid:
         raise Rejected("IMC-2108", found=shown(info["tid"]), tid=data.tid)
     info.pop("tid", None)
+    notes.novel.extend(("key", f"data.tinfo.{key}") for key in info if key not in INFO_KEYS)
     for key in INFO_NUMBERS:
         if key in info:
             info[key] = values.whole(info[key], f"tinfo.{key}", notes, note=None)

@@ -84,5 +84,8 @@ CUSTOM = 100
 CLIENT_NUMBERS: dict[int | str, int] = {n: n for n in CLIENTS.values()} | {str(n): n for n in CLIENTS.values()}
 """Client types as vendor samples type them: numbers, or numbers as strings (§1.6)."""
 
+INFO_KEYS = frozenset(str(number) for number in range(14, 25))
+"""Keys of tinfo that the import page knows (§1.5)."""
+
 INFO_NUMBERS = ("16", "17", "21", "22", "23", "24")
 """Keys of tinfo whose values are whole numbers; vendor samples send them as strings too."""

@@ -25,15 +25,16 @@ def mend(raw: bytes, notes: Notes) -> Record:
     data = outer.get("data")
     if not isinstance(data, dict):
         raise Rejected("IMC-2101" if data is None else "IMC-2301", field="data", vendor="yunxin")
-    _name_unknown({key for key in outer if key not in ("type", "data")}, notes)
-    _name_unknown({key for key in data if key not in _KNOWN}, notes)
+    _name_unknown({key for key in outer if key not in ("type", "data")}, "", notes)
+    _name_unknown({key for key in data if key not in _KNOWN}, "data.", notes)
     if outer.get("type") is None:
         raise Rejected("IMC-2101", field="type")
     return Record(type=values.whole(outer["type"], "type", notes), data=_data(data, notes))
 
 
-def _name_unknown(keys: set[str], notes: Notes) -> None:
+def _name_unknown(keys: set[str], path: str, notes: Notes) -> None:
     for key in sorted(keys):
+        notes.novel.append(("key", path + key))
         notes.repairs.append("IMC-3018")
         notes.changes.append(("degraded", f"unknown key {key[:40]}"))
 
@@ -142,4 +143,5 @@ def media_attach(attach: Any, notes: Notes) -> tuple[Attach, dict[str, Any] | No
         if found.get(key) is not None:
             fields[key] = values.text(found[key], f"attach.{key}")
     extra = {key: value for key, value in found.items() if key not in _MEASURES and key not in _WORDS}
+    notes.novel.extend(("key", f"data.attach.{key}") for key in extra)
     return Attach(**fields), extra or None
