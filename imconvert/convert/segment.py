@@ -123,6 +123,7 @@ class Mapper:
         )
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
+        self.head = b""
         maker = BY_NAME[job.vendor].shortcut
         self.through = maker and maker(target, job.settings, self.accounts, self.groups, job.latest)
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
@@ -131,9 +132,9 @@ class Mapper:
         source = self.job.inputs[piece.file]
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
-        array = BY_NAME[self.job.vendor].array
+        documents = BY_NAME[self.job.vendor].documents
         try:
-            for batch in pieces.batches(source, piece.start, piece.stop, array, self.job.limits, progress):
+            for batch in pieces.batches(source, piece.start, piece.stop, documents, self.job.limits, progress):
                 self.batch(batch, counts)
         except InputError as why:
             counts.error = (why.code, dict(why.values))
@@ -146,6 +147,7 @@ class Mapper:
 
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
         """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
+        self._behind(batch.head)
         columns = [stream.columns for stream in self.part.streams.values()]
         kinds = self.tally.kinds
 
@@ -155,7 +157,7 @@ class Mapper:
             except Rejected as why:
                 self._reject(batch, index, raw, why, counts)
 
-        if self.through and not batch.lengths:
+        if self.through and not batch.lengths and not batch.head:
             for label, number in self.through(batch.records, columns, record).items():
                 if number:
                     kinds[label] = kinds.get(label, 0) + number
@@ -168,6 +170,17 @@ class Mapper:
         counts.lines += sum(len(found.lines) for found in columns)
         self.part.flush(counts.file, batch)
         counts.read += len(batch.records)
+
+    def _behind(self, head: bytes) -> None:
+        """Read what follows as records of a document with this head."""
+        if head == self.head:
+            return
+        vendor, job = BY_NAME[self.job.vendor], self.job
+        self.head = head
+        if head and vendor.documents and vendor.documents.reader:
+            self.read = vendor.documents.reader(job.settings, self.notes, job.latest, head)
+        else:
+            self.read = vendor.reader(job.settings, self.notes, job.latest)
 
     def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """Read and write one record. Raises Rejected."""
@@ -238,6 +251,7 @@ class Mapper:
             "why": why,
             "remedy": remedy_of(code),
             **(more or {}),
+            **({"head": self.head.decode()} if self.head else {}),
             **_raw(raw),
         }
         return b"%d\t" % file + msgspec.json.encode(found) + b"\n"

@@ -26,6 +26,9 @@ RECORD_LIMIT = 16 * MIB
 KEPT = 65536
 """How many bytes of a too long record are kept with its reject."""
 
+HEAD_KEPT = 4096
+"""Longest head of a document in bytes that its records are read with, and that a reject carries."""
+
 Ints = NDArray[np.int64]
 
 
@@ -34,7 +37,8 @@ class Batch(NamedTuple):
 
     `lengths` holds the true length of records that were cut to KEPT bytes, by index. `open_end` says that the last
     record was ended by the end of the input, not by a separator. `crlf` counts lines that ended in CRLF. `numbers`
-    are the numbers of the records where they don't follow each other.
+    are the numbers of the records where they don't follow each other. `head` is what stands in the records' document
+    before its array, where their vendor wants to know.
     """
 
     records: list[bytes]
@@ -44,6 +48,7 @@ class Batch(NamedTuple):
     open_end: bool = False
     crlf: int = 0
     numbers: Ints | None = None
+    head: bytes = b""
 
     def number(self, index: int) -> int:
         """The number of a record in its stream, from 0."""
@@ -69,6 +74,16 @@ class Carry:
         data, length = b"".join(self.parts), self.length
         self.parts, self.length = [], 0
         return data, length
+
+
+def kept_head(text: bytes, length: int) -> bytes:
+    """The head of a document as its records carry it: nothing where it is too long to, or no UTF-8."""
+    if length > HEAD_KEPT:
+        return b""
+    try:
+        return text.decode("utf-8-sig").strip().encode()
+    except UnicodeDecodeError:
+        return b""
 
 
 def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:

@@ -186,12 +186,26 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Documents:
+    """JSON documents whose elements are records: the names that their top-level array may have.
+
+    `by_line` says that the vendor writes one element a line, so that a broken one can't spoil the next.
+    `reader(settings, notes, latest, head)` makes the reader for the elements behind `head`, which is what stands in
+    their document before its array; None where the head says nothing about them.
+    """
+
+    arrays: tuple[str, ...]
+    by_line: bool = False
+    reader: Callable[[Settings, Notes, int, bytes], Read] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """A vendor as the one whose exports are read.
 
-    `looks_like(value)` says whether a parsed record is this vendor's; `array` names the top-level array of its
-    documents, if it has such; `reader(settings, notes, latest)` makes the function that reads one record, `latest`
-    being the upper bound for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
+    `looks_like(value)` says whether a parsed record is this vendor's; `documents` describes its documents, if it has
+    such; `reader(settings, notes, latest)` makes the function that reads one record, `latest` being the upper bound
+    for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
     that writes records through to a target without making messages of them, if it knows a way.
     """
 
@@ -199,7 +213,7 @@ class Vendor:
     title: str
     looks_like: Callable[[dict[str, Any]], bool]
     reader: Callable[[Settings, Notes, int], Read]
-    array: str | None = None
+    documents: Documents | None = None
     settings: tuple[Setting, ...] = ()
     shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
     target: Target | None = None
