@@ -54,6 +54,7 @@ class _Rows:
         self.head = b""
         self.carry = Carry()
         self.begun = (0, 0)
+        self.bracket = (b"", b"", 0, 0)
         self.records: list[bytes] = []
         self.offsets: list[int] = []
         self.numbers: list[int] = []
@@ -92,6 +93,7 @@ class _Rows:
     def _inside(self, raw: bytes, text: bytes, at: int, number: int) -> None:
         if text.startswith(b"]") and _END.match(text):
             self.where = OUTSIDE if text.endswith(b"}") else TAIL
+            self.bracket = (raw, text, at, number)
         elif self.header.match(text):
             self._without_end(at)
             self._outside(raw, text, at, number)
@@ -102,8 +104,12 @@ class _Rows:
             self._row(raw, text, at, number)
 
     def _behind(self, raw: bytes, text: bytes, at: int, number: int) -> None:
-        """Keys of the document may follow its array."""
-        if text.startswith(b"{"):
+        """Keys of the document may follow its array; if elements do, the bracket was none that ends it."""
+        if _is_row(text) and not self.array.search(text):
+            self.where = ARRAY
+            self._row(*self.bracket)
+            self._row(raw, text, at, number)
+        elif text.startswith(b"{"):
             self._without_end(at)
             self._outside(raw, text, at, number)
         elif text.endswith(b"}") and (text == b"}" or _KEY.match(text)):

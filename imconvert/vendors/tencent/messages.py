@@ -146,7 +146,8 @@ class _Reader:
             raise Rejected("IMC-2400", found=", ".join(map(str, found)))
         if values.EARLIEST <= time <= self.latest:
             self.notes.repairs.append("IMC-3100")
-            return divmod(time, 1000)
+            second, milliseconds = divmod(time, 1000)
+            return second, milliseconds or self.within(record.seq)
         if not values.EARLIEST <= time * 1000 <= self.latest:
             earliest, latest = values.day(values.EARLIEST), values.day(self.latest)
             raise Rejected("IMC-2104", found=time, earliest=earliest, latest=latest)
