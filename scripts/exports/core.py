@@ -47,12 +47,14 @@ class Order(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """What belongs to one file: its number from 0, start and length of its time in ms, its number of messages."""
+    """What belongs to one file: its number from 0, start and length of its time in ms, its number of messages, and
+    the chat that it is of, if files are of one."""
 
     file: int
     start: int
     length: int
     messages: int
+    chat: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Shape:
     blocks      the records of a file as the parts of its text, with all that stands around them
     name        the name of a file without the ending of a compressor
     hourly      whether a file is an hour, as its name may say
+    chats_apart whether an hour has a file for p2p and one for teams
     container   wraps the file itself where the vendor always packs it (a zip, say)
     """
 
@@ -114,4 +117,5 @@ class Shape:
     blocks: Callable[[Iterator[list[str]], Stretch], Iterable[list[str]]]
     name: Callable[[str, Stretch], str]
     hourly: bool = False
+    chats_apart: bool = False
     container: Open | None = None

@@ -37,6 +37,8 @@ class Stream:
         self.stretch = stretch_of(order, shape, file)
         self.start, self.count = self.stretch.start, self.stretch.messages
         self.gap = self.stretch.length / max(1, self.count)
+        chat = self.stretch.chat
+        self.seats = [seat for seat in pools.seats if chat is None or seat[0] == chat]
         self.past: list[str] = []
         self.tally: Counter[str] = Counter()
         self.kinds: Counter[tuple[int, str]] = Counter()
@@ -53,7 +55,7 @@ class Stream:
         pools, choices, chance = self.pools, self.rng.choices, self.rng.random
         slots = (random_slots(self.rng, size) for _ in range(4))
         columns = (
-            choices(pools.seats, k=size), next(slots), choices(pools.heads, k=size),
+            choices(self.seats, k=size), next(slots), choices(pools.heads, k=size),
             *(map(table.__getitem__, next(slots)) for table in (pools.tails, pools.exts, pools.clients)),
         )  # fmt: skip
         draws = zip(range(first, first + size), *columns, strict=True)
@@ -121,6 +123,9 @@ def first_message(order: Order, file: int) -> int:
 
 def stretch_of(order: Order, shape: Shape, file: int) -> Stretch:
     first, after = first_message(order, file), first_message(order, file + 1)
+    if shape.chats_apart:
+        chat = (P2P, TEAM)[file % 2]
+        return Stretch(file, START + file // 2 * HOUR, HOUR, after - first, chat)
     if shape.hourly:
         return Stretch(file, START + file * HOUR, HOUR, after - first)
     return Stretch(file, START + first * SPACING, (after - first) * SPACING, after - first)
@@ -137,6 +142,16 @@ def numbered(suffix: str) -> Callable[[str, Stretch], str]:
     return lambda vendor, stretch: f"{vendor}-{stretch.file + 1:05d}{suffix}"
 
 
+def hour_of(stretch: Stretch) -> str:
+    """The hour in Beijing."""
+    return f"{datetime.fromtimestamp(stretch.start / 1000, BEIJING):%Y%m%d%H}"
+
+
 def by_hour(vendor: str, stretch: Stretch) -> str:
     """Names that are the hour in Beijing."""
-    return f"{datetime.fromtimestamp(stretch.start / 1000, BEIJING):%Y%m%d%H}"
+    return hour_of(stretch)
+
+
+def apart_by_hour(vendor: str, stretch: Stretch) -> str:
+    """Names that tell the chat and the hour in Beijing."""
+    return f"{'group' if stretch.chat == TEAM else 'c2c'}-{hour_of(stretch)}.json"
