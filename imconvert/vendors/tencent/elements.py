@@ -22,6 +22,7 @@ MediaKind = Literal["image", "audio", "video", "file"]
 FORMATS = {1: "jpg", 2: "gif", 3: "png", 4: "bmp"}
 OTHER_FORMAT = 255
 ORIGINAL = 1
+_KEYS = ("MsgType", "MsgContent")
 
 
 def read_element(element: Content, notes: Notes) -> Part:
@@ -38,8 +39,10 @@ def read_element(element: Content, notes: Notes) -> Part:
         raise Rejected("IMC-2102" if "MsgContent" in element else "IMC-2101", field="MsgBody.MsgContent",
                        found=shown(content), expected="an object")  # fmt: skip
     documented, read = known
-    notes.novel.extend(("key", f"MsgBody.{key}") for key in element if key not in ("MsgType", "MsgContent"))
-    notes.novel.extend(("key", f"MsgBody.{kind}.{key}") for key in content if key not in documented)
+    if len(element) > len(_KEYS):
+        notes.novel.extend(("key", f"MsgBody.{key}") for key in element if key not in _KEYS)
+    if not content.keys() <= documented:
+        notes.novel.extend(("key", f"MsgBody.{kind}.{key}") for key in content if key not in documented)
     return read(content, element, notes)
 
 
@@ -54,7 +57,7 @@ def _wrapping(kind: str) -> Read:
 
 def _leftover(content: Content, element: Content, taken: tuple[str, ...]) -> Content | None:
     """What the part has no field for; download flags of 2, the only value there is, say nothing."""
-    rest = {key: value for key, value in element.items() if key not in ("MsgType", "MsgContent")}
+    rest = {key: value for key, value in element.items() if key not in _KEYS}
     rest |= {
         key: value
         for key, value in content.items()
