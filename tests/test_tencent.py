@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import SETS, mutated
 from roads import TARGET, complete
-from support.small_jobs import CLOCK, cli, content, differing, options, run, side, tree
+from support.small_jobs import CLOCK, cli, content, differing, options, run, side, tree, yunxin
 
 from imconvert.audit.explain import explain_message
 from imconvert.cli.progress import Silent
@@ -394,3 +394,42 @@ def test_replay_reads_a_record_as_one_of_its_document(tmp_path: Path) -> None:
     assert content(tmp_path / "expected") == content(tmp_path / "out")
     assert [0, 0] == [outcome.manifest.totals.rejected for outcome in again]
     assert differing(before, tmp_path / "out") == []
+
+
+# --- the vendor's own key ---
+
+
+def turned(found: dict[str, Any]) -> dict[str, Any]:
+    return {**found, "From_Account": found["To_Account"], "To_Account": found["From_Account"]}
+
+
+@pytest.mark.parametrize("size", [400, 1 << 30])
+@pytest.mark.parametrize(("policy", "kept"), [("quarantine", "u-001"), ("keep-last", "u-002")])
+def test_direction_does_not_make_another_message(tmp_path: Path, size: int, policy: str, kept: str) -> None:
+    (tmp_path / "in.ndjson").write_bytes(b"".join(json.dumps(r).encode() + b"\n" for r in (record(), turned(record()))))
+    wanted = options(tmp_path / "in.ndjson", tmp_path / "out", source="tencent", segment_size=size, on_conflict=policy)
+    totals = run(wanted).manifest.totals
+    assert (1, 1) == (totals.written, totals.conflicts)
+    assert json.loads(content(tmp_path / "out")["p2p"])["data"]["from"] == kept
+
+
+@pytest.mark.parametrize("policy", ["quarantine", "rekey"])
+def test_replay_knows_messages_by_their_own_key(tmp_path: Path, policy: str) -> None:
+    """What comes back under the key of a finished message is in conflict with it, whoever sent it."""
+    bad = json.dumps(turned(record("other"))).replace('"MsgSeq"', '"MsgSeek"')
+    (tmp_path / "in.json").write_bytes(document([record(), record("again", MsgSeq=2), bad]))
+    run(options(tmp_path / "in.json", tmp_path / "out", source="tencent"))
+    (reject,) = side(tmp_path / "out", "rejects")
+    (tmp_path / "corrected").write_text(json.dumps({**reject, "raw": bad.replace("MsgSeek", "MsgSeq")}) + "\n")
+    wanted = Options((), tmp_path / "out", latest=LATEST, on_conflict=policy)
+    totals = replay(tmp_path / "corrected", wanted, Silent(), CLOCK, {}).manifest.totals
+    assert ((2, 1) if policy == "quarantine" else (3, 0)) == (totals.written, totals.conflicts)
+    numbers = [json.loads(line)["data"]["msgid"] for line in content(tmp_path / "out")["p2p"].splitlines()]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_numbers_alone_tell_lines_apart_only_for_those_who_say_so(tmp_path: Path) -> None:
+    """The same number with other ends is another message of Yunxin's."""
+    case = b"".join(yunxin(1).replace(b'"ann"', sender) for sender in (b'"ann"', b'"eve"'))
+    (tmp_path / "in").write_bytes(case)
+    assert run(options(tmp_path / "in", tmp_path / "out", source="yunxin")).manifest.totals.written == 2

@@ -26,7 +26,7 @@ from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
 from imconvert.errors import InputError, Rejected, cause_of, remedy_of
-from imconvert.model import Notes, Notice, Place, Skip, Text
+from imconvert.model import Notes, Notice, Place, Skip, Text, key_of
 from imconvert.model import Part as Body
 from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
@@ -124,6 +124,7 @@ class Mapper:
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
         self.head = b""
+        self.own_keys = BY_NAME[job.vendor].own_keys
         maker = BY_NAME[job.vendor].shortcut
         self.through = maker and maker(target, job.settings, self.accounts, self.groups, job.latest)
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
@@ -191,6 +192,8 @@ class Mapper:
         if isinstance(message, Skip):
             return self._skip(batch, index, raw, message, counts)
         lines = self.write(message)
+        if self.own_keys:
+            lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
         label = label_of(message.parts[0])

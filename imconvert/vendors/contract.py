@@ -25,6 +25,10 @@ class KeyFields(NamedTuple):
     target: str | int
     time: int
 
+    def identity(self, own_keys: bool) -> KeyFields:
+        """What tells the line apart: all of it, or its number alone where that stands for a key of the source's own."""
+        return KeyFields(self.msgid, "", "", 0) if own_keys else self
+
 
 class Line(NamedTuple):
     """One target line without its newline: stream, 16-byte key, bytes, xxh3-64 of its canonical content, id, time."""
@@ -206,7 +210,9 @@ class Vendor:
     `looks_like(value)` says whether a parsed record is this vendor's; `documents` describes its documents, if it has
     such; `reader(settings, notes, latest)` makes the function that reads one record, `latest` being the upper bound
     for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
-    that writes records through to a target without making messages of them, if it knows a way.
+    that writes records through to a target without making messages of them, if it knows a way. `own_keys` says that
+    message numbers are derived from all that tells its messages apart, so that lines with the same number are the same
+    message even where sender, target or time differ; a shortcut has to make its keys of the number alone, then.
     """
 
     name: str
@@ -217,3 +223,4 @@ class Vendor:
     settings: tuple[Setting, ...] = ()
     shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
     target: Target | None = None
+    own_keys: bool = False

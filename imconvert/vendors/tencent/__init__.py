@@ -20,4 +20,5 @@ VENDOR = Vendor(
     reader=messages.reader,
     documents=Documents(("MsgList", "RspMsgList"), by_line=True, reader=messages.document_reader),
     settings=SETTINGS,
+    own_keys=True,
 )
