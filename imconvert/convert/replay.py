@@ -34,7 +34,7 @@ from imconvert.errors import IntegrityError, UsageError
 from imconvert.model import key_of
 from imconvert.sources.inputs import Input, text_lines
 from imconvert.sources.records import Batch
-from imconvert.vendors import TARGETS
+from imconvert.vendors import BY_NAME, TARGETS
 
 BATCH = 1000
 WINDOW = 65536
@@ -48,6 +48,7 @@ class Reject(msgspec.Struct):
     offset: int
     raw: str | None = None
     raw_base64: str | None = None
+    head: str = ""
 
     def __post_init__(self) -> None:
         if self.raw is None and self.raw_base64 is None:
@@ -85,6 +86,7 @@ class KeysJob:
     output: Path
     target: str
     shard: _Shard
+    own_keys: bool = False
 
 
 def read_keys(job: KeysJob, progress: Any) -> list[int]:
@@ -108,7 +110,7 @@ def read_keys(job: KeysJob, progress: Any) -> list[int]:
         for block in index.blocks(beside):
             some = list(islice(lines, len(block["msgid"])))
             _as_written(name, len(some) == len(block["msgid"]))
-            found, hashed, begin = _shard_rows(block, some, target, begin)
+            found, hashed, begin = _shard_rows(block, some, target, begin, own_keys=job.own_keys)
             hashed["place"] += np.uint64(place_number(shard.number, shard.stream, first))
             rows.write(found.tobytes())
             keys.add(hashed)
@@ -126,15 +128,16 @@ def _as_written(name: str, found: bool) -> None:
         raise IntegrityError("IMC-6002", name, what="the shard or its index is not what the manifest says")
 
 
-def _shard_rows(block: dict[str, Any], lines: list[bytes], target: Any, begin: int) -> tuple[Any, Any, int]:
+def _shard_rows(
+    block: dict[str, Any], lines: list[bytes], target: Any, begin: int, *, own_keys: bool
+) -> tuple[Any, Any, int]:
     count = len(block["msgid"])
     rows, keys = np.zeros(count, ROW), np.zeros(count, KEY)
     for name in index.COLUMNS:
         rows[name] = block[name] - np.uint64(name == "line")
     hashes, digests = [], []
     for row, line in enumerate(lines):
-        key = target.read_key(line)
-        hashes.append(key_of(*key))
+        hashes.append(key_of(*target.read_key(line).identity(own_keys)))
         digests.append(target.digest_of(line))
         rows["begin"][row], rows["length"][row] = begin, len(line)
         begin += len(line) + 1
@@ -267,11 +270,11 @@ class _Replay(Run):
         mapper = Mapper(job, self.work)
         files = {label: file for file, label in enumerate(self.labels)}
         order = sorted(chosen.values(), key=lambda reject: (files[reject.file], reject.line, reject.offset))
-        for label, found in groupby(order, key=lambda reject: reject.file):
+        for (label, head), found in groupby(order, key=lambda reject: (reject.file, reject.head)):
             records = list(found)
             for start in range(0, len(records), BATCH):
                 some = records[start : start + BATCH]
-                mapper.records(files[label], _batch(some, start))
+                mapper.records(files[label], _batch(some, start, head))
         mapper.finish()
         part = self.work.read_part(segment.number)
         assert part is not None
@@ -279,7 +282,10 @@ class _Replay(Run):
 
     def _shard_keys(self) -> dict[int, list[int]]:
         self._phase("keys", sum(shard.bytes for shard in self.before.shards))
-        jobs = [KeysJob(self.work.path, self.options.output, self.plan.target, shard) for shard in self.shards]
+        own_keys = BY_NAME[self.plan.vendor].own_keys
+        jobs = [
+            KeysJob(self.work.path, self.options.output, self.plan.target, shard, own_keys) for shard in self.shards
+        ]
         return dict(self.pool.run(read_keys, jobs))
 
     def _publish_replay(self, part: PartMarker, seal: SealMarker, chosen: set[int]) -> Outcome:
@@ -373,10 +379,11 @@ def _reject(line: bytes, path: Path, number: int) -> Reject:
         raise UsageError("IMC-1015", f"{path}:{number}", why=str(why)) from why
 
 
-def _batch(rejects: list[Reject], first: int) -> Batch:
+def _batch(rejects: list[Reject], first: int, head: str) -> Batch:
     numbers = np.array([reject.line - 1 for reject in rejects], np.int64)
     offsets = np.array([reject.offset for reject in rejects], np.int64)
-    return Batch([reject.record.strip(b"\r\n") for reject in rejects], offsets, first, {}, numbers=numbers)
+    records = [reject.record.strip(b"\r\n") for reject in rejects]
+    return Batch(records, offsets, first, {}, numbers=numbers, head=head.encode())
 
 
 def _codes_changed(part: PartMarker, before: Manifest) -> bool:

@@ -214,7 +214,8 @@ class Run:
         return parts
 
     def _settler(self) -> Settler:
-        return Settler(self.work, self.options, self.target, self.pool, self._phase)
+        own_keys = BY_NAME[self.plan.vendor].own_keys
+        return Settler(self.work, self.options, self.target, self.pool, self._phase, own_keys)
 
     def _phase(self, name: str, total: int) -> None:
         now = self.clock.steady()

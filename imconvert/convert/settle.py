@@ -40,13 +40,15 @@ Phase = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Settler:
-    """The parts of a run on which deciding depends. `phase` is told what begins, with how many keys."""
+    """The parts of a run on which deciding depends. `phase` is told what begins, with how many keys; `own_keys` as in
+    the source's `Vendor`."""
 
     work: WorkFolder
     options: Options
     target: Target
     pool: Pool
     phase: Phase
+    own_keys: bool = False
 
     def settle(self, parts: list[PartMarker], basis: str) -> None:
         """Leave `drops`, and the marker for `basis`; nothing to do where both are there and whole."""
@@ -90,7 +92,7 @@ class Settler:
     def _resolve(self, parts: list[PartMarker], ranges: list[tuple[int, int]], changed: Path | None) -> FileSum:
         """Decide about lines with equal keys; rounds go on until no line that got a new id is in conflict."""
         files = tuple(self._key_file(part.segment, "", part.runs) for part in parts)
-        rekeyed = Rekeyed(self.work, self.target, changed)
+        rekeyed = Rekeyed(self.work, self.target, changed, own_keys=self.own_keys)
         merged = self._round(files, ranges, rekeyed, changed)
         while self.options.on_conflict == "rekey" and rekeyed.again(self._conflicts()):
             merged = self._round(files, ranges, rekeyed, changed)
@@ -136,6 +138,7 @@ class Settler:
                 later=again[1] if again else None,
                 renumbered=changed,
                 confirm=self.options.keep_lines,
+                own_keys=self.own_keys,
             )
             for number, (first, stop) in enumerate(ranges)
         ]
