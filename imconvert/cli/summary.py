@@ -24,6 +24,7 @@ WORDS = {
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
         "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
         "key": "key", "type": "type", "value": "value",
+        "uncompiled": "without the part in C (see Installation in README)",
     },
     "zh": {
         "inputs": "输入", "read": "读取记录", "written": "写出消息", "split": "拆分多出的行",
@@ -36,6 +37,7 @@ WORDS = {
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
         "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
         "key": "字段", "type": "类型", "value": "取值",
+        "uncompiled": "未使用 C 扩展（见 README 的安装说明）",
     },
 }  # fmt: skip
 
@@ -174,6 +176,8 @@ def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> lis
     rows = [(words["output"], str(output))] if output else []
     if facts:
         rate = f"{facts['records_per_second']:,}/s, {facts['megabytes_per_second']:,} MB/s, {facts['seconds']:,} s"
+        if not facts["compiled"]:
+            rate += f"; {words['uncompiled']}"
         rows = [
             (words["rate"], rate),
             (words["memory"], f"{facts['peak_memory_bytes'] / (1 << 20):,.0f} MiB"),

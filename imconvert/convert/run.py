@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from xxhash import xxh3_64_hexdigest
 
-from imconvert import durable
+from imconvert import durable, native
 from imconvert.convert import collide, drift, ledger, manifest, maps, plan, publish, source_index
 from imconvert.convert.drops import Drops
 from imconvert.convert.manifest import Collisions, Example, InputFacts, Labels, Manifest, SideFile
@@ -270,6 +270,7 @@ class Run:
             refused=refused,
             strict=options.strict,
             keep_lines=options.keep_lines,
+            compiled=options.compiled,
         )
 
     def _spent(self, rejected: int) -> None:
@@ -421,6 +422,7 @@ class Run:
             "seconds": round(seconds, 3),
             "phases": _spans(self.phases, now),
             "jobs": self.options.jobs,
+            "compiled": native.BUILT and self.options.compiled,
             "records_per_second": round(found.totals.read / seconds) if seconds else 0,
             "megabytes_per_second": round(size / seconds / 1e6, 1) if seconds else 0,
             "peak_memory_bytes": self.pool.peak,
