@@ -82,7 +82,7 @@ pieces = st.one_of(
 strings = st.lists(pieces, max_size=6).map(lambda parts: b'"' + b"".join(parts) + b'"')
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(strings)
 def test_strings_are_written_as_they_are_meant(token: bytes) -> None:
     meant = decoded(token)
@@ -110,7 +110,7 @@ numbers = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(numbers)
 def test_numbers_keep_their_text_or_are_left(text: str) -> None:
     found = taken(through(shapes.decimal("text"), 1), text.encode())
@@ -143,7 +143,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(values, st.booleans(), st.sampled_from([None, 0, 2]))
 def test_values_are_made_compact_or_left(value: Any, narrow: bool, indent: int | None) -> None:
     token = json.dumps(value, ensure_ascii=narrow, indent=indent).encode("utf-8", "surrogatepass")
@@ -154,7 +154,7 @@ def test_values_are_made_compact_or_left(value: Any, narrow: bool, indent: int |
 MARKS = [b"{", b"}", b"[", b"]", b'"a"', b'"b"', b":", b",", b"1", b"null", b"true", b"nul", b" ", b"\x00"]
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(st.lists(st.sampled_from(MARKS), max_size=14).map(b"".join))
 @example(b'{"a":1,"a":2}')
 @example(b'{"a":1,}')
