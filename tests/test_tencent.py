@@ -7,13 +7,14 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-from golden import LATEST
+from golden import LATEST, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutants import SETS, mutated
+from mutants import SETS, SNIPPETS, mutated
 from roads import TARGET, complete
 from support.small_jobs import CLOCK, cli, content, differing, options, run, side, tree, yunxin
 
@@ -318,6 +319,23 @@ class Within:
 def test_mutated_records_behind_a_head(raw: bytes, chosen: dict[str, str], head: bytes) -> None:
     for line in Within(head, chosen)(raw):
         assert TARGET.read_key(line).msgid > 0
+
+
+FILES = [file for case in cases() if case.vendor == "tencent" for file in case.inputs() if file.suffix != ".gz"]
+PIECES = [b"\n", b"]}", b"]", b"{", b"}", b'"', b"[\n", b'"MsgList":[', b"\n{", b",", *SNIPPETS]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_damaged_files_balance(tmp_path: Path, seed: int) -> None:
+    """A run that would not balance is not published, but raises."""
+    rng = Random(seed)
+    data = rng.choice(FILES).read_bytes()
+    for _ in range(rng.randrange(1, 6)):
+        start = rng.randrange(len(data) + 1)
+        data = data[:start] + rng.choice(PIECES) + data[start + rng.choice((0, 0, 1, 8, 40)) :]
+    (tmp_path / "in").write_bytes(data)
+    totals = run(options(tmp_path / "in", tmp_path / "out", source="tencent")).manifest.totals
+    assert totals.rejected == len(side(tmp_path / "out", "rejects"))
 
 
 # --- heads in whole runs ---
