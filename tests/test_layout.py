@@ -25,7 +25,7 @@ texts = st.text('a]}{[,:"\\ é', max_size=12)
 items = st.dictionaries(st.sampled_from(["MsgList", "k", "]}", "{"]), texts | st.integers(-9, 99), max_size=3)
 heads = st.dictionaries(st.sampled_from(["a", "b", "ChatType"]), texts, max_size=2)
 documents = st.tuples(heads, st.lists(items, max_size=6), st.sampled_from(["MsgList", "RspMsgList"]))
-ends = st.sampled_from(["]}\n", "]}", '],\n"x":1}\n', " ]}\r\n"])
+ends = st.sampled_from(["]},\n", "]}\n", "]}", '],\n"x":1}\n', " ]}\r\n"])
 Element = tuple[bytes, int, bytes, int]
 
 
@@ -117,6 +117,7 @@ BROKEN = [
     b"{",
     b"[",
     b"]]}",
+    b'],{"a":1}',
 ]
 
 
@@ -127,7 +128,7 @@ def test_a_broken_line_costs_itself(broken: bytes, size: int) -> None:
     data = laid({}, [good[0], "BROKEN", *good[1:]]).replace(b"BROKEN", broken)
     found = [raw for raw, _, _, _ in read(data, size)[0]]
     assert [text.encode() for text in good] == [raw for raw in found if raw.startswith(b'{"n"')]
-    assert b"".join(found).replace(b",", b"").count(broken.rstrip(b",")) >= (broken != b"]")
+    assert any(broken in raw for raw in found)
 
 
 def test_a_line_feed_inside_of_a_text_breaks_no_record() -> None:

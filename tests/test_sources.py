@@ -16,7 +16,7 @@ from imconvert.convert import plan
 from imconvert.errors import InputError, UsageError
 from imconvert.sources import records
 from imconvert.sources.containers import ignore
-from imconvert.sources.documents import elements
+from imconvert.sources.documents import begins_with_array, elements
 from imconvert.sources.inputs import Input, expand
 from imconvert.sources.records import Batch, line_range, lines
 from imconvert.vendors import BY_NAME
@@ -153,6 +153,24 @@ def test_a_cut_document_keeps_its_complete_elements(parts: Any, style: Any, size
         assert len(found) <= len(complete) + 1
         assert damage is not None, f"cut at {cut}"
         assert damage.code == "IMC-4013"
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(objects, min_size=1, max_size=3), styles, st.sampled_from([b"", b" \n", b"\xef\xbb\xbf"]))
+def test_a_document_is_told_by_its_beginning(found: list[Any], style: Any, before: bytes) -> None:
+    """By the first value alone, and as soon as its array begins."""
+    texts = [json.dumps(value, **style).encode() for value in found]
+    data = before + b"\n".join(texts)
+    expected = isinstance(found[0].get("entities"), list)
+    assert expected == begins_with_array(data, ENTITIES)
+    cuts = [cut for cut in range(len(data)) if begins_with_array(data[:cut], ENTITIES)]
+    assert cuts == list(range(cuts[0], len(data))) if cuts else not expected
+
+
+@pytest.mark.parametrize("number", [b"9" * 5000, b"-" + b"9" * 300_000, b"1e400", b"1" + b"0" * 5000 + b".5"])
+def test_no_number_is_too_long_for_a_beginning(number: bytes) -> None:
+    """A parser of events crashed the whole process here."""
+    assert begins_with_array(b'{"count":' + number + b',"entities":[', ENTITIES)
 
 
 def test_what_is_no_object_comes_out_too() -> None:

@@ -7,13 +7,14 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-from golden import LATEST
+from golden import LATEST, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutants import SETS, mutated
+from mutants import SETS, SNIPPETS, mutated
 from roads import TARGET, complete
 from support.small_jobs import CLOCK, cli, content, differing, options, run, side, tree, yunxin
 
@@ -122,6 +123,22 @@ def test_explain_takes_a_name(tmp_path: Path, name: str) -> None:
     assert [("in.json", 2 + name.startswith("group"))] == [
         (f.file, f.line) for f in explain_message(tmp_path / "out", name)
     ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "name"),
+    [
+        (record(MsgBody="bad", MsgSeq=9), f"c2c/u-001/u-002/9_7_{SECOND}"),
+        (record(MsgBody=[], MsgSeq="10"), f"c2c/u-001/u-002/10_7_{SECOND}"),
+        (record(MsgFlagBits=8, MsgSeq=11), f"c2c/u-001/u-002/11_7_{SECOND}"),
+        (group_record(MsgBody=[], MsgSeq=12), "group/881/12"),
+    ],
+)
+def test_explain_finds_what_was_left_out_by_its_name(tmp_path: Path, bad: dict[str, Any], name: str) -> None:
+    lines = [record(), bad, '{"From_Account":', record(MsgSeq=99), {"MsgSeq": 9}]
+    (tmp_path / "in.json").write_bytes(document(lines, "Group", GroupId="881"))
+    run(options(tmp_path / "in.json", tmp_path / "out", source="tencent"))
+    assert [(3, True)] == [(found.line, bool(found.code)) for found in explain_message(tmp_path / "out", name)]
 
 
 # --- heads ---
@@ -316,8 +333,26 @@ class Within:
 @settings(max_examples=800, deadline=None)
 @given(mutated("tencent"), SETS, st.sampled_from([b'{"GroupId":"7","MsgTime":"2024030610","MsgList":[', b"{", b""]))
 def test_mutated_records_behind_a_head(raw: bytes, chosen: dict[str, str], head: bytes) -> None:
-    for line in Within(head, chosen)(raw):
-        assert TARGET.read_key(line).msgid > 0
+    name = messages.name_of(raw, head)
+    for line in Within(head, chosen)(raw)[:1]:
+        assert name is not None and TARGET.read_key(line).msgid == keys.number(name)
+
+
+FILES = [file for case in cases() if case.vendor == "tencent" for file in case.inputs() if file.suffix != ".gz"]
+PIECES = [b"\n", b"]}", b"]", b"{", b"}", b'"', b"[\n", b'"MsgList":[', b"\n{", b",", *SNIPPETS]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_damaged_files_balance(tmp_path: Path, seed: int) -> None:
+    """A run that would not balance is not published, but raises."""
+    rng = Random(seed)
+    data = rng.choice(FILES).read_bytes()
+    for _ in range(rng.randrange(1, 6)):
+        start = rng.randrange(len(data) + 1)
+        data = data[:start] + rng.choice(PIECES) + data[start + rng.choice((0, 0, 1, 8, 40)) :]
+    (tmp_path / "in").write_bytes(data)
+    totals = run(options(tmp_path / "in", tmp_path / "out", source="tencent")).manifest.totals
+    assert totals.rejected == len(side(tmp_path / "out", "rejects"))
 
 
 # --- heads in whole runs ---

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ from imconvert.convert.manifest import SIDES, Manifest
 from imconvert.convert.run import read_manifest
 from imconvert.convert.work import ShardFacts
 from imconvert.model import derived_id
-from imconvert.vendors import TARGETS
+from imconvert.vendors import BY_NAME, TARGETS
+
+NameOf = Callable[[bytes, bytes], str | None]
 
 
 class Finding(Struct, omit_defaults=True):
@@ -58,8 +60,9 @@ def explain_message(output: Path, msgid: str) -> Iterator[Finding]:
     for name, row in dict.fromkeys(found):
         yield _written(output, shards[name], row, manifest)
     wanted = dict.fromkeys([*numbers, *(number for _, _, number in named)])
+    name_of = BY_NAME[manifest.source].name_of
     for side in SIDES:
-        yield from _left_out(output / f"{side}.ndjson", list(wanted), msgid)
+        yield from _left_out(output / f"{side}.ndjson", list(wanted), msgid, name_of)
 
 
 def _named(output: Path, source_id: str, manifest: Manifest) -> Iterator[tuple[str, int, int]]:
@@ -93,17 +96,24 @@ def _written(output: Path, shard: ShardFacts, line: int, manifest: Manifest) -> 
     return Finding(manifest.inputs[row["file"]].file, row["line"], row["offset"], shard.name, line)
 
 
-def _left_out(path: Path, numbers: list[int], msgid: str) -> Iterator[Finding]:
+def _left_out(path: Path, numbers: list[int], msgid: str, name_of: NameOf | None) -> Iterator[Finding]:
     wanted = {msgid.encode(), *(str(number).encode() for number in numbers)} - {b""}
     for line in durable.lines_of(path):
-        if b'"raw_base64":' not in line and not any(word in line for word in wanted):
+        if not name_of and b'"raw_base64":' not in line and not any(word in line for word in wanted):
             continue
         found = msgspec.json.decode(line)
-        if any(_has_word(text, word.decode()) for word in wanted for text in _texts(found)):
+        named = name_of is not None and "key" not in found and name_of(*_record(found)) == msgid
+        if named or any(_has_word(text, word.decode()) for word in wanted for text in _texts(found)):
             yield Finding(
                 found["file"], found["line"], found["offset"], None, None,
                 found["code"], found.get("why"), found.get("key"), found.get("kept"),
             )  # fmt: skip
+
+
+def _record(found: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The record that a line of a side file holds, and the head of its document."""
+    raw = found["raw"].encode() if "raw" in found else base64.b64decode(found.get("raw_base64", ""))
+    return raw, found.get("head", "").encode()
 
 
 def _texts(found: dict[str, Any]) -> tuple[str, ...]:

@@ -1,21 +1,19 @@
 """Say from a file's first bytes whose export it is, and whether it is lines or one document.
 
-Strategy: the first records are parsed leniently and shown to every vendor; a document too long for its head is read
-with an event parser, which needs no end. Names of files are never looked at.
+Strategy: the first records are parsed leniently and shown to every vendor; a document too long for its head is told by
+the brackets and keys of its beginning, which needs no end. Names of files are never looked at.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ijson
-
 from imconvert.errors import InputError, Rejected, UsageError
 from imconvert.model import Notes
 from imconvert.sources.containers import Limits, read_head, sniff
+from imconvert.sources.documents import begins_with_array
 from imconvert.sources.inputs import STDIN, Input
 from imconvert.vendors.contract import Documents, Vendor
 from imconvert.vendors.lenient import parse
@@ -28,22 +26,7 @@ FILES = 16
 
 def is_document(path: Path, documents: Documents) -> bool:
     """Whether a plain file is a JSON document as described, not lines of records."""
-    return document_head(read_head(path, HEAD), documents)
-
-
-def document_head(head: bytes, documents: Documents) -> bool:
-    """Whether content that begins with `head` is such a document."""
-    if not any(b'"' + array.encode() + b'"' in head for array in documents.arrays):
-        return False
-    return any(prefix in documents.arrays and event == "start_array" for prefix, event, _ in _events(head))
-
-
-def _events(head: bytes) -> Iterator[tuple[str, str, Any]]:
-    """The parser's events of the first JSON value in `head`, as far as it reaches."""
-    try:
-        yield from ijson.parse(io.BytesIO(head.lstrip(b"\xef\xbb\xbf")), multiple_values=False)
-    except (ijson.JSONError, UnicodeDecodeError):
-        return
+    return begins_with_array(read_head(path, HEAD), documents)
 
 
 def detect(inputs: list[Input], vendors: tuple[Vendor, ...], limits: Limits) -> Vendor:
@@ -78,7 +61,7 @@ def matches(head: bytes, vendors: tuple[Vendor, ...]) -> list[Vendor]:
     return [
         vendor
         for vendor in vendors
-        if (vendor.documents and document_head(head, vendor.documents)) or any(map(vendor.looks_like, records))
+        if (vendor.documents and begins_with_array(head, vendor.documents)) or any(map(vendor.looks_like, records))
     ]
 
 

@@ -24,6 +24,7 @@ from imconvert.vendors.contract import Documents
 
 BETWEEN, ENVELOPE, ARRAY, ELEMENT, TAIL = "between", "envelope", "array", "element", "tail"
 BOM = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\n" + BOM
 _WORDS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^\s,"]+', re.DOTALL)
 
 
@@ -219,6 +220,19 @@ class _Broken(Exception):
 def array_key(documents: Documents) -> bytes:
     """A pattern for the key of the array and its bracket."""
     return rb'"(?:' + b"|".join(re.escape(name.encode()) for name in documents.arrays) + rb')"\s*:\s*\['
+
+
+def begins_with_array(head: bytes, documents: Documents) -> bool:
+    """Whether the first JSON value of content that begins with `head` is an object with such an array at its top."""
+    text = head.lstrip(_BLANKS)
+    if not text.startswith(b"{") or not any(name.encode() in text for name in documents.arrays):
+        return False
+    marks, kinds, depths = Scanner().structure(text)
+    ends = np.flatnonzero(depths <= 0)
+    first = slice(int(ends[0]) if len(ends) else len(marks))
+    key = re.compile(array_key(documents) + rb"$")
+    opened = marks[first][(depths[first] == 2) & (kinds[first] == 0x5B)]
+    return any(key.search(text, max(0, place - 256), place + 1) for place in opened.tolist())
 
 
 def elements(blocks: Iterator[bytes], documents: Documents, label: str) -> Iterator[Batch]:

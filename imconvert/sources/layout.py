@@ -25,8 +25,8 @@ OUTSIDE, ARRAY, TAIL = "outside", "array", "tail"
 LOOKED_AT = 20
 _BLANKS = b" \t\r"
 _EMPTY = _BLANKS + BOM
-_END = re.compile(rb"\](?:\s*,.*)?\s*[},]?$")
 _KEY = re.compile(rb'"(?:[^"\\]|\\.)*"\s*:')
+_END = re.compile(rb"\]\s*(?:\}\s*,?|,?|,\s*" + _KEY.pattern + rb".*)$")
 
 
 def laid_out(head: bytes, documents: Documents) -> bool:
@@ -92,7 +92,7 @@ class _Rows:
 
     def _inside(self, raw: bytes, text: bytes, at: int, number: int) -> None:
         if text.startswith(b"]") and _END.match(text):
-            self.where = OUTSIDE if text.endswith(b"}") else TAIL
+            self.where = OUTSIDE if text.endswith((b"}", b"},")) else TAIL
             self.bracket = (raw, text, at, number)
         elif self.header.match(text):
             self._without_end(at)

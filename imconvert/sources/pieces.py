@@ -12,8 +12,8 @@ from pathlib import Path
 
 from imconvert.errors import InputError
 from imconvert.sources.containers import Limits, open_blocks
-from imconvert.sources.detect import HEAD, document_head
-from imconvert.sources.documents import elements
+from imconvert.sources.detect import HEAD
+from imconvert.sources.documents import begins_with_array, elements
 from imconvert.sources.inputs import STDIN, Input, check_unchanged
 from imconvert.sources.layout import laid_out, rows
 from imconvert.sources.records import Batch, line_range, lines
@@ -51,7 +51,7 @@ def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str) -> 
             break
     every = chain(head, _raised(damage), blocks)
     begin = b"".join(head)[:HEAD]
-    if not documents or not document_head(begin, documents):
+    if not documents or not begins_with_array(begin, documents):
         return lines(every)
     if documents.by_line and laid_out(begin, documents):
         return rows(every, documents, label)

@@ -21,4 +21,5 @@ VENDOR = Vendor(
     documents=Documents(("MsgList", "RspMsgList"), by_line=True, reader=messages.document_reader),
     settings=SETTINGS,
     own_keys=True,
+    name_of=messages.name_of,
 )

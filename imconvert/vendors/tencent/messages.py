@@ -18,7 +18,7 @@ from imconvert.vendors.lenient import shown
 from imconvert.vendors.tencent import callbacks, keys
 from imconvert.vendors.tencent.elements import read_element
 from imconvert.vendors.tencent.heads import Head, read_head
-from imconvert.vendors.tencent.records import MESSAGES, Found, Record
+from imconvert.vendors.tencent.records import MESSAGES, Found, Record, read_ends
 from imconvert.vendors.tencent.records import read as read_record
 
 RECALLED = 8
@@ -64,6 +64,26 @@ def _imported(seq: int) -> int:
 
 
 _ORDERS: Mapping[str, Callable[[int], int]] = {"counter": _counted, "imported": _imported, "none": lambda seq: 0}
+
+
+def name_of(raw: bytes, head: bytes) -> str | None:
+    """The name of the message in a record, if it tells one, whatever else is wrong with it."""
+    try:
+        record = read_ends(raw)
+        second = _second(record)
+        if record.receiver:
+            return None if second is None else _name_of_pair(record, second)
+        group = record.topic or record.group or read_head(head).group
+        return keys.of_group(group, record.seq) if group else None
+    except Rejected:
+        return None
+
+
+def _second(record: Record) -> int | None:
+    for time in (record.time_of_file, record.time_of_answer, record.time_of_callback):
+        if time is not None:
+            return time // 1000 if time >= values.EARLIEST else time
+    return None
 
 
 class _Reader:

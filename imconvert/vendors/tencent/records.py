@@ -85,6 +85,10 @@ _WORDS = frozenset({"sender", "receiver", "group", "topic", "key", "platform", "
                     "group_type", "operator"})  # fmt: skip
 
 
+_NAMING = ("From_Account", "To_Account", "GroupId", "TopicId", "MsgSeq", "MsgRandom", "MsgKey", "MsgTimestamp",
+           "MsgTimeStamp", "MsgTime")  # fmt: skip
+
+
 def read(raw: bytes, notes: Notes) -> Found | dict[str, Any]:
     """The message in `raw`, or what an event without a message holds. Raises Rejected (IMC-2xxx)."""
     try:
@@ -98,6 +102,12 @@ def read(raw: bytes, notes: Notes) -> Found | dict[str, Any]:
         if not found.keys() & {"From_Account", "MsgSeq", "CallbackCommand"}:
             raise Rejected("IMC-2301", vendor=VENDOR)
     return _mended(found, notes)
+
+
+def read_ends(raw: bytes) -> Record:
+    """What names the message in `raw`; the rest may be as bad as it is. Raises Rejected (IMC-2xxx)."""
+    found = lenient.parse(raw.rstrip(b" \t\r\n,"), Notes())
+    return _mended({key: found[key] for key in _NAMING if key in found} | {"MsgBody": []}, Notes()).record
 
 
 def _mended(found: dict[str, Any], notes: Notes) -> Found:
