@@ -139,7 +139,9 @@ class Setting:
     help: str
 
     def accepts(self, value: str) -> bool:
-        """Whether `value` is one of `allowed`; the word "number" stands for any whole number from 1."""
+        """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line."""
+        if self.allowed == "text":
+            return value.isprintable()
         if self.allowed == "number":
             return value.isascii() and value.isdigit() and int(value) > 0
         return value in self.allowed
@@ -251,15 +253,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """JSON documents whose elements are records: the names that their top-level array may have.
+    """JSON documents whose elements are records: the names that their array may have, `object.name` one level down.
 
-    `by_line` says that the vendor writes one element a line, so that a broken one can't spoil the next.
+    `by_line` says that the vendor writes one element a line, so that a broken one can't spoil the next; `one_a_line`
+    that whole documents may be kept one a line, with the same good.
     `reader(settings, notes, latest, head)` makes the reader for the elements behind `head`, which is what stands in
     their document before its array; None where the head says nothing about them.
     """
 
     arrays: tuple[str, ...]
     by_line: bool = False
+    one_a_line: bool = False
     reader: Callable[[Settings, Notes, int, bytes], Read] | None = None
 
 
