@@ -239,8 +239,8 @@ def post_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
     return f"{{{who},{line[1:-1]},{signed}}}"
 
 
-DOCUMENT = replace(ENTITIES, blocks=as_one('{"action":"get","entities":[', ",", "]}"))
-INDENTED = replace(ENTITIES, blocks=indented)
+DOCUMENT = replace(ENTITIES, blocks=as_one('{"action":"get","entities":[', ",", "]}"), single=True)
+INDENTED = replace(ENTITIES, blocks=indented, single=True)
 POSTS = replace(LINES, line=post_of, name=numbered(".ndjson"))
 
 SHAPES = {"lines": LINES, "entities": ENTITIES, "document": DOCUMENT, "indented": INDENTED, "posts": POSTS}
