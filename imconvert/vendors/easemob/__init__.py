@@ -1,4 +1,4 @@
-"""Easemob (环信): history files and old JSON dumps as source. Reference: easemob.md."""
+"""Easemob (环信): history files, webhook posts and old JSON dumps as source. Reference: easemob.md."""
 
 from imconvert.vendors.contract import Documents, Setting, Vendor
 from imconvert.vendors.easemob import messages
@@ -8,6 +8,9 @@ from imconvert.vendors.easemob.shortcut import shortcut
 SETTINGS = (
     Setting("easemob.commands", "custom", ("custom", "skip"),
             "what a transparent command (cmd) becomes: a custom message, or nothing"),
+    Setting("easemob.incoming", "keep", ("keep", "skip"),
+            "what the receiver's copy of a message (direction incoming) becomes: the message, should it be the only "
+            "copy; or nothing"),
 )  # fmt: skip
 
 VENDOR = Vendor(

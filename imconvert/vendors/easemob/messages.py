@@ -42,7 +42,7 @@ class Payload(Struct, forbid_unknown_fields=True, gc=False):
 class Record(Struct, forbid_unknown_fields=True, gc=False):
     """One history line, one entity of a dump or one webhook post (§2.2, §2.4, §5.2).
 
-    `event` is there in posts only. From `direction` on nothing is said about the message.
+    `event` is there in posts only. Behind `direction` nothing is said about the message.
     """
 
     msg_id: str
@@ -84,6 +84,7 @@ def looks_like(value: dict[str, Any]) -> bool:
 def reader(settings: Settings, notes: Notes, latest: int) -> Read:
     """The function that reads one record. It raises Rejected with codes of the 2xxx family."""
     skip_commands = settings["easemob.commands"] == "skip"
+    without_copies = settings["easemob.incoming"] == "skip"
 
     def read(raw: bytes) -> Message | Skip:
         if depth_exceeds(raw):
@@ -95,7 +96,7 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
         if not record.msg_id:
             raise Rejected("IMC-2102", field="msg_id", found='""', expected="an id")
         payload = record.payload
-        chat = _chat_of(record, notes)
+        chat = _chat_of(record, notes, without_copies=without_copies)
         if isinstance(chat, Skip):
             return chat
         bodies = payload.bodies
@@ -121,8 +122,10 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
     return read
 
 
-def _chat_of(record: Record, notes: Notes) -> str | Skip:
+def _chat_of(record: Record, notes: Notes, *, without_copies: bool) -> str | Skip:
     """Whether it is a message of two people or of a group, or why it is left out. Raises Rejected."""
+    if without_copies and record.direction == "incoming":
+        return Skip("IMC-8104", {"setting": "easemob.incoming=skip"})
     payload = record.payload
     kind = record.chat_type or payload.type or "chat"
     chats = _CHATS
@@ -212,6 +215,7 @@ def _mended(raw: bytes, notes: Notes) -> Record:
         event=_word(found, "eventType"),
         group_id=_word(found, "group_id"),
         content_type=_word(found, "content_type"),
+        direction="incoming" if found.get("direction") == "incoming" else None,
     )
 
 
