@@ -15,7 +15,7 @@ SETTINGS = (
             "what to do with account ids that differ only in case"),
     Setting("yunxin.attach_limit", "5000", "number",
             "longest attach in characters; longer ones are rejected"),
-    Setting("yunxin.conversation", "", "text",
+    Setting("yunxin.conversation", "none", "text",
             "whose messages answers of history queries (v1) hold that don't say so: ACCID,ACCID or TID"),
     Setting("yunxin.calls", "custom", ("custom", "skip"),
             "what a call in message copies becomes: a custom message, or nothing"),

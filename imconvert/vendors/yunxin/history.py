@@ -238,6 +238,9 @@ def _told_by(head: bytes) -> Conversation | None:
 
 
 def _chosen(setting: str) -> Conversation:
+    """A pair of accounts, a team, or "none"."""
+    if setting == "none":
+        return Conversation()
     one, comma, other = (word.strip() for word in setting.partition(","))
     if comma:
         return Conversation((one, other))
