@@ -80,7 +80,7 @@ _TEXTS = ("convType", "to", "fromAccount", "msgType", "fromClientType", "body")
 def looks_like(value: dict[str, Any]) -> bool:
     """An object whose event type is a number; other vendors have words there."""
     kind = value.get("eventType")
-    return type(kind) is int or (isinstance(kind, str) and values.digits(kind))
+    return "msg_id" not in value and (type(kind) is int or (isinstance(kind, str) and values.digits(kind)))
 
 
 class Reader:
