@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from golden import FIXTURES, LATEST, STREAMS, run, shards
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from roads import complete
 
@@ -124,6 +124,7 @@ def test_array_is_found_where_it_stands_and_nowhere_else(document: Any, records:
         assert (records, "") == (len(found), damage)
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(["items", "data", "msgs", "k"]), st.recursive(
     st.none() | st.text(max_size=4), lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(st.sampled_from(["items", "data", "msgs"]), inner, max_size=3), max_leaves=6), max_size=3),
@@ -134,6 +135,7 @@ def test_every_element_comes_out_once(items: list[Any], size: int) -> None:
     assert (items * 2, "") == ([json.loads(record) for record in found], damage)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(1, 9))
 def test_no_bytes_break_the_splitter(tail: bytes, size: int) -> None:
     split(b'{"data":{"items":[{"a":1},' + tail, size)

@@ -34,6 +34,7 @@ from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
 from imconvert.vendors import BY_NAME, TARGETS, Target, Vendor, shapes
 from imconvert.vendors.contract import Book, Columns, Read, Shortcut, Taken, Write
+from imconvert.vendors.shapes import Shape
 
 Progress = Callable[[int], None]
 
@@ -105,6 +106,7 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
+LOOKED_AT = 4096
 
 
 class Mapper:
@@ -127,6 +129,7 @@ class Mapper:
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
         self.through = self._shortcut(BY_NAME[job.vendor], target)
+        self.marked = list(self._marked(BY_NAME[job.vendor], target))
         columns = self.through.columns if self.through else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
         self.head = b""
@@ -137,13 +140,34 @@ class Mapper:
         """The compiled shortcut if there is one, else the vendor's own, if it has one."""
         job, books = self.job, (self.accounts, self.groups)
         if job.compiled and vendor.shape and target.line_forms:
-            forms = target.line_forms(job.settings)
-            found = shapes.through(
-                vendor.shape(job.settings), forms, books=books, latest=job.latest, digest_of=target.digest_of
-            )
+            found = self._compiled(vendor.shape(job.settings), target)
             if found:
                 return found
         return vendor.shortcut(target, job.settings, *books, job.latest) if vendor.shortcut else None
+
+    def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
+        assert target.line_forms
+        forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
+        return shapes.through(shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of)
+
+    def _marked(self, vendor: Vendor, target: Target) -> Iterator[tuple[Shape, Shortcut]]:
+        """The compiled shortcuts of the vendor's other formats."""
+        if self.job.compiled and vendor.more_shapes and target.line_forms:
+            for shape in vendor.more_shapes(self.job.settings):
+                found = self._compiled(shape, target)
+                if found:
+                    yield shape, found
+
+    def _way(self, batch: Batch) -> Shortcut | None:
+        """The shortcut for a batch, by its first record; whatever doesn't fit it goes the long way."""
+        if batch.lengths:
+            return None
+        if self.marked:
+            first = batch.records[0] if batch.text is None else batch.text[:LOOKED_AT]
+            for shape, shortcut in self.marked:
+                if shape.mark in first:
+                    return shortcut if shape.any_head or not batch.head else None
+        return None if batch.head else self.through
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
@@ -173,9 +197,10 @@ class Mapper:
             except Rejected as why:
                 self._reject(batch, index, raw, why, counts)
 
-        if self.through and not batch.lengths and not batch.head:
-            records = batch.text if self.through.splits and batch.text is not None else batch.records
-            for taken in self.through.take(records, columns, record):
+        through = self._way(batch)
+        if through:
+            records = batch.text if through.splits and batch.text is not None else batch.records
+            for taken in through.take(records, columns, record):
                 self._took(batch, taken, counts.file)
         else:
             for index, raw in enumerate(batch.records):

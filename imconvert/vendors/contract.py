@@ -275,11 +275,11 @@ class Vendor:
     such; `reader(settings, notes, latest)` makes the function that reads one record, `latest` being the upper bound
     for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function that writes records through
     to a target without making messages of them, if it knows a way; `shape(settings)` describes its usual records to the
-    compiled part, which does the same. `own_keys` says that
-    message numbers are derived from all that tells its messages apart, so that lines with the same number are the same
-    message even where sender, target or time differ; a shortcut has to make its keys of the number alone, then.
-    `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells it; it is there
-    for vendors whose source ids don't stand in their records as they are.
+    compiled part, which does the same, and `more_shapes(settings)` those of its other formats, each with a mark.
+    `own_keys` says that message numbers are derived from all that tells its messages apart, so that lines with the same
+    number are the same message even where sender, target or time differ; a shortcut has to make its keys of the number
+    alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells it;
+    it is there for vendors whose source ids don't stand in their records as they are.
     """
 
     name: str
@@ -290,6 +290,7 @@ class Vendor:
     settings: tuple[Setting, ...] = ()
     shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
     shape: Callable[[Settings], Shape] | None = None
+    more_shapes: Callable[[Settings], tuple[Shape, ...]] | None = None
     target: Target | None = None
     own_keys: bool = False
     name_of: Callable[[bytes, bytes], str | None] | None = None

@@ -2,7 +2,7 @@
 
 from imconvert.vendors.contract import Documents, Setting, Vendor
 from imconvert.vendors.easemob import messages
-from imconvert.vendors.easemob.shape import shape
+from imconvert.vendors.easemob.shape import more_shapes, shape
 from imconvert.vendors.easemob.shortcut import shortcut
 
 SETTINGS = (
@@ -22,4 +22,5 @@ VENDOR = Vendor(
     settings=SETTINGS,
     shortcut=shortcut,
     shape=shape,
+    more_shapes=more_shapes,
 )

@@ -51,7 +51,7 @@ _BODY = record_of(
 )
 
 
-def _tree(*directions: str) -> Node:
+def _tree(*directions: str, **more: Node) -> Node:
     return record(
         msg_id=digits("msgid"),
         timestamp=number("time"),
@@ -62,6 +62,7 @@ def _tree(*directions: str) -> Node:
         payload=record(
             bodies=only(kept("content", _BODY)), ext=extension("ext"), from_=text("sender"), to=text("receiver")
         ),
+        **more,
     )
 
 
@@ -112,3 +113,25 @@ def shape(settings: Settings) -> Shape:
     if settings["easemob.commands"] == "skip":
         found = replace(found, kinds={number: kind for number, kind in found.kinds.items() if number != _TYPES["cmd"]})
     return found
+
+
+_SUFFIXES = ("text", "image", "voice", "location", "video", "file", "command", "custom", "txt", "unknown")
+_POST = {
+    "eventType": among('"chat"'),
+    "group_id": text("group"),
+    "content_type": choice(
+        "extra7", {f'"chat:{scope}:{kind}"': "" for scope in ("user", "group") for kind in _SUFFIXES}
+    ),
+    **dict.fromkeys(("callId", "security", "securityVersion", "appkey", "host"), IGNORED),
+}
+
+
+def _posted(kind: Kind) -> Kind:
+    """Only with its content type a post says whether it is of a group."""
+    return replace(kind, required=(*kind.required, "extra7"))
+
+
+def more_shapes(settings: Settings) -> tuple[Shape, ...]:
+    """The shape of webhook posts."""
+    kinds = {number: (label, _posted(kind)) for number, (label, kind) in shape(settings).kinds.items()}
+    return (replace(_SHAPE, tree=_tree(_OUTGOING, **_POST), kinds=kinds, mark=b'"callId"'),)

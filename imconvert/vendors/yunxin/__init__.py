@@ -3,7 +3,7 @@ source. Reference: yunxin.md."""
 
 from imconvert.vendors.contract import Setting, Target, Vendor
 from imconvert.vendors.yunxin import formats, forms, import_lines, rules
-from imconvert.vendors.yunxin.shape import shape
+from imconvert.vendors.yunxin.shape import more_shapes, shape
 from imconvert.vendors.yunxin.shortcut import shortcut
 
 SETTINGS = (
@@ -51,5 +51,6 @@ VENDOR = Vendor(
     settings=SETTINGS,
     shortcut=shortcut,
     shape=shape,
+    more_shapes=more_shapes,
     target=TARGET,
 )

@@ -31,7 +31,7 @@ _TYPES = {
     "TEXT": 0, "PICTURE": 1, "AUDIO": 2, "VIDEO": 3, "LOCATION": 4, "FILE": 6, "TIPS": 10, "CUSTOM": 100,
     "NOTIFICATION": notices.NOTIFICATION,
 }  # fmt: skip
-_CLIENTS = {
+CLIENTS = {
     "AOS": 1, "IOS": 2, "PC": 4, "WINPHONE": 8, "WEB": 16, "REST": 32, "MAC": 64, "HARMONY": 65,
 }  # fmt: skip
 _EVENTS = {
@@ -72,6 +72,9 @@ class Copy(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
 
 
 _decode = msgspec.json.Decoder(Copy).decode
+TRANSPORT = tuple(info.encode_name for info in msgspec.structs.fields(Copy) if info.type is Raw)
+"""The fields that tell of the transport."""
+
 _KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Copy))
 _NEEDED = ("convType", "to", "fromAccount", "msgType", "msgTimestamp", "msgidServer")
 _TEXTS = ("convType", "to", "fromAccount", "msgType", "fromClientType", "body")
@@ -176,7 +179,7 @@ class Reader:
         data = Data(
             msgid=_number(copy.msgidServer, "msgidServer", notes),
             createTime=values.whole(copy.msgTimestamp, "msgTimestamp", notes, note=None),
-            clientType=_CLIENTS.get(copy.fromClientType, copy.fromClientType),
+            clientType=CLIENTS.get(copy.fromClientType, copy.fromClientType),
             ext=copy.ext or UNSET,
             attach=copy.attach or UNSET,
         )
