@@ -278,8 +278,8 @@ class Vendor:
     compiled part, which does the same, and `more_shapes(settings)` those of its other formats, each with a mark.
     `own_keys` says that message numbers are derived from all that tells its messages apart, so that lines with the same
     number are the same message even where sender, target or time differ; a shortcut has to make its keys of the number
-    alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells it;
-    it is there for vendors whose source ids don't stand in their records as they are.
+    alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells
+    it; it is there for vendors whose source ids don't stand in their records as they are.
     """
 
     name: str
