@@ -145,10 +145,15 @@ def _deepest(data: bytes) -> int:
 
 
 class Skip(Struct, frozen=True, gc=False):
-    """A record that is left out on purpose: a code of the 81xx family, with the values of its text."""
+    """A record that is left out on purpose: a code of the 81xx family, with the values of its text.
+
+    An event (IMC-8102) has `event` and `of`, the source id of the message, among its values. Where that id alone could
+    mean several messages, `ends` is the conversation: p2p or team, and sender and target as a message has them.
+    """
 
     code: str
     values: dict[str, Any]
+    ends: tuple[str, str, str] | None = None
 
 
 class Notes:

@@ -15,7 +15,6 @@ from imconvert.audit.explain import Finding, explain_message
 from imconvert.errors import UsageError
 from imconvert.model import derived_id
 
-
 RECORDS = [
     *(easemob(n, team=n % 2 == 0) for n in range(1, 12)),
     easemob(3),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from imconvert.convert.manifest import Example, Manifest
+from imconvert.convert.manifest import Example, Manifest, Recalls
 from imconvert.convert.run import Outcome
 from imconvert.errors import cause_of
 
@@ -24,6 +24,8 @@ WORDS = {
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
         "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
         "key": "key", "type": "type", "value": "value",
+        "drop": "recalled messages left out, in lines", "mark": "recalled messages marked, in lines",
+        "events": "recall events", "without": "recall events without a message",
     },
     "zh": {
         "inputs": "输入", "read": "读取记录", "written": "写出消息", "split": "拆分多出的行",
@@ -36,6 +38,8 @@ WORDS = {
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
         "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
         "key": "字段", "type": "类型", "value": "取值",
+        "drop": "已略过的撤回消息（行）", "mark": "已标记的撤回消息（行）",
+        "events": "撤回事件", "without": "找不到消息的撤回事件",
     },
 }  # fmt: skip
 
@@ -119,7 +123,17 @@ def _totals(found: Manifest, words: Mapping[str, str]) -> list[str]:
         lines.append(f"  ({words['rekeyed']}: {found.rekeyed:,})")
     if found.collisions:
         lines.append(f"  ({words['collisions']}: {found.collisions.ids:,})")
+    lines += _recalls(found.recalls, words) if found.recalls else []
     return [*lines, f"  ✓ {words['balanced']}"]
+
+
+def _recalls(recalls: Recalls, words: Mapping[str, str]) -> list[str]:
+    """What became of recalled messages; events that are about none of these inputs' are told apart."""
+    lines = [f"  ({words[recalls.policy]}: {recalls.lines:,}; {words['events']}: {recalls.events:,})"]
+    if recalls.without:
+        place = f"  {words['example']} {printable(recalls.first['file'])}:{recalls.first['line']}"
+        lines.append(f"  ({words['without']}: {recalls.without:,}{place})")
+    return lines
 
 
 def _errors(found: Manifest, words: Mapping[str, str]) -> list[str]:

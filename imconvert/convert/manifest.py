@@ -69,6 +69,17 @@ class Collisions(Struct):
     first: dict[str, Any]
 
 
+class Recalls(Struct):
+    """What was done about recalled messages: the policy, recall events, lines that were left out or became tombstones,
+    and events without a message, with the first of these."""
+
+    policy: str
+    events: int
+    lines: int
+    without: int
+    first: dict[str, Any]
+
+
 class Manifest(Struct):
     """See docs/formats.md for each field."""
 
@@ -91,6 +102,7 @@ class Manifest(Struct):
     drift: dict[str, Drift] = {}
     collisions: Collisions | None = None
     sources: list[SourceFacts] = []
+    recalls: Recalls | None = None
 
 
 def to_bytes(manifest: Manifest) -> bytes:
@@ -118,10 +130,11 @@ class Labels:
                 if name in found:
                     found[name].count += count.count
                 else:
-                    found[name] = self._example(segment, name, count)
+                    found[name] = self.example(segment, name, count)
         return dict(sorted(found.items()))
 
-    def _example(self, segment: int, name: str, count: Count) -> Example:
+    def example(self, segment: int, name: str, count: Count) -> Example:
+        """A counter of a segment, its first place counted in the whole input."""
         first = count.first
         assert first is not None
         line = first.line + self.bases.get((segment, first.file), 0) + 1

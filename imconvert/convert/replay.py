@@ -4,7 +4,8 @@ Plan: the lines of a rejects file are mapped again, each under its old place; th
 their keys; both are resolved together, what is finished coming first; what is new is sealed into further shards.
 Order of durable writes: all in `.work/`, then published like a run: shards, indexes, side files, manifest last.
 Promise: a reject counts once. It is known by file, record number and offset, and only those that still stand in
-OUT/rejects.ndjson are taken; so repeating a replay changes nothing.
+OUT/rejects.ndjson are taken; so repeating a replay changes nothing. Recall events, of the finished output and of the
+replay, apply to the records that are taken; finished shards never change.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
-from imconvert.convert import index, ledger, manifest, maps, publish
-from imconvert.convert.manifest import Example, Fidelity, Manifest, SideFile
+from imconvert.convert import index, ledger, manifest, maps, publish, recalls
+from imconvert.convert.manifest import Example, Fidelity, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.part import KeyRuns
 from imconvert.convert.plan import Piece, Plan, Segment
-from imconvert.convert.run import Clock, Outcome, Run, Watcher, read_manifest
+from imconvert.convert.run import Clock, Outcome, Run, Watcher, read_manifest, recalled_lines
 from imconvert.convert.segment import Mapper
 from imconvert.convert.work import KEY, ROW, PartMarker, SealMarker, ShardFacts, WorkFolder, place_number
 from imconvert.errors import IntegrityError, UsageError
-from imconvert.model import key_of
+from imconvert.model import Skip, key_of
 from imconvert.sources.inputs import Input, text_lines
 from imconvert.sources.records import Batch
 from imconvert.vendors import TARGETS
@@ -64,7 +65,20 @@ class Reject(msgspec.Struct):
         return xxh3_64_intdigest(f"{self.line}:{self.offset}:{self.file}".encode())
 
 
+class Skipped(msgspec.Struct):
+    """What a replay needs of a line of skipped.ndjson."""
+
+    code: str
+    file: str
+    line: int
+    offset: int
+    event: str = ""
+    of: str = ""
+    ends: tuple[str, str, str] | None = msgspec.field(default=None, name="in")
+
+
 _decode = msgspec.json.Decoder(Reject).decode
+_decode_skipped = msgspec.json.Decoder(Skipped).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +278,8 @@ class _Replay(Run):
         self._phase("convert", len(chosen))
         job = replace(self._map_job(segment, ()), fold=False)
         mapper = Mapper(job, self.work)
+        if self.options.recalls != "keep":
+            self._remember_recalls(mapper)
         files = {label: file for file, label in enumerate(self.labels)}
         order = sorted(chosen.values(), key=lambda reject: (files[reject.file], reject.line, reject.offset))
         for label, found in groupby(order, key=lambda reject: reject.file):
@@ -275,6 +291,22 @@ class _Replay(Run):
         part = self.work.read_part(segment.number)
         assert part is not None
         return part
+
+    def _remember_recalls(self, mapper: Mapper) -> None:
+        """Leave the recall events of the finished output, for they may be about records that are taken back."""
+        side = self.options.output / "skipped.ndjson"
+        files = {label: file for file, label in enumerate(self.labels)}
+        writer = durable.Writer(self.work.earlier_recalls)
+        for line in durable.lines_of(side):
+            found = _decode_skipped(line)
+            if found.event:
+                skip = Skip(found.code, {"event": found.event, "of": found.of}, found.ends)
+                event = recalls.event_of(skip, mapper.accounts, mapper.groups)
+                if event:
+                    row = recalls.row_of(event, line=found.line - 1, offset=found.offset, file=files[found.file],
+                                         segment=mapper.job.segment.number)  # fmt: skip
+                    writer.write(row.tobytes())
+        writer.finish()
 
     def _shard_keys(self) -> dict[int, list[int]]:
         self._phase("keys", sum(shard.bytes for shard in self.before.shards))
@@ -312,10 +344,25 @@ class _Replay(Run):
         found.rejects = self._rejects_now()
         for ours, theirs in ((found.skipped, part.skipped), (found.repairs, part.repairs)):
             _add(ours, labels.examples([(part.segment, theirs)]))
+        _add(found.skipped, recalled_lines([seal]))
+        found.recalls = self._recalls_now(seal)
         _add_fidelity(found.fidelity, manifest.fidelity([part], labels))
         found.duplicates = found.duplicates or seal.examples.get("IMC-8201", {})
         found.conflicts = found.conflicts or seal.examples.get("IMC-8301", {})
         return found
+
+    def _recalls_now(self, seal: SealMarker) -> Recalls | None:
+        """What was done about recalls, the replayed records included; events of before are not counted again."""
+        before, more = self.before.recalls, self._recalled([seal], {})
+        if not before or not more:
+            return before
+        return Recalls(
+            before.policy,
+            before.events + more.events,
+            before.lines + more.lines,
+            before.without + more.without,
+            before.first or more.first,
+        )
 
     def _grown(self, name: str, seal: SealMarker, chosen: set[int]) -> SideFile:
         """The side file with what the replay added; of the rejects, without those that were taken."""
@@ -354,6 +401,7 @@ def _with(options: Options, before: Manifest) -> Options:
         settings={**settings, **options.settings},
         strict=options.strict or "strict" in before.options,
         on_conflict=policy,
+        recalls=before.options.get("recalls", "keep"),
         max_rejects=None,
     )
 

@@ -19,7 +19,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
-from imconvert.convert import maps
+from imconvert.convert import maps, recalls
 from imconvert.convert.drift import Radar
 from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
@@ -43,6 +43,7 @@ class MapJob:
     """What a worker needs for one segment.
 
     `refused` are xxh3-64 of account ids that collide after folding; without `fold` all ids that fold are refused.
+    With `recalls` the events that recall messages are noted.
     """
 
     work: Path
@@ -59,6 +60,7 @@ class MapJob:
     strict: bool = False
     keep_lines: bool = True
     fold: bool = True
+    recalls: bool = False
 
 
 @dataclass(slots=True)
@@ -223,8 +225,20 @@ class Mapper:
         text = cause_of(skip.code, skip.values)
         count(self.tally.skipped, skip.code, counts.file, line, skip.values)
         offset = int(batch.offsets[index])
+        if self.job.recalls:
+            self._recall(skip, counts.file, line, offset)
         more: dict[str, Any] = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
+        if skip.ends:
+            more["in"] = skip.ends
         self.part.skipped.write(self._located(skip.code, counts.file, line, offset, text, raw, more))
+
+    def _recall(self, skip: Skip, file: int, line: int, offset: int) -> None:
+        """Take note of an event that recalls a message."""
+        event = recalls.event_of(skip, self.accounts, self.groups)
+        if event:
+            segment = self.job.segment.number
+            row = recalls.row_of(event, line=line, offset=offset, file=file, segment=segment)
+            self.part.recalls.write(row.tobytes())
 
     def _located(
         self, code: str, file: int, line: int, offset: int, why: str, raw: bytes, more: dict[str, Any] | None = None

@@ -61,7 +61,14 @@ def small_inputs(folder: Path) -> None:
     first = [easemob(n, team=n % 3 == 0, bodies=1 + (n == 4)) for n in range(1, 8)]
     first += [easemob(2), easemob(3, "other", team=True), b"not json\n", recall(50, 2), b"\n"]
     first += [named("abc-1", bodies=2), named("abc-1")]
-    second = [named("abc-1"), easemob(5, "again"), easemob(6, team=True), easemob(5, "again"), b'{"half":', b"\xff\xfe\n"]
+    second = [
+        named("abc-1"),
+        easemob(5, "again"),
+        easemob(6, team=True),
+        easemob(5, "again"),
+        b'{"half":',
+        b"\xff\xfe\n",
+    ]
     second += [easemob(n) for n in range(9, 12)] + [recall(51, 9)]
     (folder / "a.ndjson").write_bytes(b"".join(first))
     (folder / "b.ndjson").write_bytes(b"".join(second))
