@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from golden import LATEST
@@ -10,8 +12,8 @@ from imconvert.convert.options import Options
 from imconvert.convert.segment import label_of
 from imconvert.errors import Rejected
 from imconvert.model import Notes, Skip
-from imconvert.vendors import BY_NAME, TARGETS
-from imconvert.vendors.contract import Book, Columns, Line
+from imconvert.vendors import BY_NAME, TARGETS, shapes
+from imconvert.vendors.contract import Book, Gathered, Gathers, Line
 
 TARGET = TARGETS["yunxin"]
 
@@ -58,26 +60,40 @@ class LongRoad:
 class Shortcut:
     """A vendor's shortcut to Yunxin, for one record at a time; None is a record that it leaves to the long road."""
 
-    def __init__(self, vendor: str = "yunxin", settings: dict[str, str] | None = None) -> None:
-        maker = BY_NAME[vendor].shortcut
-        self.through = maker(TARGET, complete(settings), Book(TARGET.account_rule), Book(TARGET.group_rule), LATEST)
+    def __init__(
+        self, vendor: str = "yunxin", settings: dict[str, str] | None = None, *, compiled: bool = False
+    ) -> None:
+        chosen, books = complete(settings), (Book(TARGET.account_rule), Book(TARGET.group_rule))
+        if compiled:
+            forms = TARGET.line_forms(chosen)
+            shape = BY_NAME[vendor].shape(chosen)
+            self.through = shapes.through(shape, forms, books=books, latest=LATEST, digest_of=TARGET.digest_of)
+        else:
+            self.through = BY_NAME[vendor].shortcut(TARGET, chosen, *books, LATEST)
 
     def __call__(self, raw: bytes) -> Written | None:
         left: list[int] = []
-        streams = [Columns() for _ in TARGET.streams]
-        labels = self.through([raw], streams, lambda index, _: left.append(index))
+        streams = tuple(self.through.columns() for _ in TARGET.streams)
+        found = self.through.take([raw], streams, lambda index, _: left.append(index))
         if left:
             return None
-        return Written("", next(label for label, count in labels.items() if count), tuple(gathered(streams)))
+        taken = next(taken for taken in found if taken.records)
+        return Written("", taken.label, tuple(gathered(streams)), changes=taken.changes)
 
 
-def gathered(streams: list[Columns]) -> list[Line]:
+def gathered(streams: tuple[Gathers, ...]) -> list[Line]:
     """What columns hold, as lines."""
-    return [
-        Line(name, *row)
-        for name, found in zip(TARGET.streams, streams, strict=True)
-        for row in zip(found.keys, found.lines, found.digests, found.msgids, found.times, strict=True)
-    ]
+    return [line for name, columns in zip(TARGET.streams, streams, strict=True) for line in lines_in(name, columns)]
+
+
+def lines_in(name: str, columns: Gathers) -> Iterator[Line]:
+    found = Gathered(*columns.take())
+    lines = found.lines.split(b"\n")[:-1]
+    assert [*map(len, lines)] == [*array("I", found.lengths)]
+    msgids, times = array("Q", found.msgids), array("q", found.times)
+    for row, line in enumerate(lines):
+        key, digest = found.keys[row * 16 : row * 16 + 16], found.digests[row * 8 : row * 8 + 8]
+        yield Line(name, key, line, digest, msgids[row], times[row])
 
 
 def records(data: bytes) -> list[bytes]:

@@ -55,7 +55,7 @@ class Written(NamedTuple):
 
 
 messages = st.builds(
-    Sent, st.sampled_from([*FEW, "7", "99"]), st.sampled_from(["a", "b"]), st.integers(1, 2), st.integers(1, 2)
+    Sent, st.sampled_from([*FEW, "7000", "99000"]), st.sampled_from(["a", "b"]), st.integers(1, 2), st.integers(1, 2)
 )
 shapes = st.fixed_dictionaries(
     {"segment": st.sampled_from([300, 900, 9000]), "run": st.integers(1, 9), "budget": st.integers(1, 9)}

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import import_module
 from types import FrameType
 from typing import NoReturn
 
 import click
 
 from imconvert import __version__
-from imconvert.cli.check import check
-from imconvert.cli.errors import errors
-from imconvert.cli.explain import explain
-from imconvert.cli.msgs import msgs
 from imconvert.cli.options import language
-from imconvert.cli.pack import pack
 from imconvert.errors import ImconvertError
+
+COMMANDS = ("msgs", "check", "explain", "errors", "pack")
+"""Each is a module of this folder that holds a command of its name; it is loaded when it is asked for."""
 
 
 class Stopped(BaseException):
@@ -32,7 +31,20 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise Stopped(number)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Commands(click.Group):
+    """Loads a command's module, and all that it needs, only if that command is run or listed."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        found: click.Command = getattr(import_module(f"imconvert.cli.{name}"), name)
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="imconvert")
 def cli() -> None:
     """Convert chat history between messaging clouds, every message accounted for.
@@ -45,13 +57,6 @@ def cli() -> None:
       4  an input could not be read whole
       130/143  stopped by a signal; the same command resumes
     """
-
-
-cli.add_command(msgs)
-cli.add_command(check)
-cli.add_command(explain)
-cli.add_command(errors)
-cli.add_command(pack)
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import click
-from tqdm import tqdm
 
 EVERY = 30.0
 _UNITS = {"convert": "B", "seal": "B", "keys": "B", "resolve": "keys", "pack": "B"}
@@ -30,7 +29,10 @@ class Bar(Silent):
     """A tqdm bar for each phase, in bytes or keys, with rate and time left."""
 
     def __init__(self) -> None:
+        from tqdm import tqdm  # only where a terminal is: it takes its time to load
+
         tqdm.monitor_interval = 0  # no thread of its own: workers are forked
+        self.make: Any = tqdm
         self.bar: Any = None
         self.before = 0
         self.last = 0
@@ -40,7 +42,7 @@ class Bar(Silent):
         self.before = self.last
         if total:
             unit = _UNITS.get(name, "")
-            self.bar = tqdm(
+            self.bar = self.make(
                 total=total, desc=f"{name:8}", unit=unit, unit_scale=True, file=sys.stderr, leave=False,
                 unit_divisor=1024 if unit == "B" else 1000,
             )  # fmt: skip

@@ -26,6 +26,7 @@ from imconvert.convert import manifest, publish
 from imconvert.convert.manifest import Manifest
 from imconvert.convert.run import Watcher, read_manifest
 from imconvert.convert.work import ShardFacts
+from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, UsageError
 from imconvert.vendors import TARGETS
 
@@ -278,7 +279,7 @@ class _Packer:
         if needed > free:
             raise UsageError("IMC-1017", str(self.wanted.folder), needed=needed, free=free)
 
-    def _make(self, plan: Plan, plans: list[Plan]) -> durable.Sums:
+    def _make(self, plan: Plan, plans: list[Plan]) -> Sums:
         """Copy one file and read it back. If it is not what it should be, no copy of its shards stays."""
         path, part = self.work / plan.name, self.work / f"{plan.name}.part"
         if durable.exists(path):
@@ -300,9 +301,9 @@ class _Packer:
         self.done += size
         self.watch.tick(self.done)
 
-    def _read_back(self, path: Path, plan: Plan) -> durable.Sums:
+    def _read_back(self, path: Path, plan: Plan) -> Sums:
         """The sums of a file that was made, each shard in it compared with the manifest where it ends."""
-        sums = durable.Sums()
+        sums = Sums()
         with durable.Reader(path) as reader:
             for part in plan.parts:
                 if part.start == 0:
@@ -317,14 +318,14 @@ class _Packer:
 
     def _blame(self, path: Path, shard: ShardFacts) -> None:
         """Say whether the shard is damaged (IMC-6002) or only its copy (IMC-6005)."""
-        sums = durable.Sums()
+        sums = Sums()
         durable.scan(self.output / shard.name, seen=sums.add)
         if sums.sha256 == shard.sha256:
             raise IntegrityError("IMC-6005", str(path), shard=shard.name)
         what = f"its sha256 is {sums.sha256}, but the manifest says {shard.sha256}"
         raise IntegrityError("IMC-6002", str(self.output / shard.name), what=what)
 
-    def _check_lines(self, plans: list[Plan], sums: list[durable.Sums]) -> None:
+    def _check_lines(self, plans: list[Plan], sums: list[Sums]) -> None:
         """Count twice: the lines that were read back have to be those of the manifest, for each stream."""
         lines = dict.fromkeys(self.manifest.streams, 0)
         for plan, found in zip(plans, sums, strict=True):
@@ -333,7 +334,7 @@ class _Packer:
             what = f"its shards have {lines} lines, but it says {self.manifest.streams}"
             raise IntegrityError("IMC-6002", str(self.output / manifest.NAME), what=what)
 
-    def _facts(self, plan: Plan, sums: durable.Sums) -> PackedFile:
+    def _facts(self, plan: Plan, sums: Sums) -> PackedFile:
         times = [self._times(part) for part in plan.parts]
         span = (min(first for first, _ in times), max(last for _, last in times))
         return PackedFile(plan.name, plan.stream, sums.lines, sums.size, sums.sha256, span)

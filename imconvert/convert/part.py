@@ -7,7 +7,7 @@ Cost: 48 bytes of disk for a row and 32 for a key, gone after the run.
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,20 +29,17 @@ from imconvert.convert.work import (
 from imconvert.errors import IntegrityError
 from imconvert.model import Message
 from imconvert.sources.records import Batch
-from imconvert.vendors.contract import Columns, Line
+from imconvert.vendors.contract import Gathered, Gathers, Line
 
 RUN = 1 << 17
-
-
-def _integers(kind: str, numbers: list[int]) -> Array:
-    """A list as an array; by way of `array`, which is several times as fast as NumPy here."""
-    return np.frombuffer(array(kind, numbers), f"={kind}")
 
 
 class StreamPart:
     """One stream of a part: its lines and their rows. `keep_lines` off writes the rows alone (check)."""
 
-    def __init__(self, work: WorkFolder, segment: int, number: int, name: str, *, keep_lines: bool) -> None:
+    def __init__(
+        self, work: WorkFolder, segment: int, number: int, name: str, columns: Gathers, *, keep_lines: bool
+    ) -> None:
         self.base = place_number(segment, number, 0)
         self.name = name
         self.lines = durable.Writer(work.part(segment, name))
@@ -51,41 +48,40 @@ class StreamPart:
         self.keep_lines = keep_lines
         self.end = 0
         self.count = 0
-        self.columns = Columns()
+        self.columns = columns
         self.names = Names()
 
     def add(self, line: Line, index: int, message: Message, part: int) -> None:
         """Add part number `part` of a message whose source id has to be remembered."""
-        self.names.add(len(self.columns.lines), message, part)
+        self.names.add(len(self.columns), message, part)
         self.columns.add(line, index)
 
     def flush(self, file: int, batch: Batch, numbers: KeyRuns) -> Array | None:
         """Write what gathered from a batch; gives its keys."""
-        columns = self.columns
-        count = len(columns.lines)
+        count = len(self.columns)
         if not count:
             return None
+        found = Gathered(*self.columns.take())
         rows = np.empty(count, ROW)
-        sources = _integers("q", columns.sources)
-        lengths = np.fromiter(map(len, columns.lines), np.int64, count)
+        sources = np.frombuffer(found.sources, "<i8")
+        lengths = np.frombuffer(found.lengths, "<u4").astype(np.int64)
         ends = np.cumsum(lengths + 1)
         rows["begin"] = ends - (lengths + 1) + self.end
         rows["length"] = lengths
         rows["line"] = sources + batch.first if batch.numbers is None else batch.numbers[sources]
         rows["offset"] = batch.offsets[sources]
-        rows["time"] = _integers("q", columns.times)
-        rows["msgid"] = _integers("Q", columns.msgids)
+        rows["time"] = np.frombuffer(found.times, "<i8")
+        rows["msgid"] = np.frombuffer(found.msgids, "<u8")
         rows["file"] = file
         self.rows.write(rows.tobytes())
         if self.keep_lines:
-            self.lines.write(b"\n".join(columns.lines) + b"\n")
+            self.lines.write(found.lines)
         self.end += int(ends[-1])
         if self.names.positions:
             self._flush_names(rows["msgid"], numbers)
-        found = self._keys(b"".join(columns.keys), b"".join(columns.digests), count)
+        keys = self._keys(found.keys, found.digests, count)
         self.count += count
-        self.columns = Columns()
-        return found
+        return keys
 
     def _flush_names(self, msgids: Array, numbers: KeyRuns) -> None:
         sources = self.names.sources(self.base + self.count)
@@ -143,10 +139,19 @@ def bucket_counts(hashes: Array) -> Array:
 class Part:
     """All files of a part being written. `finish` closes them and gives their sums for the marker."""
 
-    def __init__(self, work: WorkFolder, segment: int, streams: tuple[str, ...], *, keep_lines: bool = True) -> None:
+    def __init__(
+        self,
+        work: WorkFolder,
+        segment: int,
+        streams: tuple[str, ...],
+        columns: Callable[[], Gathers],
+        *,
+        keep_lines: bool = True,
+    ) -> None:
         self.segment = segment
         self.streams = {
-            name: StreamPart(work, segment, number, name, keep_lines=keep_lines) for number, name in enumerate(streams)
+            name: StreamPart(work, segment, number, name, columns(), keep_lines=keep_lines)
+            for number, name in enumerate(streams)
         }
         self.keys = KeyRuns(work, segment)
         self.numbers = KeyRuns(work, segment, prefix="numbers.")

@@ -19,7 +19,7 @@ from imconvert.sources.inputs import Input, Unreadable
 from imconvert.vendors.contract import Vendor
 
 MIB = 1 << 20
-SMALLEST, LARGEST = 16 * MIB, 256 * MIB
+SMALLEST, LARGEST = 32 * MIB, 256 * MIB
 SEGMENTS_WANTED = 64
 UNPACKED = 5
 """A packed byte weighs as many bytes as this when small files are gathered into segments."""
@@ -62,7 +62,7 @@ def weight(source: Input) -> int:
 
 
 def segment_size(total: int) -> int:
-    """The default size for `total` bytes: a power of two from 16 MiB to 256 MiB that gives about 64 segments."""
+    """The default size for `total` bytes: a power of two from 32 MiB to 256 MiB that gives about 64 segments."""
     size = SMALLEST
     while size < LARGEST and size * SEGMENTS_WANTED < total:
         size *= 2

@@ -30,6 +30,7 @@ from imconvert.convert.plan import Piece, Plan, Segment
 from imconvert.convert.run import Clock, Outcome, Run, Watcher, read_manifest, recalled_lines
 from imconvert.convert.segment import Mapper
 from imconvert.convert.work import KEY, ROW, PartMarker, SealMarker, ShardFacts, WorkFolder, place_number
+from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, UsageError
 from imconvert.model import Skip, key_of
 from imconvert.sources.inputs import Input, text_lines
@@ -110,7 +111,7 @@ def read_keys(job: KeysJob, progress: Any) -> list[int]:
     part = work.part(shard.number, stream)
     if not durable.link(job.output / name, part):
         durable.join_files(part, [job.output / name])
-    sums = durable.Sums()
+    sums = Sums()
     durable.scan(part, seen=sums.add)
     _as_written(name, sums.sha256 == shard.facts.sha256)
     rows = durable.Writer(work.part(shard.number, f"{stream}.rows"))

@@ -49,6 +49,7 @@ from imconvert.convert.work import (
     read_rows,
     row_windows,
 )
+from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, cause_of, remedy_of
 from imconvert.vendors import TARGETS
 from imconvert.vendors.contract import Target
@@ -148,7 +149,7 @@ class _Sealer:
             return self._shard(name, stream, drops, low, progress) if name else None
 
     def _shard(self, name: str, stream: str, drops: Drops, low: int, progress: Callable[[int], None]) -> ShardFacts:
-        sums = durable.Sums()
+        sums = Sums()
         seen = _both(sums.add, progress)
         beside = durable.Writer(self.work.path / index.name_of(name))
         origins = index.Builder(beside)

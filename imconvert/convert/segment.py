@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import BY_NAME, TARGETS
-from imconvert.vendors.contract import Book, Read, Write
+from imconvert.vendors import BY_NAME, TARGETS, Target, Vendor, shapes
+from imconvert.vendors.contract import Book, Columns, Read, Shortcut, Taken, Write
 
 Progress = Callable[[int], None]
 
@@ -44,6 +44,7 @@ class MapJob:
 
     `refused` are xxh3-64 of account ids that collide after folding; without `fold` all ids that fold are refused.
     With `recalls` the events that recall messages are noted.
+    `compiled` takes the compiled part where it is built.
     """
 
     work: Path
@@ -61,6 +62,7 @@ class MapJob:
     keep_lines: bool = True
     fold: bool = True
     recalls: bool = False
+    compiled: bool = True
 
 
 @dataclass(slots=True)
@@ -79,6 +81,8 @@ def count(
 ) -> None:
     """Count `name`, keeping its first place and, for a code with values, what it said there."""
     known = into.get(name)
+    if known and known.first and known.first.file == file and line < known.first.line:
+        known.first = First(file, line)
     if known is None:
         why = cause_of(name, values) if values is not None else ""
         into[name] = known = Count(0, First(file, line, why, values or {}))
@@ -115,7 +119,6 @@ class Mapper:
         self.notes = Notes()
         self.tally = Tally()
         self.radar = Radar()
-        self.part = Part(work, job.segment.number, target.streams, keep_lines=job.keep_lines)
         self.pieces: list[PieceCounts] = []
         self.accounts = Book(
             target.account_rule,
@@ -125,9 +128,22 @@ class Mapper:
         )
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
-        maker = BY_NAME[job.vendor].shortcut
-        self.through = maker and maker(target, job.settings, self.accounts, self.groups, job.latest)
+        self.through = self._shortcut(BY_NAME[job.vendor], target)
+        columns = self.through.columns if self.through else Columns
+        self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
+
+    def _shortcut(self, vendor: Vendor, target: Target) -> Shortcut | None:
+        """The compiled shortcut if there is one, else the vendor's own, if it has one."""
+        job, books = self.job, (self.accounts, self.groups)
+        if job.compiled and vendor.shape and target.line_forms:
+            forms = target.line_forms(job.settings)
+            found = shapes.through(
+                vendor.shape(job.settings), forms, books=books, latest=job.latest, digest_of=target.digest_of
+            )
+            if found:
+                return found
+        return vendor.shortcut(target, job.settings, *books, job.latest) if vendor.shortcut else None
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
@@ -148,8 +164,7 @@ class Mapper:
 
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
         """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
-        columns = [stream.columns for stream in self.part.streams.values()]
-        kinds = self.tally.kinds
+        columns = tuple(stream.columns for stream in self.part.streams.values())
 
         def record(index: int, raw: bytes) -> None:
             try:
@@ -158,18 +173,18 @@ class Mapper:
                 self._reject(batch, index, raw, why, counts)
 
         if self.through and not batch.lengths:
-            for label, number in self.through(batch.records, columns, record).items():
-                if number:
-                    kinds[label] = kinds.get(label, 0) + number
+            records = batch.text if self.through.splits and batch.text is not None else batch.records
+            for taken in self.through.take(records, columns, record):
+                self._took(batch, taken, counts.file)
         else:
             for index, raw in enumerate(batch.records):
                 record(index, raw)
         if batch.crlf:
             index = next(index for index, raw in enumerate(batch.records) if raw.endswith(b"\r"))
             count(self.tally.repairs, "IMC-3002", counts.file, batch.number(index), times=batch.crlf)
-        counts.lines += sum(len(found.lines) for found in columns)
+        counts.lines += sum(map(len, columns))
         self.part.flush(counts.file, batch)
-        counts.read += len(batch.records)
+        counts.read += len(batch)
 
     def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """Read and write one record. Raises Rejected."""
@@ -209,7 +224,7 @@ class Mapper:
         if not raw.strip(_BLANK):
             self._odd(batch, index, b"", counts)
             return
-        if batch.open_end and index == len(batch.records) - 1 and why.code in ("IMC-2001", "IMC-2002"):
+        if batch.open_end and index == len(batch) - 1 and why.code in ("IMC-2001", "IMC-2002"):
             why = Rejected("IMC-2005")
         line = batch.number(index)
         counts.rejected += 1
@@ -259,10 +274,7 @@ class Mapper:
     def _note(self, kind: str, file: int, line: int) -> None:
         for code in dict.fromkeys(self.notes.repairs):
             count(self.tally.repairs, code, file, line)
-        for outcome, name in dict.fromkeys(self.notes.changes):
-            count(self.tally.changes, f"{kind}\t{outcome}\t{name}", file, line)
-        if self.notes.changes:
-            count(self.tally.changes, f"{kind}\tany\t", file, line)
+        self._changed(kind, self.notes.changes, file, line)
         self._forget(file, line)
 
     def _forget(self, file: int, line: int) -> None:
@@ -270,6 +282,17 @@ class Mapper:
         if self.notes.novel:
             self.radar.see(self.notes.novel, file, line)
         self.notes.clear()
+
+    def _changed(self, kind: str, changes: Sequence[tuple[str, str]], file: int, line: int, times: int = 1) -> None:
+        for outcome, name in dict.fromkeys(changes):
+            count(self.tally.changes, f"{kind}\t{outcome}\t{name}", file, line, times=times)
+        if changes:
+            count(self.tally.changes, f"{kind}\tany\t", file, line, times=times)
+
+    def _took(self, batch: Batch, taken: Taken, file: int) -> None:
+        if taken.records:
+            self.tally.kinds[taken.label] = self.tally.kinds.get(taken.label, 0) + taken.records
+            self._changed(taken.label, taken.changes, file, batch.number(taken.first), taken.records)
 
     def finish(self) -> int:
         part, tally = self.part, self.tally

@@ -204,7 +204,7 @@ def elements(blocks: Iterator[bytes], array: str, label: str) -> Iterator[Batch]
             splitter.feed(block)
             if splitter.records:
                 batch = splitter.take(first)
-                first += len(batch.records)
+                first += len(batch)
                 yield batch
     except InputError as why:
         damage = why

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,25 +28,63 @@ KEPT = 65536
 Ints = NDArray[np.int64]
 
 
-class Batch(NamedTuple):
+class Batch:
     """Records in input order: raw bytes, byte offset of each in the content, number of the first, from 0.
 
-    `lengths` holds the true length of records that were cut to KEPT bytes, by index. `open_end` says that the last
-    record was ended by the end of the input, not by a separator. `crlf` counts lines that ended in CRLF. `numbers`
-    are the numbers of the records where they don't follow each other.
+    `text` is there if the records are its lines; then they are only parted when they are asked for. `lengths` holds
+    the true length of records that were cut to KEPT bytes, by index. `open_end` says that the last record was ended
+    by the end of the input, not by a separator. `crlf` counts lines that ended in CRLF. `numbers` are the numbers of
+    the records where they don't follow each other.
     """
 
-    records: list[bytes]
-    offsets: Ints
-    first: int
-    lengths: dict[int, int]
-    open_end: bool = False
-    crlf: int = 0
-    numbers: Ints | None = None
+    def __init__(
+        self,
+        records: list[bytes] | None,
+        offsets: Ints | None,
+        first: int,
+        lengths: dict[int, int],
+        open_end: bool = False,
+        crlf: int = 0,
+        numbers: Ints | None = None,
+        *,
+        text: bytes | None = None,
+        begin: int = 0,
+    ) -> None:
+        self.first, self.lengths, self.open_end, self.crlf, self.numbers = first, lengths, open_end, crlf, numbers
+        self.text = text
+        self._records, self._offsets, self._begin = records, offsets, begin
+
+    @classmethod
+    def of_lines(cls, text: bytes, begin: int, first: int, crlf: int) -> Batch:
+        """The lines of a text that begins at `begin` in the content."""
+        return cls(None, None, first, {}, crlf=crlf, text=text, begin=begin)
+
+    @property
+    def records(self) -> list[bytes]:
+        if self._records is None:
+            assert self.text is not None
+            self._records = self.text.split(b"\n")
+        return self._records
+
+    @property
+    def offsets(self) -> Ints:
+        if self._offsets is None:
+            assert self.text is not None
+            ends = np.flatnonzero(np.frombuffer(self.text, np.uint8) == _NEWLINE)
+            self._offsets = np.concatenate([[0], ends + 1]) + self._begin
+        return self._offsets
+
+    def __len__(self) -> int:
+        if self._records is not None:
+            return len(self._records)
+        return len(self.offsets)
 
     def number(self, index: int) -> int:
         """The number of a record in its stream, from 0."""
         return self.first + index if self.numbers is None else int(self.numbers[index])
+
+
+_NEWLINE = 10
 
 
 class Carry:
@@ -90,9 +127,8 @@ def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:
         if cut < 0:
             carry.add(block)
             continue
-        batch = _line_batch(carry, block[:cut], offset, number)
-        number += len(batch.records)
-        offset = int(batch.offsets[-1]) + (batch.lengths.get(len(batch.records) - 1) or len(batch.records[-1])) + 1
+        batch, offset = _line_batch(carry, block[:cut], offset, number)
+        number += len(batch)
         yield batch
         carry.add(block[cut + 1 :])
     if carry.length:
@@ -103,24 +139,19 @@ def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:
         raise damage
 
 
-def _line_batch(carry: Carry, data: bytes, offset: int, number: int) -> Batch:
+def _line_batch(carry: Carry, data: bytes, offset: int, number: int) -> tuple[Batch, int]:
+    """The lines of `data` behind what was carried, and the place behind them and their LF."""
     head, length = carry.take()
-    lengths: dict[int, int] = {}
     first, newline, rest = data.partition(b"\n") if length else (b"", b"", b"")
-    text = head + data if head else data
-    if length + len(first) > RECORD_LIMIT:
-        records = [(head + first)[:KEPT], *(rest.split(b"\n") if newline else [])]
-        lengths[0] = length + len(first)
-    else:
-        records = text.split(b"\n")
-    sizes = np.fromiter(map(len, records), np.int64, len(records))
-    for index, true in lengths.items():
-        sizes[index] = true
-    offsets = np.empty(len(records), np.int64)
-    offsets[0] = offset
-    np.cumsum(sizes[:-1] + 1, out=offsets[1:])
-    offsets[1:] += offset
-    return Batch(records, offsets, number, lengths, crlf=_crlf(text))
+    after = offset + length + len(data) + 1
+    if length + len(first) <= RECORD_LIMIT:
+        text = head + data if head else data
+        return Batch.of_lines(text, offset, number, _crlf(text)), after
+    records = [(head + first)[:KEPT], *(rest.split(b"\n") if newline else [])]
+    lengths = {0: length + len(first)}
+    sizes = np.array([lengths[0], *map(len, records[1:])], np.int64)
+    offsets = offset + np.concatenate([[0], np.cumsum(sizes[:-1] + 1)])
+    return Batch(records, offsets, number, lengths, crlf=_crlf(rest)), after
 
 
 def _crlf(data: bytes) -> int:

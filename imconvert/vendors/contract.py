@@ -6,12 +6,17 @@ once per segment, from settings, books and the notes they write to; after that t
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from imconvert import native
 from imconvert.errors import Rejected
 from imconvert.model import Message, Notes, Skip
+
+if TYPE_CHECKING:
+    from imconvert.vendors.shapes import LineForms, Shape
 
 Settings = Mapping[str, str]
 Read = Callable[[bytes], Message | Skip]
@@ -37,6 +42,19 @@ class Line(NamedTuple):
     time: int
 
 
+class Gathered(NamedTuple):
+    """Columns as bytes: lines each ended by LF, u4 lengths without it, 16-byte keys, 8-byte digests, u8 numbers, i8
+    times, i8 numbers of records in their batch; little-endian."""
+
+    lines: bytes
+    lengths: bytes
+    keys: bytes
+    digests: bytes
+    msgids: bytes
+    times: bytes
+    sources: bytes
+
+
 class Columns:
     """The lines of one stream that gather from a batch, as columns; `sources` are the numbers of their records."""
 
@@ -58,10 +76,42 @@ class Columns:
         self.times.append(line.time)
         self.sources.append(source)
 
+    def __len__(self) -> int:
+        return len(self.lines)
 
-Shortcut = Callable[[Sequence[bytes], Sequence[Columns], Callable[[int, bytes], None]], dict[str, int]]
-"""Writes a batch of records without making messages of them: `(records, streams, otherwise)`. A record that has to
-be looked at more closely is left to `otherwise(number, raw)`, in its turn. Gives the count of the others by label."""
+    def take(self) -> Gathered:
+        """All columns; they are empty afterwards."""
+        self.lines.append(b"")
+        lines, lengths = b"\n".join(self.lines), array("I", map(len, self.lines[:-1]))
+        numbers = array("Q", self.msgids), array("q", self.times), array("q", self.sources)
+        hashes = b"".join(self.keys), b"".join(self.digests)
+        self.__init__()  # type: ignore[misc]
+        return Gathered(lines, lengths.tobytes(), *hashes, *(column.tobytes() for column in numbers))
+
+
+Gathers = Columns | native.Columns
+
+
+class Taken(NamedTuple):
+    """Records that took the shortcut: the word for their content, what was changed in each, as in `Notes.changes`,
+    how many they are, and the number of the first in its batch."""
+
+    label: str
+    changes: tuple[tuple[str, str], ...]
+    records: int
+    first: int
+
+
+class Shortcut(NamedTuple):
+    """A way to write a batch of records without making messages of them: `take(batch, streams, otherwise)`.
+
+    A record that has to be looked at more closely is left to `otherwise(number, raw)`, in its turn. Says what it
+    took. The streams gather in what `columns` makes. If it `splits`, a batch may also be bytes whose lines it is.
+    """
+
+    take: Callable[[Any, tuple[Any, ...], Callable[[int, bytes], None]], list[Taken]]
+    columns: Callable[[], Gathers] = Columns
+    splits: bool = False
 
 
 class Unfit(Exception):
@@ -135,6 +185,14 @@ class Book(dict[str, Any]):
         """The target of an id met for the first time. Raises KeyError where it is folded, refused or no text."""
         if source.__class__ is not str:
             raise KeyError(source)
+        if not self.map and source not in self.folded:
+            try:
+                target = self.rule(source)
+            except Rejected as why:
+                raise KeyError(source) from why
+            if str(target) == source:
+                self[source] = target
+                return target
         if source not in self.folded:
             try:
                 self._learn(source)
@@ -175,7 +233,8 @@ class Target:
     `account_rule` and `group_rule` check ids. Of a line that the writer made, `read_key` finds the key, `digest_of`
     the digest of its content; `with_msgid` makes a copy that has another message number, and `tombstone` one, by the
     name of the source vendor and the settings, that only says that the message was recalled. `merge_fold` says
-    whether, by the settings, ids that differ in case only are the same.
+    whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
+    lines to the compiled part.
     """
 
     name: str
@@ -190,6 +249,7 @@ class Target:
     tombstone: Callable[[bytes, str, Settings], bytes]
     put_text: PutText | None
     merge_fold: Callable[[Settings], bool]
+    line_forms: Callable[[Settings], LineForms] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +259,8 @@ class Vendor:
     `looks_like(value)` says whether a parsed record is this vendor's; `array` names the top-level array of its
     documents, if it has such; `reader(settings, notes, latest)` makes the function that reads one record, `latest`
     being the upper bound for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
-    that writes records through to a target without making messages of them, if it knows a way.
+    that writes records through to a target without making messages of them, if it knows a way; `shape(settings)`
+    describes its usual records to the compiled part, which does the same.
     """
 
     name: str
@@ -209,4 +270,5 @@ class Vendor:
     array: str | None = None
     settings: tuple[Setting, ...] = ()
     shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
+    shape: Callable[[Settings], Shape] | None = None
     target: Target | None = None

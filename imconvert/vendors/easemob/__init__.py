@@ -2,6 +2,7 @@
 
 from imconvert.vendors.contract import Setting, Vendor
 from imconvert.vendors.easemob import messages
+from imconvert.vendors.easemob.shape import shape
 from imconvert.vendors.easemob.shortcut import shortcut
 
 SETTINGS = (
@@ -17,4 +18,5 @@ VENDOR = Vendor(
     array="entities",
     settings=SETTINGS,
     shortcut=shortcut,
+    shape=shape,
 )

@@ -7,7 +7,7 @@ Promise: gives exactly the lines that reading and writing the messages would giv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,7 +15,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from imconvert.model import MAX_ID, UNKNOWN_CLIENT, depth_exceeds
 from imconvert.vendors import values
-from imconvert.vendors.contract import Book, Columns, Settings, Shortcut, Target, Unfit
+from imconvert.vendors.contract import Book, Columns, Settings, Shortcut, Taken, Target, Unfit
 from imconvert.vendors.lenient import compact
 
 REMEMBERED = 4096
@@ -58,8 +58,8 @@ def shortcut(target: Target, settings: Settings, accounts: Book, groups: Book, l
     texts: dict[bytes, Any] = {b"{}": UNSET, b"null": UNSET}
 
     def write_through(
-        records: Sequence[bytes], streams: Sequence[Columns], otherwise: Callable[[int, bytes], None]
-    ) -> dict[str, int]:
+        records: list[bytes], streams: tuple[Columns, ...], otherwise: Callable[[int, bytes], None]
+    ) -> list[Taken]:
         decode, earliest, unset = _decode, values.EARLIEST, UNSET
         person, group = accounts.get, groups.get
         index = left = -1
@@ -85,9 +85,9 @@ def shortcut(target: Target, settings: Settings, accounts: Book, groups: Book, l
             except _REFUSED:
                 left += 1
                 otherwise(index, raw)
-        return {"text": index - left}
+        return [Taken("text", (), index - left, 0)]
 
-    return write_through
+    return Shortcut(write_through)
 
 
 _REFUSED = (*REFUSED, KeyError, Unfit)

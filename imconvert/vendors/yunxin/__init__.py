@@ -1,7 +1,8 @@
 """NetEase Yunxin (网易云信): import lines as source and as target. Reference: yunxin.md."""
 
 from imconvert.vendors.contract import Setting, Target, Vendor
-from imconvert.vendors.yunxin import import_lines, messages, rules
+from imconvert.vendors.yunxin import forms, import_lines, messages, rules
+from imconvert.vendors.yunxin.shape import shape
 from imconvert.vendors.yunxin.shortcut import shortcut
 
 SETTINGS = (
@@ -28,6 +29,7 @@ TARGET = Target(
     tombstone=import_lines.tombstone,
     put_text=import_lines.put_text,
     merge_fold=lambda settings: settings["yunxin.fold"] == "merge",
+    line_forms=forms.line_forms,
 )
 
 VENDOR = Vendor(
@@ -37,5 +39,6 @@ VENDOR = Vendor(
     reader=messages.reader,
     settings=SETTINGS,
     shortcut=shortcut,
+    shape=shape,
     target=TARGET,
 )

@@ -23,6 +23,7 @@ from imconvert.vendors.yunxin.records import (
     JOIN,
     MEDIA,
     NOTICE_KINDS,
+    PLACE,
     Attach,
     Data,
     Record,
@@ -32,6 +33,7 @@ from imconvert.vendors.yunxin.records import (
 from imconvert.vendors.yunxin.rules import ATTACH_USUAL, BODY_LIMIT, EXT_LIMIT
 
 _MEDIA_TYPES = {kind: number for number, kind in MEDIA.items()}
+_DESCRIBED = frozenset({*Attach.__struct_fields__, "title", "lng", "lat"})
 _NOTICE_TYPES = {kind: number for number, kind in NOTICE_KINDS.items()}
 
 
@@ -181,17 +183,21 @@ def _put_media(pack: _Packer, data: Data, part: Media) -> int:
 
 
 def _with_extra(attach: Any, extra: dict[str, Any] | None) -> str:
-    """The description as JSON text; what it has beyond the known fields follows them, sorted."""
+    """The description as JSON text; what it has beyond the known fields follows them, sorted.
+
+    A leftover that is called like a known field gets `source_` before its name, so that no key occurs twice.
+    """
     text = encode(attach).decode()
     if not extra:
         return text
-    return f"{text[:-1]},{encode_sorted(extra).decode()[1:]}"
+    rest = {f"source_{key}" if key in _DESCRIBED else key: value for key, value in extra.items()}
+    return f"{text[:-1]},{encode_sorted(rest).decode()[1:]}"
 
 
 def _put_place(pack: _Packer, data: Data, part: Place) -> int:
     fields = {"title": part.title, "lng": part.longitude, "lat": part.latitude}
     pack.describe(data, _with_extra(fields, part.extra))
-    return 4
+    return PLACE
 
 
 def _put_custom(pack: _Packer, data: Data, part: Custom) -> int:

@@ -38,6 +38,7 @@ from imconvert.vendors.yunxin.records import (
     JOIN,
     MEDIA,
     NOTICE_KINDS,
+    PLACE,
     REFUSED,
     WITH_OTHER,
     Attach,
@@ -252,7 +253,7 @@ _TIPS: dict[str, ReadPart] = {"custom": _tip_as_custom, "text": _tip_as_text}
 
 
 def _part_readers(tip: str) -> dict[int, ReadPart]:
-    readers: dict[int, ReadPart] = {0: _text, 4: _place, 100: _custom}
+    readers: dict[int, ReadPart] = {0: _text, PLACE: _place, 100: _custom}
     readers |= dict.fromkeys(MEDIA, _media)
     readers |= dict.fromkeys(NOTICE_KINDS, _notice)
     if tip in _TIPS:

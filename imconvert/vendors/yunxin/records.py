@@ -64,6 +64,7 @@ REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What the decoders raise for a text that is not of the typed shape."""
 
 MEDIA = {1: "image", 2: "audio", 3: "video", 6: "file"}
+PLACE = 4
 NOTICE_KINDS = {
     101: "join", 102: "kick", 103: "mute", 104: "unmute", 105: "appoint",
     106: "dismiss-manager", 107: "info", 108: "transfer", 109: "leave", 110: "disband",

@@ -9,7 +9,7 @@ Cost: this is the hottest loop of the converter; every step in it was measured (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,7 +18,7 @@ from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert.model import MAX_ID, depth_exceeds
 from imconvert.vendors import values
-from imconvert.vendors.contract import Book, Columns, Settings, Shortcut, Target, Unfit
+from imconvert.vendors.contract import Book, Columns, Settings, Shortcut, Taken, Target, Unfit
 from imconvert.vendors.yunxin.records import (
     CLIENT_NUMBERS,
     CUSTOM,
@@ -70,8 +70,8 @@ def shortcut(  # noqa: C901
     limit = min(ATTACH_USUAL, int(settings["yunxin.attach_limit"]))
 
     def write_through(  # noqa: C901 - one loop on purpose, see Cost
-        records: Sequence[bytes], streams: Sequence[Columns], otherwise: Callable[[int, bytes], None]
-    ) -> dict[str, int]:
+        records: list[bytes], streams: tuple[Columns, ...], otherwise: Callable[[int, bytes], None]
+    ) -> list[Taken]:
         p2p, team = streams
         counts = dict.fromkeys(("text", *_LABELS.values()), 0)
         decode, encoded, digest, hashed = _decode, encode, xxh3_64_digest, xxh3_128_digest
@@ -128,9 +128,9 @@ def shortcut(  # noqa: C901
             if kind:
                 counts[_LABELS[kind]] += 1
         counts["text"] = index - left - sum(counts.values())
-        return counts
+        return [Taken(label, (), count, 0) for label, count in counts.items()]
 
-    return write_through
+    return Shortcut(write_through)
 
 
 _REFUSED = (*REFUSED, KeyError, TypeError, Unfit)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import tempfile
@@ -22,6 +21,7 @@ from typing import NamedTuple
 
 from xxhash import xxh3_64
 
+from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, UsageError
 
 BLOCK = 1 << 20
@@ -157,25 +157,55 @@ Piece = Range | bytes
 
 def write_pieces(target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes], None]) -> None:
     """Make a new, synced file of the pieces, in order; `seen` is shown every block on its way."""
-    reader: Reader | None = None
     with _told(target):
         fd = os.open(target, _FLAGS | os.O_TRUNC, 0o600)
         try:
-            for piece in pieces:
-                if isinstance(piece, bytes):
-                    _pass_on(fd, piece, seen)
-                    continue
-                if reader is None or reader.path != piece.path:
-                    reader = _switched(reader, piece.path)
-                for block in reader.blocks(piece.start, piece.stop):
-                    _pass_on(fd, block, seen)
+            for block in _gathered(_bytes_of(pieces)):
+                write_all(fd, block)
+                seen(block)
         except BaseException:
             os.close(fd)
             raise
-        finally:
-            if reader:
-                reader.close()
         _close(fd, sync=True)
+
+
+def _bytes_of(pieces: Iterable[Piece]) -> Iterator[bytes | memoryview]:
+    """The bytes of the pieces; what lies near each other in one file is read at once."""
+    reader: Reader | None = None
+    near, begin = memoryview(b""), 0
+    try:
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            if reader is None or reader.path != piece.path:
+                reader, near = _switched(reader, piece.path), memoryview(b"")
+            start = piece.start
+            while start < piece.stop:
+                if not begin <= start < begin + len(near):
+                    near, begin = memoryview(reader.at(start, max(0, min(BLOCK, reader.size - start)))), start
+                found = near[start - begin : piece.stop - begin]
+                if not found:
+                    raise IntegrityError("IMC-6002", str(piece.path), what="it is shorter than expected")
+                yield found
+                start += len(found)
+    finally:
+        if reader:
+            reader.close()
+
+
+def _gathered(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:
+    """Blocks of at least BLOCK bytes but for the last."""
+    waiting: list[bytes | memoryview] = []
+    size = 0
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= BLOCK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
 
 
 def link(source: Path, target: Path) -> bool:
@@ -201,11 +231,6 @@ def _switched(reader: Reader | None, path: Path) -> Reader:
     if reader:
         reader.close()
     return Reader(path)
-
-
-def _pass_on(fd: int, data: bytes, seen: Callable[[bytes], None]) -> None:
-    write_all(fd, data)
-    seen(data)
 
 
 class Reader:
@@ -290,30 +315,6 @@ def join_files(target: Path, sources: Iterable[Path]) -> tuple[int, int, str]:
     sums = Sums()
     write_pieces(target, _wholes(sources), seen=sums.add)
     return sums.lines, sums.size, sums.sha256
-
-
-class Sums:
-    """Size, lines, sha256 and xxh3-64 of the bytes that go by."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.lines = 0
-        self._sha = hashlib.sha256()
-        self._xxh3 = xxh3_64()
-
-    def add(self, data: bytes) -> None:
-        self._sha.update(data)
-        self._xxh3.update(data)
-        self.size += len(data)
-        self.lines += data.count(b"\n")
-
-    @property
-    def sha256(self) -> str:
-        return self._sha.hexdigest()
-
-    @property
-    def xxh3(self) -> str:
-        return self._xxh3.hexdigest()
 
 
 def exists(path: Path) -> bool:

@@ -1,0 +1,18 @@
+"""The compiled part: the inner loop of mapping, in C, where the machine that installed this could build it.
+
+Promise: it is a faster way to the same bytes and nothing else; without it, `vendors/*/shortcut.py` does the work.
+Its layers: `scan.c` reads tokens, `shape.c` finds the fields of a record, `ids.c` looks its ids up, `form.c` writes
+a line, `columns.c` gathers lines; `through.c` joins them for a batch. What they may be asked for is told in
+`vendors/shapes.py`.
+"""
+
+from __future__ import annotations
+
+try:
+    from imconvert.native.through import Columns, Through
+except ImportError:
+    BUILT = False
+else:
+    BUILT = True
+
+__all__ = ["BUILT", "Columns", "Through"]

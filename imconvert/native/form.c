@@ -1,0 +1,233 @@
+#include "form.h"
+
+#include <string.h>
+
+enum { STEP_LITERAL, STEP_PUT, STEP_MAYBE, STEP_OPEN, STEP_MEMBER, STEP_CLOSE };
+
+typedef struct {
+    int what;
+    Span text;
+    int field;
+    int layers;
+    size_t most;
+} Step;
+
+typedef struct {
+    int field;
+    size_t most;
+} Limit;
+
+struct Form {
+    PyObject *tuple; /* owns all bytes that steps point to */
+    int kind;
+    int chat;
+    uint32_t required;
+    uint32_t allowed;
+    uint32_t filled;
+    uint32_t remarks;
+    int sorted;
+    Py_ssize_t limit_count;
+    Limit *limits;
+    Py_ssize_t step_count;
+    Step *steps;
+};
+
+/* The fields that forms allow or forbid; those before are the same for all lines. */
+#define CONTENT_FIELDS (~((1u << EXT) - 1))
+
+/* Text with its quotes and backslashes escaped once more. */
+static void add_escaped(Out *out, Span text)
+{
+    unsigned char *to = out->data + out->size;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '"' || text.data[i] == '\\')
+            *to++ = '\\';
+        *to++ = text.data[i];
+    }
+    out->size = (size_t)(to - out->data);
+}
+
+/* A field as it stands, or as a string within `layers` - 1 others. */
+static int add_field(Out *out, const Field *field, int layers)
+{
+    if (!out_reserve(out, field->span.size * 2 + 4))
+        return 0;
+    if (layers)
+        out_add(out, "\\\"" + (layers == 1), (size_t)layers);
+    if (layers > field->layers)
+        add_escaped(out, field->span);
+    else
+        out_add(out, field->span.data, field->span.size);
+    if (layers)
+        out_add(out, "\\\"" + (layers == 1), (size_t)layers);
+    return 1;
+}
+
+static int add_span(Out *out, Span text)
+{
+    if (!out_reserve(out, text.size))
+        return 0;
+    out_add(out, text.data, text.size);
+    return 1;
+}
+
+int form_is_for(const Form *form, unsigned char kind, int chat)
+{
+    return form->kind == kind && form->chat == chat;
+}
+
+uint32_t form_remarks(const Form *form, const Fields *fields)
+{
+    return form->remarks & fields->seen;
+}
+
+int form_sorted(const Form *form)
+{
+    return form->sorted;
+}
+
+int form_wants(const Form *form, int field)
+{
+    return (form->required >> field) & 1;
+}
+
+int form_fits(const Form *form, const Fields *fields)
+{
+    uint32_t filled = form->filled & fields->seen;
+    if (form->required & ~fields->seen || fields->seen & CONTENT_FIELDS & ~form->allowed)
+        return 0;
+    for (int field = 0; filled; field++, filled >>= 1) {
+        if (filled & 1 && !fields->field[field].span.size)
+            return 0;
+    }
+    for (Py_ssize_t i = 0; i < form->limit_count; i++) {
+        const Limit *limit = &form->limits[i];
+        Span text = fields->field[limit->field].span;
+        if (fields->seen & 1u << limit->field && text.size > limit->most && span_characters(text) > limit->most)
+            return 0;
+    }
+    return 1;
+}
+
+int form_write(const Form *form, const Fields *fields, Out *out)
+{
+    size_t opened = 0;
+    int first = 1;
+    for (Py_ssize_t i = 0; i < form->step_count; i++) {
+        const Step *step = &form->steps[i];
+        const Field *field = &fields->field[step->field];
+        int there = step->what == STEP_PUT || (fields->seen & 1u << step->field && (field->span.size || step->what == STEP_MEMBER));
+        switch (step->what) {
+        case STEP_CLOSE:
+            if (out->size + 1 - opened > step->most)
+                return 0;
+            /* fall through */
+        case STEP_LITERAL:
+            if (!add_span(out, step->text))
+                return -1;
+            break;
+        case STEP_OPEN:
+            if (!add_span(out, step->text))
+                return -1;
+            opened = out->size - 1;
+            first = 1;
+            break;
+        case STEP_MEMBER:
+            if (there && !first && !add_span(out, (Span){(const unsigned char *)",", 1}))
+                return -1;
+            first &= !there;
+            /* fall through */
+        case STEP_MAYBE:
+        case STEP_PUT:
+            if (there && (!add_span(out, step->text) || !add_field(out, field, step->layers)))
+                return -1;
+        }
+    }
+    return 1;
+}
+
+static const char *const WORDS[] = {"literal", "put", "maybe", "open", "member", "close"};
+
+static int step_new(PyObject *tuple, Step *step)
+{
+    const char *word, *text;
+    Py_ssize_t size, most = 0;
+    if (!PyArg_ParseTuple(tuple, "sy#iin", &word, &text, &size, &step->field, &step->layers, &most))
+        return 0;
+    step->text.data = (const unsigned char *)text;
+    step->text.size = (size_t)size;
+    step->most = (size_t)most;
+    for (step->what = 0; step->what <= STEP_CLOSE; step->what++) {
+        if (strcmp(WORDS[step->what], word) == 0)
+            break;
+    }
+    if (step->what <= STEP_CLOSE && step->field >= 0 && step->field < FIELDS && step->layers >= 0 && step->layers <= 2)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "a step of a form is not known");
+    return 0;
+}
+
+static int limit_new(PyObject *tuple, Limit *limit)
+{
+    Py_ssize_t most;
+    if (!PyArg_ParseTuple(tuple, "in", &limit->field, &most))
+        return 0;
+    limit->most = (size_t)most;
+    if (limit->field >= 0 && limit->field < FIELDS && most >= 0)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "a limit of a form is out of range");
+    return 0;
+}
+
+static int fill(Form *form)
+{
+    PyObject *limits, *steps;
+    if (!PyArg_ParseTuple(form->tuple, "iiIIIIpO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
+                          &form->filled, &form->remarks, &form->sorted, &PyTuple_Type, &limits, &PyTuple_Type, &steps))
+        return 0;
+    form->limit_count = PyTuple_GET_SIZE(limits);
+    form->step_count = PyTuple_GET_SIZE(steps);
+    form->limits = PyMem_Calloc((size_t)form->limit_count + 1, sizeof(Limit));
+    form->steps = PyMem_Calloc((size_t)form->step_count + 1, sizeof(Step));
+    if (!form->limits || !form->steps) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    for (Py_ssize_t i = 0; i < form->limit_count; i++) {
+        if (!limit_new(PyTuple_GET_ITEM(limits, i), &form->limits[i]))
+            return 0;
+    }
+    for (Py_ssize_t i = 0; i < form->step_count; i++) {
+        if (!step_new(PyTuple_GET_ITEM(steps, i), &form->steps[i]))
+            return 0;
+    }
+    return 1;
+}
+
+Form *form_new(PyObject *tuple)
+{
+    Form *form;
+    if (!PyTuple_Check(tuple)) {
+        PyErr_SetString(PyExc_TypeError, "a form is a tuple");
+        return NULL;
+    }
+    if (!(form = PyMem_Calloc(1, sizeof(Form)))) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    form->tuple = Py_NewRef(tuple);
+    if (fill(form))
+        return form;
+    form_free(form);
+    return NULL;
+}
+
+void form_free(Form *form)
+{
+    if (!form)
+        return;
+    PyMem_Free(form->limits);
+    PyMem_Free(form->steps);
+    Py_DECREF(form->tuple);
+    PyMem_Free(form);
+}

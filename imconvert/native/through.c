@@ -1,0 +1,506 @@
+/* The compiled inner loop: takes records of simple shape through to lines of a target, without Python in between.
+
+Plan: for each record of a batch: its fields by the shape, its ids by the books, its line by the form for its kind and
+chat, its key and digest by the hash functions given; all of it goes to the columns of its stream. What does not fit
+is handed to `otherwise`, in its turn.
+Promise: gives the same lines, keys and digests as the Python it stands for; tests/test_native.py compares the two.
+Where this module can't be built, that Python does all the work.
+*/
+#include <string.h>
+
+#include "columns.h"
+#include "form.h"
+#include "ids.h"
+
+#define CHATS 2
+#define MOST_GROUPS 256
+
+/* What the hash functions and the client of records that name none (or None) are kept as. */
+enum { HASHED, DIGEST, SORTED_DIGEST, USUAL_CLIENT, HELD };
+
+/* How often records of one form had one set of remarks, and the number of the first. */
+typedef struct {
+    Py_ssize_t form;
+    uint32_t remarks;
+    Py_ssize_t count;
+    Py_ssize_t first;
+} Taken;
+
+typedef struct {
+    PyObject_HEAD
+    Node *shape;
+    Py_ssize_t form_count;
+    Form **forms;
+    Ids *accounts, *groups;
+    PyObject *held[HELD];
+    long long earliest, latest;
+    int bare;
+    int find_suffix;
+    Out line, key;
+    unsigned char *room;
+    size_t room_size;
+    Taken taken[MOST_GROUPS];
+    Py_ssize_t taken_count;
+} Through;
+
+/* What one record became. */
+typedef struct {
+    Fields fields;
+    int chat;
+    Py_ssize_t form;
+    uint64_t msgid;
+    int64_t time;
+    Id sender, target, other;
+} Record;
+
+static int has(const Fields *fields, int field)
+{
+    return (fields->seen >> field) & 1;
+}
+
+/* Which chat a record is of: by its own word, else by the ends that it names; -1 if they contradict each other. */
+static int chat_of(const Fields *fields)
+{
+    int people = has(fields, SENDER) + has(fields, RECEIVER), team = has(fields, MEMBER) + has(fields, GROUP);
+    if (has(fields, CHAT))
+        return people == 2 && !team ? fields->field[CHAT].span.data[0] : -1;
+    if (people == 2 && !team)
+        return 0;
+    return team == 2 && !people ? 1 : -1;
+}
+
+static Field field_of(const Id *id)
+{
+    return (Field){{id->data, id->size}, id->layers};
+}
+
+static int find_ends(Through *self, Record *record)
+{
+    Fields *fields = &record->fields;
+    Span from = fields->field[has(fields, MEMBER) ? MEMBER : SENDER].span;
+    Span to = fields->field[has(fields, GROUP) ? GROUP : RECEIVER].span;
+    if (!ids_find(self->accounts, from, self->bare, &record->sender) ||
+        !ids_find(record->chat ? self->groups : self->accounts, to, self->bare, &record->target))
+        return 0;
+    if (has(fields, OTHER)) {
+        if (!ids_find(self->accounts, fields->field[OTHER].span, self->bare, &record->other))
+            return 0;
+        fields->field[OTHER] = field_of(&record->other);
+    }
+    fields->field[SENDER] = field_of(&record->sender);
+    fields->field[RECEIVER] = field_of(&record->target);
+    return 1;
+}
+
+static int letter_or_digit(unsigned char byte)
+{
+    return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
+}
+
+/* The suffix of a file name or URL, in lower case, if it has a plausible one; see values.suffix_of. */
+static int suffix_in(Span name, Scan *scan, Span *suffix)
+{
+    size_t end = 0, begin, dot;
+    while (end < name.size && name.data[end] != '?' && name.data[end] != '#')
+        end++;
+    for (begin = end; begin && name.data[begin - 1] != '/'; begin--)
+        ;
+    for (dot = end; dot > begin && name.data[dot - 1] != '.'; dot--)
+        ;
+    if (dot < begin + 2 || end == dot || end - dot > 8)
+        return 0;
+    suffix->data = scan->room;
+    suffix->size = end - dot;
+    for (; dot < end; dot++) {
+        unsigned char byte = name.data[dot];
+        if (!letter_or_digit(byte))
+            return 0;
+        *scan->room++ = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+    }
+    return 1;
+}
+
+static void add_suffix(Fields *fields, Scan *scan)
+{
+    Field *suffix = &fields->field[SUFFIX];
+    if (!has(fields, URL) || has(fields, SUFFIX))
+        return;
+    if ((has(fields, NAME) && suffix_in(fields->field[NAME].span, scan, &suffix->span)) ||
+        suffix_in(fields->field[URL].span, scan, &suffix->span)) {
+        suffix->layers = 1;
+        fields->seen |= 1u << SUFFIX;
+    }
+}
+
+static int make_room(Through *self, size_t size)
+{
+    unsigned char *room;
+    if (self->room_size >= size)
+        return 1;
+    if (!(room = PyMem_Realloc(self->room, size))) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    self->room = room;
+    self->room_size = size;
+    return 1;
+}
+
+static int number_of(const Fields *fields, int field, uint64_t *number)
+{
+    if (!has(fields, field))
+        return 0;
+    *number = digits_value(fields->field[field].span);
+    return 1;
+}
+
+static int find_form(const Through *self, const Record *record)
+{
+    unsigned char kind = record->fields.field[KIND].span.data[0];
+    for (Py_ssize_t i = 0; i < self->form_count; i++) {
+        if (form_is_for(self->forms[i], kind, record->chat))
+            return (int)i;
+    }
+    return -1;
+}
+
+/* Read a record and find all that its line needs. Like the next ones: 1 done, 0 unfit, or with an exception set. */
+static int read_record(Through *self, Span raw, Record *record)
+{
+    Fields *fields = &record->fields;
+    uint64_t time;
+    Scan scan = {raw.data, raw.data + raw.size, NULL};
+    fields->seen = 0;
+    /* a nested text is unescaped, then its strings rewritten; a value can be kept twice; numbers gain some zeros */
+    if (!make_room(self, raw.size * 4 + 1024))
+        return 0;
+    scan.room = self->room;
+    if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
+        return 0;
+    if (!number_of(fields, MSGID, &record->msgid) || record->msgid < 1 || !number_of(fields, TIME, &time))
+        return 0;
+    record->time = (int64_t)time;
+    if (record->time < self->earliest || record->time > self->latest || !has(fields, KIND))
+        return 0;
+    if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
+        return 0;
+    if (!has(fields, CLIENT)) {
+        if (self->held[USUAL_CLIENT] == Py_None)
+            return 0;
+        fields->seen |= 1u << CLIENT;
+        fields->field[CLIENT].span.data = (const unsigned char *)PyBytes_AS_STRING(self->held[USUAL_CLIENT]);
+        fields->field[CLIENT].span.size = (size_t)PyBytes_GET_SIZE(self->held[USUAL_CLIENT]);
+        fields->field[CLIENT].layers = 0;
+    }
+    if (self->find_suffix)
+        add_suffix(fields, &scan);
+    if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT) && !shape_compact(fields, CONTENT, &scan))
+        return 0;
+    return form_fits(self->forms[record->form], fields) && find_ends(self, record);
+}
+
+static int add_key_field(Out *key, const Field *field)
+{
+    if (!out_reserve(key, field->span.size + 4))
+        return 0;
+    out_add(key, ",\"", 1 + (size_t)field->layers);
+    out_add(key, field->span.data, field->span.size);
+    out_add(key, "\"", (size_t)field->layers);
+    return 1;
+}
+
+/* The key's JSON array; see model.key_of. */
+static int write_key(Through *self, const Record *record)
+{
+    const Field *field = record->fields.field;
+    Out *key = &self->key;
+    key->size = 0;
+    if (!out_reserve(key, field[MSGID].span.size + 1))
+        return 0;
+    out_add(key, "[", 1);
+    out_add(key, field[MSGID].span.data, field[MSGID].span.size);
+    if (!add_key_field(key, &field[SENDER]) || !add_key_field(key, &field[RECEIVER]) || !add_key_field(key, &field[TIME]))
+        return 0;
+    if (!out_reserve(key, 1))
+        return 0;
+    out_add(key, "]", 1);
+    return 1;
+}
+
+/* The hash of bytes by a function of Python, `size` bytes of it; 0 with an exception set. */
+static int hash_of(PyObject *hash, const Out *bytes, char *found, Py_ssize_t size)
+{
+    PyObject *result, *text = PyBytes_FromStringAndSize((const char *)bytes->data, (Py_ssize_t)bytes->size);
+    if (!text)
+        return 0;
+    result = PyObject_CallOneArg(hash, text);
+    Py_DECREF(text);
+    if (result && PyBytes_Check(result) && PyBytes_GET_SIZE(result) == size) {
+        memcpy(found, PyBytes_AS_STRING(result), (size_t)size);
+        Py_DECREF(result);
+        return 1;
+    }
+    if (result) {
+        PyErr_SetString(PyExc_TypeError, "a hash is of another size");
+        Py_DECREF(result);
+    }
+    return 0;
+}
+
+static int add_row(Through *self, PyObject *columns, const Record *record, Py_ssize_t source)
+{
+    PyObject *digest = self->held[form_sorted(self->forms[record->form]) ? SORTED_DIGEST : DIGEST];
+    char key[KEY_SIZE], content[DIGEST_SIZE];
+    return hash_of(self->held[HASHED], &self->key, key, KEY_SIZE) && hash_of(digest, &self->line, content, DIGEST_SIZE) &&
+           columns_add(columns, (Span){self->line.data, self->line.size}, key, content, record->msgid, record->time, source);
+}
+
+/* Count a record; 0 if there is no more room for another set of remarks. */
+static int count(Through *self, const Record *record, Py_ssize_t source)
+{
+    uint32_t remarks = form_remarks(self->forms[record->form], &record->fields);
+    Taken *taken = self->taken, *end = self->taken + self->taken_count;
+    for (; taken < end; taken++) {
+        if (taken->form == record->form && taken->remarks == remarks) {
+            taken->count++;
+            return 1;
+        }
+    }
+    if (self->taken_count == MOST_GROUPS)
+        return 0;
+    self->taken_count++;
+    *taken = (Taken){record->form, remarks, 1, source};
+    return 1;
+}
+
+static int take(Through *self, PyObject *const *columns, Span raw, Py_ssize_t source)
+{
+    Record record;
+    if (!raw.size || !read_record(self, raw, &record))
+        return 0;
+    self->line.size = 0;
+    return form_write(self->forms[record.form], &record.fields, &self->line) > 0 && write_key(self, &record) &&
+           count(self, &record, source) && add_row(self, columns[record.chat], &record, source);
+}
+
+/* Hand a record that was not taken to Python; it is made an object of if it is none yet. */
+static int pass_on(PyObject *otherwise, Py_ssize_t source, Span raw, PyObject *known)
+{
+    PyObject *number = PyLong_FromSsize_t(source), *done = NULL;
+    PyObject *bytes = known ? Py_NewRef(known)
+                            : PyBytes_FromStringAndSize((const char *)raw.data, (Py_ssize_t)raw.size);
+    if (number && bytes)
+        done = PyObject_CallFunctionObjArgs(otherwise, number, bytes, NULL);
+    Py_XDECREF(number);
+    Py_XDECREF(bytes);
+    Py_XDECREF(done);
+    return done != NULL;
+}
+
+static int take_or_pass_on(Through *self, PyObject *const *columns, PyObject *otherwise, Py_ssize_t source, Span raw,
+                           PyObject *known)
+{
+    if (take(self, columns, raw, source))
+        return 1;
+    return !PyErr_Occurred() && pass_on(otherwise, source, raw, known);
+}
+
+static Span span_of(PyObject *bytes)
+{
+    return (Span){(const unsigned char *)PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+}
+
+static int take_list(Through *self, PyObject *records, PyObject *const *columns, PyObject *otherwise)
+{
+    for (Py_ssize_t source = 0; source < PyList_GET_SIZE(records); source++) {
+        PyObject *raw = Py_NewRef(PyList_GET_ITEM(records, source));
+        int done = PyBytes_Check(raw) && take_or_pass_on(self, columns, otherwise, source, span_of(raw), raw);
+        Py_DECREF(raw);
+        if (!done) {
+            if (!PyErr_Occurred())
+                PyErr_SetString(PyExc_TypeError, "records are bytes");
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int take_lines(Through *self, PyObject *text, PyObject *const *columns, PyObject *otherwise)
+{
+    Span all = span_of(text);
+    const unsigned char *at = all.data, *end = all.data + all.size;
+    for (Py_ssize_t source = 0;; source++) {
+        const unsigned char *newline = memchr(at, '\n', (size_t)(end - at));
+        const unsigned char *stop = newline ? newline : end;
+        if (!take_or_pass_on(self, columns, otherwise, source, (Span){at, (size_t)(stop - at)}, NULL))
+            return 0;
+        if (!newline)
+            return 1;
+        at = newline + 1;
+    }
+}
+
+static PyObject *taken_list(const Through *self)
+{
+    PyObject *list = PyList_New(0);
+    for (Py_ssize_t i = 0; list && i < self->taken_count; i++) {
+        const Taken *taken = &self->taken[i];
+        PyObject *row = Py_BuildValue("nInn", taken->form, taken->remarks, taken->count, taken->first);
+        if (!row || PyList_Append(list, row) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(row);
+    }
+    return list;
+}
+
+static PyObject *through_take(Through *self, PyObject *const *arguments, Py_ssize_t count)
+{
+    PyObject *columns[CHATS];
+    int done;
+    if (count != 3 || !PyTuple_Check(arguments[1]) || PyTuple_GET_SIZE(arguments[1]) != CHATS) {
+        PyErr_SetString(PyExc_TypeError, "take(records, streams: tuple, otherwise)");
+        return NULL;
+    }
+    for (int chat = 0; chat < CHATS; chat++) {
+        columns[chat] = PyTuple_GET_ITEM(arguments[1], chat);
+        if (!columns_check(columns[chat])) {
+            PyErr_SetString(PyExc_TypeError, "streams are Columns");
+            return NULL;
+        }
+    }
+    self->taken_count = 0;
+    if (PyBytes_Check(arguments[0])) {
+        done = take_lines(self, arguments[0], columns, arguments[2]);
+    } else if (PyList_Check(arguments[0])) {
+        done = take_list(self, arguments[0], columns, arguments[2]);
+    } else {
+        PyErr_SetString(PyExc_TypeError, "records are a list, or bytes whose lines they are");
+        done = 0;
+    }
+    return done ? taken_list(self) : NULL;
+}
+
+static int through_traverse(Through *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    for (int i = 0; i < HELD; i++)
+        Py_VISIT(self->held[i]);
+    if (self->accounts && ids_traverse(self->accounts, visit, arg))
+        return -1;
+    return self->groups ? ids_traverse(self->groups, visit, arg) : 0;
+}
+
+static int through_clear(Through *self)
+{
+    for (int i = 0; i < HELD; i++)
+        Py_CLEAR(self->held[i]);
+    if (self->accounts)
+        ids_clear(self->accounts);
+    if (self->groups)
+        ids_clear(self->groups);
+    return 0;
+}
+
+static void through_dealloc(Through *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    through_clear(self);
+    ids_free(self->accounts);
+    ids_free(self->groups);
+    shape_free(self->shape);
+    for (Py_ssize_t i = 0; self->forms && i < self->form_count; i++)
+        form_free(self->forms[i]);
+    PyMem_Free(self->forms);
+    PyMem_Free(self->line.data);
+    PyMem_Free(self->key.data);
+    PyMem_Free(self->room);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static int add_forms(Through *self, PyObject *forms)
+{
+    if (!(self->forms = PyMem_Calloc((size_t)PyTuple_GET_SIZE(forms) + 1, sizeof(Form *)))) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    for (; self->form_count < PyTuple_GET_SIZE(forms); self->form_count++) {
+        if (!(self->forms[self->form_count] = form_new(PyTuple_GET_ITEM(forms, self->form_count))))
+            return 0;
+    }
+    return 1;
+}
+
+static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
+                            "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", NULL};
+    PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group, *objects[HELD];
+    long long earliest, latest;
+    int bare, find_suffix;
+    Through *self;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLpp", names, &shape, &PyTuple_Type, &forms,
+                                     &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
+                                     &objects[HASHED], &objects[DIGEST], &objects[SORTED_DIGEST],
+                                     &objects[USUAL_CLIENT], &earliest, &latest, &bare, &find_suffix))
+        return NULL;
+    if (objects[USUAL_CLIENT] != Py_None && !PyBytes_Check(objects[USUAL_CLIENT])) {
+        PyErr_SetString(PyExc_TypeError, "a client is bytes or None");
+        return NULL;
+    }
+    if (!(self = (Through *)type->tp_alloc(type, 0)))
+        return NULL;
+    for (int i = 0; i < HELD; i++)
+        self->held[i] = Py_NewRef(objects[i]);
+    self->earliest = earliest;
+    self->latest = latest;
+    self->bare = bare;
+    self->find_suffix = find_suffix;
+    if ((self->accounts = ids_new(accounts, learn_account)) && (self->groups = ids_new(groups, learn_group)) &&
+        (self->shape = shape_new(shape)) && add_forms(self, forms))
+        return (PyObject *)self;
+    Py_DECREF(self);
+    return NULL;
+}
+
+static PyMethodDef METHODS[] = {
+    {"take", (PyCFunction)(void (*)(void))through_take, METH_FASTCALL,
+     "take(records, streams, otherwise): see contract.Shortcut; gives (form, remarks, count, first) each."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot SLOTS[] = {
+    {Py_tp_new, through_new},
+    {Py_tp_dealloc, through_dealloc},
+    {Py_tp_traverse, through_traverse},
+    {Py_tp_clear, through_clear},
+    {Py_tp_methods, METHODS},
+    {Py_tp_doc, "Takes records of one shape through to the lines of one target."},
+    {0, NULL},
+};
+
+static PyType_Spec SPEC = {"imconvert.native.through.Through", sizeof(Through), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, SLOTS};
+
+static int add_type(PyObject *module, const char *name, PyObject *type)
+{
+    int failed = !type || PyModule_AddObjectRef(module, name, type) < 0;
+    Py_XDECREF(type);
+    return !failed;
+}
+
+static int add_types(PyObject *module)
+{
+    return add_type(module, "Through", PyType_FromSpec(&SPEC)) && add_type(module, "Columns", columns_type()) ? 0 : -1;
+}
+
+static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};
+
+static struct PyModuleDef MODULE = {
+    PyModuleDef_HEAD_INIT, "imconvert.native.through", "The compiled inner loop.", 0, NULL, MODULE_SLOTS, NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit_through(void)
+{
+    return PyModuleDef_Init(&MODULE);
+}

@@ -1,0 +1,30 @@
+from collections.abc import Callable
+from typing import Any
+
+class Through:
+    def __init__(
+        self,
+        *,
+        shape: tuple[Any, ...],
+        forms: tuple[tuple[Any, ...], ...],
+        accounts: dict[str, Any],
+        learn_account: Callable[[str], Any],
+        groups: dict[str, Any],
+        learn_group: Callable[[str], Any],
+        hashed: Callable[[bytes], bytes],
+        digest: Callable[[bytes], bytes],
+        sorted_digest: Callable[[bytes], bytes],
+        client: bytes | None,
+        earliest: int,
+        latest: int,
+        bare: bool,
+        find_suffix: bool,
+    ) -> None: ...
+    def take(
+        self, batch: list[bytes] | bytes, streams: tuple[Any, ...], otherwise: Callable[[int, bytes], None], /
+    ) -> list[tuple[int, int, int, int]]: ...
+
+class Columns:
+    def add(self, line: tuple[Any, ...], source: int, /) -> None: ...
+    def __len__(self) -> int: ...
+    def take(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]: ...

@@ -1,0 +1,106 @@
+"""Easemob's usual records as a shape for the compiled part: one body, a text or a file (easemob.md §2.2, §2.3)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from imconvert.model import UNKNOWN_CLIENT
+from imconvert.vendors.contract import Settings
+from imconvert.vendors.shapes import (
+    IGNORED,
+    Kind,
+    Shape,
+    anything,
+    choice,
+    decimal,
+    digits,
+    extension,
+    kept,
+    number,
+    only,
+    record,
+    record_of,
+    string_or,
+    text,
+    whole,
+    word,
+)
+
+_TYPES = {"txt": 0, "img": 1, "audio": 2, "voice": 2, "video": 3, "loc": 4, "file": 6, "custom": 7, "cmd": 8}
+_EXTRAS = ("secret", "thumb", "thumb_secret")
+_APP = {"customEvent": "extra3", "v2:customExts": "extra4", "customExts": "extra5", "action": "extra6"}
+
+_BODY = record_of(
+    {
+        "type": choice("kind", {f'"{name}"': number for name, number in _TYPES.items()}),
+        "msg": text("text"),
+        "url": word("url"),
+        "filename": text("name"),
+        "file_length": number("size"),
+        "size": whole(width=number("width"), height=number("height")),
+        "length": number("duration", zeros=3),
+        "lat": string_or(text("latitude"), decimal("latitude")),
+        "lng": string_or(text("longitude"), decimal("longitude")),
+        "addr": text("title"),
+        **{name: text(f"extra{number}") for number, name in enumerate(_EXTRAS)},
+        **{name: anything(extra) for name, extra in _APP.items()},
+    }
+)
+
+_TREE = record(
+    msg_id=digits("msgid"),
+    timestamp=number("time"),
+    direction=IGNORED,
+    from_=IGNORED,
+    to=IGNORED,
+    chat_type=choice("chat", {'"chat"': 0, '"groupchat"': 1}),
+    payload=record(
+        bodies=only(kept("content", _BODY)), ext=extension("ext"), from_=text("sender"), to=text("receiver")
+    ),
+)
+
+_KEPT = {f"extra{number}": ("transformed", f"{name} kept in attach") for number, name in enumerate(_EXTRAS)}
+_FILE = ("name", "size", "ext", "content", *_KEPT)
+_REMARKS = {"duration": ("transformed", "length in s to dur in ms")}
+_THUMBNAIL = ("degraded", "video width and height are the thumbnail's")
+
+
+def _file(*optional: str, required: tuple[str, ...] = ("url",)) -> Kind:
+    remarks = {name: change for name, change in (_REMARKS | _KEPT).items() if name in (*optional, *_KEPT)}
+    return Kind(required, (*_FILE, *optional), filled=("name",), remarks=remarks)
+
+
+def _video() -> Kind:
+    kind = _file("duration", "width", "height")
+    return replace(kind, remarks={**kind.remarks, "width": _THUMBNAIL})
+
+
+def _wrapped(kind: str, *optional: str) -> Kind:
+    change = ("transformed", f"{kind} to a wrapped custom message")
+    return Kind(("content",), ("ext", *optional), remarks={"content": change})
+
+
+_SHAPE = Shape(
+    tree=_TREE,
+    kinds={
+        0: ("text", Kind(required=("text",), optional=("ext", "content"))),
+        1: ("image", _file("width", "height")),
+        2: ("audio", _file("duration")),
+        3: ("video", _video()),
+        4: ("place", Kind(required=("longitude", "latitude", "title"), optional=("ext", "content"))),
+        6: ("file", _file(required=("url", "name"))),
+        7: ("custom:easemob", _wrapped("custom", "extra3", "extra4", "extra5")),
+        8: ("command:easemob", _wrapped("command", "extra6")),
+    },
+    extras=_EXTRAS,
+    client=UNKNOWN_CLIENT,
+    bare=True,
+    find_suffix=True,
+)
+
+
+def shape(settings: Settings) -> Shape:
+    """The shape; commands that are to be skipped go the long way."""
+    if settings["easemob.commands"] != "skip":
+        return _SHAPE
+    return replace(_SHAPE, kinds={number: kind for number, kind in _SHAPE.kinds.items() if number != _TYPES["cmd"]})

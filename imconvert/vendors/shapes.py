@@ -1,0 +1,268 @@
+"""Say what simple records look like and how their lines are written, as tables that the compiled part follows.
+
+Plan: a vendor describes its usual records as a `Shape`, a tree from keys to fields, with the kinds of content it
+takes; a target describes its lines as a `LineForm` for each kind and chat. `through` joins the two into a shortcut.
+Promise: a table only ever takes what reading and writing the message would give the same; tests/test_native.py
+compares. A record that fits no table takes the long way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xxhash import xxh3_64_digest, xxh3_128_digest
+
+from imconvert import native
+from imconvert.vendors import values
+from imconvert.vendors.contract import Book, Shortcut, Taken
+
+FIELDS = (
+    "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "ext", "other", "text", "url",
+    "name", "suffix", "md5", "duration", "width", "height", "size", "title", "longitude", "latitude", "content",
+    "extra0", "extra1", "extra2", "extra3", "extra4", "extra5", "extra6", "extra7",
+)  # fmt: skip
+"""The fields that a record can have, in the order of native/shape.h. `member` and `group` are the ends of a group
+message where the vendor gives them names of their own; `other` is the second person of a notice; `extra` ones are
+leftovers that the shape names."""
+
+Node = tuple[Any, ...]
+Step = tuple[str, bytes, int, int, int]
+
+
+def number_of(name: str) -> int:
+    """The number of a field."""
+    return FIELDS.index(name)
+
+
+def mask_of(names: Iterable[str]) -> int:
+    """Fields as bits."""
+    return sum(1 << number_of(name) for name in set(names))
+
+
+def record(**members: Node) -> Node:
+    """An object with these keys and no other, none of them twice; `from_` stands for the key "from"."""
+    return record_of({name.removesuffix("_"): node for name, node in members.items()})
+
+
+def record_of(members: Mapping[str, Node]) -> Node:
+    """An object with these keys and no other, none of them twice."""
+    return ("object", *((name.encode(), node) for name, node in members.items()))
+
+
+def whole(**members: Node) -> Node:
+    """An object with all of these keys and no other."""
+    return ("whole", *record(**members)[1:])
+
+
+def only(node: Node) -> Node:
+    """An array of one element."""
+    return ("only", node)
+
+
+def text(name: str) -> Node:
+    """A string."""
+    return ("text", number_of(name))
+
+
+def some_text(name: str) -> Node:
+    """A string; an empty one says nothing."""
+    return ("some-text", number_of(name))
+
+
+def word(name: str) -> Node:
+    """A string that begins and ends with visible ASCII and has nothing escaped in it."""
+    return ("word", number_of(name))
+
+
+def number(name: str, *, zeros: int = 0) -> Node:
+    """A whole number from 0, written with `zeros` more digits: 3 make seconds milliseconds."""
+    return ("number", number_of(name), zeros)
+
+
+def digits(name: str) -> Node:
+    """A whole number from 0 in a string, without leading zeros."""
+    return ("digits", number_of(name))
+
+
+def decimal(name: str) -> Node:
+    """A number that becomes a string of the same digits."""
+    return ("decimal", number_of(name))
+
+
+def choice(name: str, tokens: Mapping[str, str | int]) -> Node:
+    """One of these JSON tokens, each with what it means: text, or for kinds and chats a number below 256."""
+    pairs = ((token, bytes([value]) if isinstance(value, int) else value.encode()) for token, value in tokens.items())
+    return ("choice", number_of(name), *((token.encode(), value) for token, value in pairs))
+
+
+def json(node: Node) -> Node:
+    """A string that holds JSON."""
+    return ("json", node)
+
+
+def content(name: str) -> Node:
+    """Any object, as it is."""
+    return ("content", number_of(name))
+
+
+def extension(name: str) -> Node:
+    """An object of the app's own; an empty one, or null, says nothing."""
+    return ("extension", number_of(name))
+
+
+def kept(name: str, node: Node) -> Node:
+    """A value that is read by `node`, and kept as it is beside that."""
+    return ("kept", number_of(name), node)
+
+
+def anything(name: str) -> Node:
+    """Any value, as it is."""
+    return ("anything", number_of(name))
+
+
+def string_or(string: Node, other: Node) -> Node:
+    """One node for strings, another for anything else."""
+    return ("either", string, other)
+
+
+IGNORED: Node = ("ignored",)
+"""A string that says nothing."""
+
+REFUSED: Node = ("refused",)
+"""A key whose records go the long way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of content: what a record of it must have and may have, and what has to be remarked if a field is there.
+
+    `filled` are fields that must not be empty; `remarks` are pairs (outcome, field) for the fidelity table.
+    """
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
+    remarks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The usual records of a vendor: the tree of keys, and the kinds by their numbers in the tree's choice "kind".
+
+    The name of a kind is its word in reports, with more behind a colon where the target's forms differ.
+    `extras` are the names, in order, of the leftovers extra0, extra1, ...; `client` is what all records have if they
+    name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
+    """
+
+    tree: Node
+    kinds: Mapping[int, tuple[str, Kind]]
+    extras: tuple[str, ...] = ()
+    client: int | None = None
+    bare: bool = False
+    find_suffix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineForm:
+    """How a target writes one kind of content in one chat: limits in characters by field, and the steps.
+
+    `sorted_digest` says that the order of the keys in it means nothing.
+    """
+
+    steps: tuple[Step, ...]
+    limits: Mapping[str, int] = field(default_factory=dict)
+    sorted_digest: bool = False
+
+
+LineForms = Callable[[str, int, tuple[str, ...]], LineForm | None]
+"""The form for a kind in a chat (0 p2p, 1 team), with the names of its extra fields; None if there is none."""
+
+
+def literal(data: str) -> Step:
+    """Write this."""
+    return ("literal", data.encode(), 0, 0, 0)
+
+
+def put(name: str, *, layers: int = 0) -> Step:
+    """Write a field, as a string within `layers` - 1 strings if it's not 0."""
+    return ("put", b"", number_of(name), layers, 0)
+
+
+def maybe(before: str, name: str, *, layers: int = 0) -> Step:
+    """Write `before` and a field, if the field is there and not empty."""
+    return ("maybe", before.encode(), number_of(name), layers, 0)
+
+
+def opened(data: str) -> Step:
+    """Write this; the members that follow are parted by commas."""
+    return ("open", data.encode(), 0, 0, 0)
+
+
+def member(before: str, name: str, *, layers: int = 0) -> Step:
+    """Write `before` and a field, if the field is there."""
+    return ("member", before.encode(), number_of(name), layers, 0)
+
+
+def closed(data: str, *, most: int) -> Step:
+    """Write this, unless what was opened is then longer than `most` bytes."""
+    return ("close", data.encode(), 0, 0, most)
+
+
+def through(
+    shape: Shape,
+    forms: LineForms,
+    *,
+    books: tuple[Book, Book],
+    latest: int,
+    digest_of: Callable[[bytes], bytes],
+) -> Shortcut | None:
+    """The compiled shortcut from a shape to a target's lines; None where the compiled part isn't built.
+
+    `books` are those of accounts and groups, `digest_of` is the target's own.
+    """
+    if not native.BUILT:
+        return None
+    accounts, groups = books
+    rows = [row for number in shape.kinds for row in _rows(shape, number, forms)]
+    taker = native.Through(
+        shape=shape.tree,
+        forms=tuple(form for _, form in rows),
+        accounts=accounts,
+        learn_account=accounts.learn,
+        groups=groups,
+        learn_group=groups.learn,
+        hashed=xxh3_128_digest,
+        digest=xxh3_64_digest,
+        sorted_digest=digest_of,
+        client=None if shape.client is None else b"%d" % shape.client,
+        earliest=values.EARLIEST,
+        latest=latest,
+        bare=shape.bare,
+        find_suffix=shape.find_suffix,
+    )
+
+    def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
+        return [
+            Taken(rows[row][0].partition(":")[0], _changes(shape, rows[row][0], seen), count, first)
+            for row, seen, count, first in taker.take(batch, streams, otherwise)
+        ]
+
+    return Shortcut(take, native.Columns, splits=True)
+
+
+def _rows(shape: Shape, number: int, forms: LineForms) -> Iterable[tuple[str, tuple[Any, ...]]]:
+    label, kind = shape.kinds[number]
+    given = (*kind.required, *kind.optional, *(("suffix",) if shape.find_suffix else ()))
+    for chat in (0, 1):
+        form = forms(label, chat, shape.extras)
+        if form:
+            limits = tuple((number_of(name), most) for name, most in form.limits.items())
+            masks = map(mask_of, (kind.required, given, kind.filled, kind.remarks))
+            yield label, (number, chat, *masks, form.sorted_digest, limits, form.steps)
+
+
+def _changes(shape: Shape, label: str, seen: int) -> tuple[tuple[str, str], ...]:
+    remarks = next(kind.remarks for name, kind in shape.kinds.values() if name == label)
+    return tuple(change for name, change in remarks.items() if seen & mask_of([name]))

@@ -1,0 +1,18 @@
+"""Build the compiled part where a C compiler is at hand; everything else stands in setup.cfg."""
+
+from setuptools import Extension, setup
+
+SOURCES = ["through.c", "ids.c", "columns.c", "form.c", "shape.c", "scan.c"]
+HEADERS = ["ids.h", "columns.h", "form.h", "shape.h", "scan.h"]
+
+setup(
+    ext_modules=[
+        Extension(
+            "imconvert.native.through",
+            [f"imconvert/native/{name}" for name in SOURCES],
+            depends=[f"imconvert/native/{name}" for name in HEADERS],
+            extra_compile_args=["-O2", "-fvisibility=hidden"],
+            optional=True,
+        )
+    ]
+)
