@@ -24,6 +24,9 @@ _CHATS = {"chat": "p2p", "groupchat": "team"}
 REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+_ABSENT = Raw(b"null")
+
+
 class Payload(Struct, forbid_unknown_fields=True, gc=False):
     """`payload`: what was said, by whom, to whom; `meta` tells of an edit."""
 
@@ -34,7 +37,7 @@ class Payload(Struct, forbid_unknown_fields=True, gc=False):
     type: str | None = None
     ack_message_id: str | None = None
     edit_message_id: str | None = None
-    meta: Raw | None = None
+    meta: Raw = _ABSENT
 
 
 class Record(Struct, forbid_unknown_fields=True, gc=False):
@@ -47,18 +50,17 @@ class Record(Struct, forbid_unknown_fields=True, gc=False):
     from_: str | None = msgspec.field(default=None, name="from")
     to: str | None = None
     recall_id: str | None = None
-    direction: Literal["outgoing", "incoming"] | None = None
+    direction: Raw = _ABSENT
     type: Literal["chatmessage"] | None = None
-    uuid: Raw | None = None
-    created: Raw | None = None
-    modified: Raw | None = None
+    uuid: Raw = _ABSENT
+    created: Raw = _ABSENT
+    modified: Raw = _ABSENT
 
 
 _decode = msgspec.json.Decoder(Record).decode
 _decode_any = msgspec.json.Decoder().decode
 _KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Record))
 _PAYLOAD_KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Payload))
-_VALUES = {"direction": ("outgoing", "incoming"), "type": ("chatmessage",)}
 
 
 def looks_like(value: dict[str, Any]) -> bool:
@@ -180,10 +182,9 @@ def _mended(raw: bytes, notes: Notes) -> Record:
 def _name_unknown(found: dict[str, Any], payload: Iterable[str], notes: Notes) -> None:
     notes.novel.extend(("key", key) for key in found if key not in _KEYS)
     notes.novel.extend(("key", f"payload.{key}") for key in payload if key not in _PAYLOAD_KEYS)
-    for key, known in _VALUES.items():
-        value = found.get(key)
-        if isinstance(value, str) and value not in known:
-            notes.novel.append(("value", f"{key}={value}"))
+    kind = found.get("type")
+    if isinstance(kind, str) and kind != "chatmessage":
+        notes.novel.append(("value", f"type={kind}"))
 
 
 def _id(value: Any, notes: Notes) -> str:
