@@ -156,6 +156,10 @@ class Skip(Struct, frozen=True, gc=False):
     ends: tuple[str, str, str] | None = None
 
 
+EPOCH = ("+00:00", "epoch")
+"""The clock of records whose times are counted from 1970 UTC."""
+
+
 class Notes:
     """What reading and writing one record had to do to it.
 
@@ -163,14 +167,18 @@ class Notes:
     "degraded", for the fidelity table. `novel` are pairs (what, name) of what the vendor's documents don't know: a
     "key" by its path, a "type" of content, a "value" of a field that has a fixed set of them, written field=value.
     The driver empties all of them for each record.
+
+    `clock` is how the reader turns times into UTC: the offset, and what says that it is that. It stays until the reader
+    says otherwise, when it is made or with a record; readers whose records hold instants leave it as it is.
     """
 
-    __slots__ = ("changes", "novel", "repairs")
+    __slots__ = ("changes", "clock", "novel", "repairs")
 
     def __init__(self) -> None:
         self.repairs: list[str] = []
         self.changes: list[tuple[str, str]] = []
         self.novel: list[tuple[str, str]] = []
+        self.clock = EPOCH
 
     def clear(self) -> None:
         self.repairs.clear()

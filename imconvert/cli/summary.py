@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from imconvert.convert.manifest import Example, Manifest, Recalls
+from imconvert.convert.manifest import Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
 from imconvert.errors import cause_of
+from imconvert.model import EPOCH
 
 WORDS = {
     "en": {
@@ -25,7 +26,7 @@ WORDS = {
         "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
         "key": "key", "type": "type", "value": "value",
         "drop": "recalled messages left out, in lines", "mark": "recalled messages marked, in lines",
-        "events": "recall events", "without": "recall events without a message",
+        "clock": "time zone", "events": "recall events", "without": "recall events without a message",
     },
     "zh": {
         "inputs": "输入", "read": "读取记录", "written": "写出消息", "split": "拆分多出的行",
@@ -39,7 +40,7 @@ WORDS = {
         "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
         "key": "字段", "type": "类型", "value": "取值",
         "drop": "已略过的撤回消息（行）", "mark": "已标记的撤回消息（行）",
-        "events": "撤回事件", "without": "找不到消息的撤回事件",
+        "clock": "时区", "events": "撤回事件", "without": "找不到消息的撤回事件",
     },
 }  # fmt: skip
 
@@ -185,7 +186,8 @@ def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
 
 def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> list[str]:
     facts = outcome.facts
-    rows = [(words["output"], str(output))] if output else []
+    rows = [(words["clock"], _clock(each, words)) for each in outcome.manifest.times if each.source != EPOCH[1]]
+    rows += [(words["output"], str(output))] if output else []
     if facts:
         rate = f"{facts['records_per_second']:,}/s, {facts['megabytes_per_second']:,} MB/s, {facts['seconds']:,} s"
         rows = [
@@ -194,6 +196,10 @@ def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> lis
             *rows,
         ]
     return [f"{padded(name, 14)}  {value}" for name, value in rows]
+
+
+def _clock(times: Times, words: Mapping[str, str]) -> str:
+    return f"{printable(times.offset)} ({printable(times.source)}), {words['inputs']}: {times.inputs:,}"
 
 
 def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:

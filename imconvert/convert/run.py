@@ -410,6 +410,7 @@ class Run:
         found.skipped = labels.examples([(part.segment, part.skipped) for part in parts])
         found.repairs = labels.examples([(part.segment, part.repairs) for part in parts])
         found.fidelity = manifest.fidelity(parts, labels)
+        found.times = manifest.times(parts, labels.labels)
         found.drift = drift.merged(parts, labels.labels, labels.bases)
         empty = [source.file for source in found.inputs if not source.account.read and not source.error]
         if empty:

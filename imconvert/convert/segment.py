@@ -128,6 +128,7 @@ class Mapper:
         )
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
+        self.clock = self.notes.clock
         self.through = self._shortcut(BY_NAME[job.vendor], target)
         columns = self.through.columns if self.through else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
@@ -175,7 +176,7 @@ class Mapper:
         if self.through and not batch.lengths:
             records = batch.text if self.through.splits and batch.text is not None else batch.records
             for taken in self.through.take(records, columns, record):
-                self._took(batch, taken, counts.file)
+                self._took(batch, taken, counts)
         else:
             for index, raw in enumerate(batch.records):
                 record(index, raw)
@@ -197,6 +198,8 @@ class Mapper:
         lines = self.write(message)
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
+        if notes.clock not in counts.clocks:
+            counts.clocks.append(notes.clock)
         label = label_of(message.parts[0])
         if notes.repairs or notes.changes or notes.novel:
             self._note(label, counts.file, batch.number(index))
@@ -289,8 +292,12 @@ class Mapper:
         if changes:
             count(self.tally.changes, f"{kind}\tany\t", file, line, times=times)
 
-    def _took(self, batch: Batch, taken: Taken, file: int) -> None:
+    def _took(self, batch: Batch, taken: Taken, counts: PieceCounts) -> None:
+        """Count what the shortcut took; it reads times as the reader does before its first record."""
+        file = counts.file
         if taken.records:
+            if self.clock not in counts.clocks:
+                counts.clocks.append(self.clock)
             self.tally.kinds[taken.label] = self.tally.kinds.get(taken.label, 0) + taken.records
             self._changed(taken.label, taken.changes, file, batch.number(taken.first), taken.records)
 

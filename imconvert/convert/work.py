@@ -131,7 +131,8 @@ class Novelties(Struct):
 
 
 class PieceCounts(Struct):
-    """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are."""
+    """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are.
+    `clocks` are the offsets by which times were read, each with what says so."""
 
     file: int
     read: int = 0
@@ -141,6 +142,7 @@ class PieceCounts(Struct):
     lines: int = 0
     bytes: int = 0
     error: tuple[str, dict[str, Any]] | None = None
+    clocks: list[tuple[str, str]] = []
 
 
 class PartMarker(Struct):
