@@ -26,9 +26,12 @@ import imconvert.convert.resolve
 import imconvert.convert.settle
 import imconvert.convert.source_index
 import imconvert.model
+from imconvert import durable
 from imconvert.audit.explain import explain_message
 from imconvert.cli.progress import Silent
+from imconvert.convert import source_index
 from imconvert.convert.check import check
+from imconvert.convert.replay import replay
 
 BITS = 0x7F
 FEW = [f"id-{number:02}" for number in range(24)]
@@ -212,3 +215,46 @@ def test_numbers_of_the_source_leave_nothing(tmp_path: Path) -> None:
     manifest = run(options(tmp_path / "in", tmp_path / "out", source="easemob")).manifest
     assert (manifest.sources, manifest.collisions) == ([], None)
     assert list((tmp_path / "out" / "index").glob("*.ids")) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(sent=st.lists(messages, min_size=1, max_size=25), late=st.lists(messages, min_size=1, max_size=6))
+def test_replayed_ids_have_the_numbers_of_the_finished_output(sent: list[Sent], late: list[Sent]) -> None:
+    """A replayed record of an id that is there gets its number; one of a new id gets none that is taken."""
+    shape = {"segment": 900, "run": 3, "budget": 5}
+    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        (folder / "in").write_bytes(b"".join(one.record() for one in sent) + b"not json\n" * len(late))
+        small_work(patch, shape)
+        run(options(folder / "in", folder / "out", source="easemob", segment_size=shape["segment"]))
+        rejects = side(folder / "out", "rejects")
+        mended = [json.dumps(line | {"raw": one.record().decode()}) for line, one in zip(rejects, late, strict=True)]
+        (folder / "mended").write_text("\n".join(mended) + "\n")
+        manifest = replay(folder / "mended", options(folder, folder / "out"), Silent(), CLOCK, {}).manifest
+        written = [back(line) for shard in manifest.shards for line in lines_of(folder / "out" / shard.name)]
+        told = {name: {n for n, _, _ in found(folder / "out", manifest, name)} for name in FEW}
+    derived = [line for line in written if line.body or not line.source_id.isdigit()]
+    numbers, ids = (
+        {getter(line): set[Any]() for line in derived} for getter in (lambda line: line[:2], lambda line: line.msgid)
+    )
+    for line in derived:
+        numbers[line[:2]].add(line.msgid)
+        ids[line.msgid].add(line[:2])
+    assert [row for row in (*numbers.values(), *ids.values()) if len(row) > 1] == []
+    left = Counter(duplicates=manifest.totals.duplicates, conflicts=manifest.totals.conflicts)
+    assert expected_left([*sent, *late]) == +left
+    for line in written:
+        if line.source_id in told:
+            assert line.msgid in told[line.source_id]
+
+
+def lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines()
+
+
+def found(output: Path, manifest: Any, source_id: str) -> list[tuple[int, int, int]]:
+    rows: list[tuple[int, int, int]] = []
+    for each in manifest.sources:
+        with durable.Reader(output / "index" / each.name) as reader:
+            rows += source_index.find(reader, source_id)
+    return rows

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
@@ -22,8 +23,8 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
-from imconvert.convert import index, ledger, manifest, maps, publish, recalls
-from imconvert.convert.manifest import Example, Fidelity, Manifest, Recalls, SideFile
+from imconvert.convert import index, ledger, manifest, maps, publish, recalls, source_index
+from imconvert.convert.manifest import Collisions, Example, Fidelity, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.part import KeyRuns
 from imconvert.convert.plan import Piece, Plan, Segment
@@ -233,11 +234,43 @@ class _Replay(Run):
             )
             for shard in self.shards
         ]
+        if part.numbers:
+            stand_ins.append(self._finished_numbers())
         basis = self._basis([part])
-        self._settler().settle([*stand_ins, part], basis)
+        replace(self._settler(), known=self._known).settle([*stand_ins, part], basis)
         names = self._numbered(self._shard_names([part]))
         seal = self._seal([part], basis, {}, names)[0]
         return self._publish_replay(part, seal, set(chosen))
+
+    def _finished_numbers(self) -> PartMarker:
+        """The derived numbers of the finished output as those of a part that comes before all others."""
+        segment = len(self.shards) + 1
+        runs = KeyRuns(self.work, segment, prefix="numbers.")
+        for block in self._sources():
+            rows = np.zeros(len(block["hash"]), KEY)
+            rows["hi"] = block["msgid"] << np.uint64(1)
+            rows["lo"], rows["digest"] = block["hash"], block["part"]
+            runs.add(rows)
+        runs.flush()
+        for writer in (runs.keys, runs.buckets):
+            writer.finish()
+        empty = [0] * len(self.target.streams)
+        return PartMarker(segment, "", [], empty, [], {}, {}, {}, {}, {}, 0, {}, numbers=runs.runs)
+
+    def _known(self, names: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """The numbers that these source ids have in the finished output."""
+        hashes = np.array(sorted({name[0] for name in names}), np.uint64)
+        return {
+            (int(block["hash"][row]), int(block["part"][row])): int(block["msgid"][row])
+            for block in self._sources()
+            for row in np.flatnonzero(np.isin(block["hash"], hashes)).tolist()
+        }
+
+    def _sources(self) -> Iterator[dict[str, Any]]:
+        """The indexes of source ids of the finished output, block by block."""
+        for each in self.before.sources:
+            with durable.Reader(self.options.output / index.FOLDER / each.name) as reader:
+                yield from source_index.blocks(reader)
 
     def _numbered(self, names: dict[int, dict[str, str]]) -> dict[int, dict[str, str]]:
         """The names of new shards go on behind those that are there."""
@@ -347,10 +380,20 @@ class _Replay(Run):
             _add(ours, labels.examples([(part.segment, theirs)]))
         _add(found.skipped, recalled_lines([seal]))
         found.recalls = self._recalls_now(seal)
+        found.collisions = self._collisions_now(seal)
         _add_fidelity(found.fidelity, manifest.fidelity([part], labels))
         found.duplicates = found.duplicates or seal.examples.get("IMC-8201", {})
         found.conflicts = found.conflicts or seal.examples.get("IMC-8301", {})
         return found
+
+    def _collisions_now(self, seal: SealMarker) -> Collisions | None:
+        lines = sum(seal.renumbered.values())
+        resolved = self.work.last_resolved()
+        ids = resolved.collided if resolved else 0
+        before = self.before.collisions
+        if not before:
+            return Collisions(ids, lines, seal.examples.get("renumbered", {})) if lines or ids else None
+        return Collisions(before.ids + ids, before.lines + lines, before.first)
 
     def _recalls_now(self, seal: SealMarker) -> Recalls | None:
         """What was done about recalls, the replayed records included; events of before are not counted again."""

@@ -17,7 +17,7 @@ import numpy as np
 from imconvert import durable
 from imconvert.convert import drops, numbers, recalls
 from imconvert.convert.drops import Drops
-from imconvert.convert.numbers import NumbersJob, find_collisions
+from imconvert.convert.numbers import Known, NumbersJob, find_collisions
 from imconvert.convert.options import Options
 from imconvert.convert.pool import Pool
 from imconvert.convert.recalls import CHUNK, POLICIES, RecallJob, find_recalled
@@ -43,13 +43,15 @@ Phase = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Settler:
-    """The parts of a run on which deciding depends. `phase` is told what begins, with how many keys."""
+    """The parts of a run on which deciding depends. `phase` is told what begins, with how many keys; `known` gives the
+    numbers that source ids have in a finished output."""
 
     work: WorkFolder
     options: Options
     target: Target
     pool: Pool
     phase: Phase
+    known: Known = lambda names: {}
 
     def settle(self, parts: list[PartMarker], basis: str) -> None:
         """Leave `drops`, and the marker for `basis`; nothing to do where both are there and whole."""
@@ -57,8 +59,8 @@ class Settler:
             return
         rows = sum(sum(part.runs) for part in parts)
         self.phase("resolve", rows + sum(sum(part.numbers) for part in parts))
-        collided = self._number(parts)
-        changed = self.work.renumbered if collided else None
+        collided, moved = self._number(parts)
+        changed = self.work.renumbered if moved else None
         merged, count = self._resolve(parts, partitions(rows), changed)
         facts = None
         if self.options.recalls != "keep":
@@ -70,19 +72,19 @@ class Settler:
         """The results of all jobs, in their order."""
         return [result for _, result in sorted(self.pool.run(function, jobs))]
 
-    def _number(self, parts: list[PartMarker]) -> int:
-        """See that derived numbers are unique; gives how many ids got another one."""
+    def _number(self, parts: list[PartMarker]) -> tuple[int, int]:
+        """See that derived numbers are unique; gives how many ids got another one, and how many lines have such."""
         count = sum(sum(part.numbers) for part in parts)
         if not count:
-            return 0
+            return 0, 0
         files = tuple(self._key_file(part.segment, "numbers.", part.numbers) for part in parts if part.numbers)
         jobs = [
             NumbersJob(self.work.path, number, first, stop, files)
             for number, (first, stop) in enumerate(partitions(count))
         ]
         if not sum(self._run(find_collisions, jobs)):
-            return 0
-        return numbers.renumbered(self.work, len(jobs), lambda: self._rows(parts))
+            return 0, 0
+        return numbers.renumbered(self.work, len(jobs), lambda: self._rows(parts), self.known)
 
     def _rows(self, parts: list[PartMarker]) -> Iterator[Array]:
         """All rows of a run; parts that stand in for finished shards have them, too."""
