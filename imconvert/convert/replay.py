@@ -13,8 +13,8 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,16 @@ from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
 from imconvert.convert import index, ledger, manifest, maps, publish, recalls, source_index
+from imconvert.convert.finished import FinishedShard, KeysJob, read_keys
 from imconvert.convert.manifest import Collisions, Example, Fidelity, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.part import KeyRuns
 from imconvert.convert.plan import Piece, Plan, Segment
 from imconvert.convert.run import Clock, Outcome, Run, Watcher, read_manifest, recalled_lines
 from imconvert.convert.segment import Mapper
-from imconvert.convert.work import KEY, ROW, PartMarker, SealMarker, ShardFacts, WorkFolder, place_number
-from imconvert.durable.sums import Sums
-from imconvert.errors import IntegrityError, UsageError
-from imconvert.model import Skip, key_of
+from imconvert.convert.work import KEY, PartMarker, SealMarker, WorkFolder
+from imconvert.errors import UsageError
+from imconvert.model import Skip
 from imconvert.sources.inputs import Input, text_lines
 from imconvert.sources.records import Batch
 from imconvert.vendors import TARGETS
@@ -83,82 +83,6 @@ _decode = msgspec.json.Decoder(Reject).decode
 _decode_skipped = msgspec.json.Decoder(Skipped).decode
 
 
-@dataclass(frozen=True, slots=True)
-class _Shard:
-    """A finished shard that stands in for a part: its number as a segment, its stream, its facts."""
-
-    number: int
-    stream: int
-    facts: ShardFacts
-
-
-@dataclass(frozen=True, slots=True)
-class KeysJob:
-    """What a worker needs to read the keys of one finished shard."""
-
-    work: Path
-    output: Path
-    target: str
-    shard: _Shard
-
-
-def read_keys(job: KeysJob, progress: Any) -> list[int]:
-    """Leave rows and keys of a finished shard as if it were a part; gives the lengths of its runs.
-
-    Raises IntegrityError IMC-6002 where the shard or its index is not as it was written.
-    """
-    work, shard, target = WorkFolder(job.work), job.shard, TARGETS[job.target]
-    name, stream = shard.facts.name, shard.facts.stream
-    part = work.part(shard.number, stream)
-    if not durable.link(job.output / name, part):
-        durable.join_files(part, [job.output / name])
-    sums = Sums()
-    durable.scan(part, seen=sums.add)
-    _as_written(name, sums.sha256 == shard.facts.sha256)
-    rows = durable.Writer(work.part(shard.number, f"{stream}.rows"))
-    keys = KeyRuns(work, shard.number)
-    first = begin = 0
-    with durable.Reader(job.output / index.FOLDER / index.name_of(name)) as beside:
-        lines = durable.lines_of(part)
-        for block in index.blocks(beside):
-            some = list(islice(lines, len(block["msgid"])))
-            _as_written(name, len(some) == len(block["msgid"]))
-            found, hashed, begin = _shard_rows(block, some, target, begin)
-            hashed["place"] += np.uint64(place_number(shard.number, shard.stream, first))
-            rows.write(found.tobytes())
-            keys.add(hashed)
-            first += len(found)
-            progress(int(found["length"].sum()) + len(found))
-    _as_written(name, first == shard.facts.lines)
-    keys.flush()
-    for writer in (rows, keys.keys, keys.buckets):
-        writer.finish()
-    return keys.runs
-
-
-def _as_written(name: str, found: bool) -> None:
-    if not found:
-        raise IntegrityError("IMC-6002", name, what="the shard or its index is not what the manifest says")
-
-
-def _shard_rows(block: dict[str, Any], lines: list[bytes], target: Any, begin: int) -> tuple[Any, Any, int]:
-    count = len(block["msgid"])
-    rows, keys = np.zeros(count, ROW), np.zeros(count, KEY)
-    for name in index.COLUMNS:
-        rows[name] = block[name] - np.uint64(name == "line")
-    hashes, digests = [], []
-    for row, line in enumerate(lines):
-        key = target.read_key(line)
-        hashes.append(key_of(*key))
-        digests.append(target.digest_of(line))
-        rows["begin"][row], rows["length"][row] = begin, len(line)
-        begin += len(line) + 1
-    keys["hi"], keys["lo"] = np.frombuffer(b"".join(hashes), "<u8").reshape(count, 2).T
-    keys["digest"] = np.frombuffer(b"".join(digests), "<u8")
-    keys["place"] = np.arange(count, dtype=np.uint64)
-    return rows, keys, begin
-
-
 def replay(path: Path, options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any]) -> Outcome:
     """Take the records of the rejects file `path` back into `options.output`.
 
@@ -199,7 +123,7 @@ class _Replay(Run):
         self.before = before
         self.labels = [source.file for source in before.inputs]
         self.shards = [
-            _Shard(number, TARGETS[before.target].streams.index(shard.stream), shard)
+            FinishedShard(number, TARGETS[before.target].streams.index(shard.stream), shard)
             for number, shard in enumerate(before.shards)
         ]
         segment = Segment(len(self.shards), tuple(Piece(number) for number in range(len(self.labels))))
