@@ -128,7 +128,7 @@ def keepers(sent: list[Sent]) -> dict[int, tuple[str, int]]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(sent=st.lists(messages, max_size=40), shape=shapes)
 def test_an_id_has_one_number_and_a_derived_number_one_id(sent: list[Sent], shape: dict[str, int]) -> None:
     with TemporaryDirectory() as folder:
@@ -151,7 +151,7 @@ def test_an_id_has_one_number_and_a_derived_number_one_id(sent: list[Sent], shap
     assert expected_left(sent) == +left
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(sent=st.lists(messages, max_size=40), shape=shapes, policy=st.sampled_from(["quarantine", "keep-last", "rekey"]))
 def test_the_cut_of_the_work_never_shows(sent: list[Sent], shape: dict[str, int], policy: str) -> None:
     found = []
@@ -217,7 +217,7 @@ def test_numbers_of_the_source_leave_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "out" / "index").glob("*.ids")) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(sent=st.lists(messages, min_size=1, max_size=25), late=st.lists(messages, min_size=1, max_size=6))
 def test_replayed_ids_have_the_numbers_of_the_finished_output(sent: list[Sent], late: list[Sent]) -> None:
     """A replayed record of an id that is there gets its number; one of a new id gets none that is taken."""

@@ -106,7 +106,7 @@ def recalled(data: dict[str, Any], events: set[str]) -> bool:
     return data["body"].split()[0] in events
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(found=sent, shape=shapes)
 def test_what_was_recalled_goes_and_all_else_stays(found: list[Sent], shape: dict[str, Any]) -> None:
     """Against the output that keeps everything: by the ids in the texts, and by nothing that the converter says."""
@@ -129,7 +129,7 @@ def test_what_was_recalled_goes_and_all_else_stays(found: list[Sent], shape: dic
         assert found[place["line"] - 1].bodies == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(found=sent, shape=shapes)
 def test_the_first_event_is_told_and_those_without_a_message_counted(found: list[Sent], shape: dict[str, Any]) -> None:
     known = {one.source_id for one in found if one.bodies} - {"unknown"}
@@ -146,7 +146,7 @@ def test_the_first_event_is_told_and_those_without_a_message_counted(found: list
     assert [line["line"] for line in skipped] == sorted(line["line"] for line in skipped)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(found=sent, shape=shapes, policy=st.sampled_from(["drop", "mark"]))
 def test_the_cut_of_the_work_never_shows(found: list[Sent], shape: dict[str, Any], policy: str) -> None:
     plain = shape | {"segment": 9000, "small": 1 << 17}
