@@ -89,7 +89,10 @@ Part = Text | Media | Place | Custom | Notice
 
 
 class Message(Struct, frozen=True, gc=False):
-    """One message: its id as a number, time in ms, p2p or team, sender, receiver or group, client, content."""
+    """One message: its id as a number, time in ms, p2p or team, sender, receiver or group, client, content.
+
+    `ext` is the app's own extension; `extra` what the source says of the message beyond these.
+    """
 
     source_id: str
     msgid: int
@@ -100,6 +103,7 @@ class Message(Struct, frozen=True, gc=False):
     client: int
     parts: tuple[Part, ...]
     ext: str | None = None
+    extra: Extra | None = None
 
 
 _encode = msgspec.json.Encoder().encode

@@ -108,7 +108,8 @@ class Row(NamedTuple):
 def make_input(plan: Plan, vendor: str, messages: int, *, files: int = 8) -> Input:
     """The files of an earlier call, if it asked the same of the same generator, else new ones."""
     generator = HERE / "make_export.py"
-    made_by = hashlib.sha256(generator.read_bytes()).hexdigest()[:8]
+    sources = sorted((HERE / "exports").glob("*.py"))
+    made_by = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]
     folder = plan.work / "input" / f"{vendor}-{messages}-{files}-{made_by}"
     truth = folder.with_suffix(".json")
     if not truth.exists():

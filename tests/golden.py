@@ -19,7 +19,7 @@ from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, Outcome, convert
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
-VENDORS = ("easemob", "yunxin")
+VENDORS = ("easemob", "tencent", "yunxin")
 STREAMS = ("p2p", "team")
 SIDES = ("rejects", "skipped", "duplicates", "conflicts")
 LATEST = 1_900_000_000_000

@@ -11,10 +11,11 @@ from golden import FIXTURES, VENDORS, Case, cases, difference, produce, run
 
 from imconvert.errors import CATALOGUE
 from imconvert.vendors.easemob import bodies
+from imconvert.vendors.tencent import elements
 from imconvert.vendors.yunxin.records import MEDIA, NOTICE_KINDS
 
 CASES = cases()
-FAMILIES = ("IMC-20", "IMC-21", "IMC-22", "IMC-23", "IMC-3", "IMC-81", "IMC-82", "IMC-83")
+FAMILIES = ("IMC-20", "IMC-21", "IMC-22", "IMC-23", "IMC-24", "IMC-3", "IMC-81", "IMC-82", "IMC-83")
 ELSEWHERE = {
     "IMC-2003": "needs a record of 16 MiB; tests of the sources make one",
 }
@@ -35,7 +36,10 @@ def test_golden_ledger_balances(case: Case) -> None:
 
 
 @pytest.mark.parametrize(("vendor", "name"), [("yunxin", "text-p2p"), ("yunxin", "guide-as-printed"),
-                                              ("easemob", "text"), ("easemob", "entities-concatenated")])  # fmt: skip
+                                              ("easemob", "text"), ("easemob", "entities-concatenated"),
+                                              ("tencent", "c2c-text"), ("tencent", "pretty-printed"),
+                                              ("tencent", "group-answer"), ("tencent", "callbacks"),
+                                              ("tencent", "gzip")])  # fmt: skip
 def test_vendor_is_told_by_content(vendor: str, name: str, tmp_path: Path) -> None:
     outcome = run(FIXTURES / vendor / name / "in", tmp_path, vendor, source="auto")
     assert vendor == outcome.manifest.source
@@ -78,6 +82,13 @@ def test_yunxin_type_has_a_golden_for_both_chats(kind: int, stream: str) -> None
 def test_easemob_body_has_a_golden(kind: str) -> None:
     inputs = b"".join(file.read_bytes() for case in CASES if case.vendor == "easemob" for file in case.inputs())
     assert f'"type":"{kind}"'.encode() in inputs.replace(b'": "', b'":"')
+
+
+@pytest.mark.parametrize("kind", sorted(elements._READERS))
+@pytest.mark.parametrize("receiver", ["To_Account", "GroupId"])
+def test_tencent_element_has_a_golden_for_both_chats(kind: str, receiver: str) -> None:
+    lines = b"\n".join(file.read_bytes() for case in CASES if case.vendor == "tencent" for file in case.inputs())
+    assert any(f'"{kind}"'.encode() in line and receiver.encode() in line for line in lines.split(b"\n"))
 
 
 @pytest.mark.parametrize("code", [code for code in CATALOGUE if code.startswith(FAMILIES)])

@@ -20,7 +20,9 @@ from imconvert.sources.documents import elements
 from imconvert.sources.inputs import Input, expand
 from imconvert.sources.records import Batch, line_range, lines
 from imconvert.vendors import BY_NAME
+from imconvert.vendors.contract import Documents
 
+ENTITIES = Documents(("entities",))
 ODD = ["\u2028".encode(), "\u0085".encode(), b"\0", b" "]
 pieces = st.sampled_from([b"a", b"bc", b"\n", b"\r", b"\r\n", b"\n\n", *ODD])
 texts = st.lists(pieces, max_size=40).map(b"".join)
@@ -132,7 +134,7 @@ def document(parts: Any, style: Any) -> bytes:
 )
 def test_elements_are_those_that_json_finds(found: list[Any], style: Any, size: int, between: bytes) -> None:
     data = between.join(document(parts, style) for parts in found)
-    records_found, damage = taken(elements(blocks_of(data, size), "entities", "in"))
+    records_found, damage = taken(elements(blocks_of(data, size), ENTITIES, "in"))
     assert damage is None
     assert [element for array, _, _ in found for element in array] == [json.loads(raw) for _, raw in records_found]
     assert all(data[at : at + len(raw)] == raw for at, raw in records_found)
@@ -143,9 +145,9 @@ def test_elements_are_those_that_json_finds(found: list[Any], style: Any, size: 
 def test_a_cut_document_keeps_its_complete_elements(parts: Any, style: Any, size: int) -> None:
     """Truncated at every byte: the complete elements come out, the cut one at most as the last, then IMC-4013."""
     data = document(parts, style)
-    whole, _ = taken(elements(iter([data]), "entities", "in"))
+    whole, _ = taken(elements(iter([data]), ENTITIES, "in"))
     for cut in range(1, len(data)):
-        found, damage = taken(elements(blocks_of(data[:cut], size), "entities", "in"))
+        found, damage = taken(elements(blocks_of(data[:cut], size), ENTITIES, "in"))
         complete = [(at, raw) for at, raw in whole if at + len(raw) <= cut]
         assert complete == found[: len(complete)], f"cut at {cut}"
         assert len(found) <= len(complete) + 1
@@ -156,21 +158,21 @@ def test_a_cut_document_keeps_its_complete_elements(parts: Any, style: Any, size
 def test_what_is_no_object_comes_out_too() -> None:
     """Each element of another kind is one record, so that read counts elements."""
     data = b'{"entities": [1, {"a": 1}, "x", null, [1, 2], {"b": 2}, true]}'
-    found, damage = taken(elements(iter([data]), "entities", "in"))
+    found, damage = taken(elements(iter([data]), ENTITIES, "in"))
     assert damage is None
     assert [json.loads(raw) for _, raw in found] == [1, {"a": 1}, "x", None, [1, 2], {"b": 2}, True]
     assert [data[at : at + len(raw)] for at, raw in found] == [raw for _, raw in found]
 
 
 def test_a_string_element_with_a_comma_is_one_record() -> None:
-    found, _ = taken(elements(iter([b'{"entities": ["a,b", {"k": 1}]}']), "entities", "in"))
+    found, _ = taken(elements(iter([b'{"entities": ["a,b", {"k": 1}]}']), ENTITIES, "in"))
     assert [raw for _, raw in found] == [b'"a,b"', b'{"k": 1}']
 
 
 def test_what_stands_outside_of_documents_does_not_vanish() -> None:
     """Records behind a document are told about: as records, or as damage."""
     data = b'{"entities": [{"a": 1}]}\n{"msg_id": "2"}\n{"msg_id": "3"}\n'
-    found, damage = taken(elements(iter([data]), "entities", "in"))
+    found, damage = taken(elements(iter([data]), ENTITIES, "in"))
     assert damage or len(found) == 3
 
 

@@ -132,6 +132,8 @@ READING = (
     click.option("--latest", type=Moment(), help="Reject later messages.  [default: now + 1 day]"),
     click.option("--set", "settings", type=Pair(), multiple=True, help="Change a setting, see below."),
     click.option("--strict", is_flag=True, help="Reject what would have to be repaired."),
+    click.option("--compiled/--no-compiled", default=True, show_default=True,
+                 help="Let the part in C take usual records, where it's built. The output does not depend on it."),
     click.option("--quiet", "-q", is_flag=True, help="No progress and no summary."),
     click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
 )  # fmt: skip

@@ -27,6 +27,7 @@ WORDS = {
         "key": "key", "type": "type", "value": "value",
         "drop": "recalled messages left out, in lines", "mark": "recalled messages marked, in lines",
         "clock": "time zone", "events": "recall events", "without": "recall events without a message",
+        "uncompiled": "without the part in C (see Installation in README)",
     },
     "zh": {
         "inputs": "输入", "read": "读取记录", "written": "写出消息", "split": "拆分多出的行",
@@ -41,6 +42,7 @@ WORDS = {
         "key": "字段", "type": "类型", "value": "取值",
         "drop": "已略过的撤回消息（行）", "mark": "已标记的撤回消息（行）",
         "clock": "时区", "events": "撤回事件", "without": "找不到消息的撤回事件",
+        "uncompiled": "未使用 C 扩展（见 README 的安装说明）",
     },
 }  # fmt: skip
 
@@ -190,6 +192,8 @@ def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> lis
     rows += [(words["output"], str(output))] if output else []
     if facts:
         rate = f"{facts['records_per_second']:,}/s, {facts['megabytes_per_second']:,} MB/s, {facts['seconds']:,} s"
+        if not facts["compiled"]:
+            rate += f"; {words['uncompiled']}"
         rows = [
             (words["rate"], rate),
             (words["memory"], f"{facts['peak_memory_bytes'] / (1 << 20):,.0f} MiB"),

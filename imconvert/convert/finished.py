@@ -39,6 +39,7 @@ class KeysJob:
     output: Path
     target: str
     shard: FinishedShard
+    own_keys: bool = False
 
 
 def read_keys(job: KeysJob, progress: Any) -> list[int]:
@@ -62,7 +63,7 @@ def read_keys(job: KeysJob, progress: Any) -> list[int]:
         for block in index.blocks(beside):
             some = list(islice(lines, len(block["msgid"])))
             _as_written(name, len(some) == len(block["msgid"]))
-            found, hashed, begin = _shard_rows(block, some, target, begin)
+            found, hashed, begin = _shard_rows(block, some, target, begin, own_keys=job.own_keys)
             hashed["place"] += np.uint64(place_number(shard.number, shard.stream, first))
             rows.write(found.tobytes())
             keys.add(hashed)
@@ -80,15 +81,16 @@ def _as_written(name: str, found: bool) -> None:
         raise IntegrityError("IMC-6002", name, what="the shard or its index is not what the manifest says")
 
 
-def _shard_rows(block: dict[str, Any], lines: list[bytes], target: Any, begin: int) -> tuple[Any, Any, int]:
+def _shard_rows(
+    block: dict[str, Any], lines: list[bytes], target: Any, begin: int, *, own_keys: bool
+) -> tuple[Any, Any, int]:
     count = len(block["msgid"])
     rows, keys = np.zeros(count, ROW), np.zeros(count, KEY)
     for name in index.COLUMNS:
         rows[name] = block[name] - np.uint64(name == "line")
     hashes, digests = [], []
     for row, line in enumerate(lines):
-        key = target.read_key(line)
-        hashes.append(key_of(*key))
+        hashes.append(key_of(*target.read_key(line).identity(own_keys)))
         digests.append(target.digest_of(line))
         rows["begin"][row], rows["length"][row] = begin, len(line)
         begin += len(line) + 1

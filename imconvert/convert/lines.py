@@ -19,12 +19,16 @@ MOST_AT_ONCE = 1 << 19
 
 
 class LineReader:
-    """Looks lines and rows up by place, keeping a few files open. `rekeyed` are new message numbers by place."""
+    """Looks lines and rows up by place, keeping a few files open. `rekeyed` are new message numbers by place;
+    `own_keys` as in the source's `Vendor`."""
 
-    def __init__(self, work: WorkFolder, target: Target, rekeyed: dict[int, int] | None = None) -> None:
+    def __init__(
+        self, work: WorkFolder, target: Target, rekeyed: dict[int, int] | None = None, *, own_keys: bool = False
+    ) -> None:
         self.work = work
         self.target = target
         self.rekeyed = rekeyed or {}
+        self.own_keys = own_keys
         self.files: OrderedDict[tuple[int, str], durable.Reader] = OrderedDict()
 
     def __enter__(self) -> LineReader:
@@ -69,6 +73,9 @@ class LineReader:
             rows = self.rows(some)
             yield from map(self.line, some.tolist(), rows["begin"].tolist(), rows["length"].tolist())
 
+    def _identity(self, line: bytes) -> KeyFields:
+        return self.target.read_key(line).identity(self.own_keys)
+
     def confirmed(self, rows: Array, losers: Array, winners: Array) -> tuple[Array, Array]:
         """Of pairs with equal hashes, those whose real keys are equal.
 
@@ -84,8 +91,8 @@ class LineReader:
                 leader, leaders = winner, {}
             real = winner
             if line != leader_line:
-                leaders = leaders or {self.target.read_key(leader_line): winner}
-                real = leaders.setdefault(self.target.read_key(line), loser)
+                leaders = leaders or {self._identity(leader_line): winner}
+                real = leaders.setdefault(self._identity(line), loser)
             if real != loser:
                 real_losers.append(loser)
                 real_winners.append(real)

@@ -53,6 +53,7 @@ class Options:
     write_missing: Path | None = None
     limits: Limits = Limits()
     keep_lines: bool = True
+    compiled: bool = True
 
     def complete_settings(self) -> dict[str, str]:
         """All settings, the defaults filled in. Raises UsageError IMC-1010 for one that can't be."""

@@ -95,7 +95,7 @@ def cut(inputs: tuple[Input, ...], size: int, vendor: Vendor) -> tuple[Segment, 
 def _pieces(number: int, source: Input, size: int, vendor: Vendor) -> Iterator[tuple[Piece, int]]:
     heavy = weight(source)
     whole = source.container != "plain" or source.size <= size
-    if whole or (vendor.array and is_document(Path(source.path), vendor.array)):
+    if whole or (vendor.documents and is_document(Path(source.path), vendor.documents)):
         yield Piece(number), heavy
         return
     for start in range(0, source.size, size):

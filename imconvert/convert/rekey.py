@@ -25,12 +25,16 @@ from imconvert.vendors.contract import Target
 class Rekeyed:
     """The lines that got new numbers so far, and with which salt; `round` counts the rounds.
 
-    `renumbered` is a file of DROP rows of lines whose numbers had been changed before.
+    `renumbered` is a file of DROP rows of lines whose numbers had been changed before. `own_keys` as in the source's
+    `Vendor`.
     """
 
-    def __init__(self, work: WorkFolder, target: Target, renumbered: Path | None = None) -> None:
+    def __init__(
+        self, work: WorkFolder, target: Target, renumbered: Path | None = None, *, own_keys: bool = False
+    ) -> None:
         self.work = work
         self.target = target
+        self.own_keys = own_keys
         self.numbers = numbers_by_place(renumbered)
         self.taken = frozenset(self.numbers.values())
         self.salts: dict[int, int] = {}
@@ -77,7 +81,7 @@ class Rekeyed:
         while (msgid := derived_id("rekey", text)) in self.taken:
             text += "+"
         digest = self.target.digest_of(self.target.with_msgid(line, msgid))
-        return msgid, key_of(msgid, old.sender, old.target, old.time), digest
+        return msgid, key_of(*old._replace(msgid=msgid).identity(self.own_keys)), digest
 
     def _write(self, drops: Array, keys: Array) -> tuple[Path, KeyFile]:
         folder = self.work.path

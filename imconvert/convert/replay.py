@@ -36,7 +36,7 @@ from imconvert.errors import UsageError
 from imconvert.model import Skip
 from imconvert.sources.inputs import Input, text_lines
 from imconvert.sources.records import Batch
-from imconvert.vendors import TARGETS
+from imconvert.vendors import BY_NAME, TARGETS
 
 BATCH = 1000
 WINDOW = 65536
@@ -50,6 +50,7 @@ class Reject(msgspec.Struct):
     offset: int
     raw: str | None = None
     raw_base64: str | None = None
+    head: str = ""
 
     def __post_init__(self) -> None:
         if self.raw is None and self.raw_base64 is None:
@@ -240,11 +241,11 @@ class _Replay(Run):
             self._remember_recalls(mapper)
         files = {label: file for file, label in enumerate(self.labels)}
         order = sorted(chosen.values(), key=lambda reject: (files[reject.file], reject.line, reject.offset))
-        for label, found in groupby(order, key=lambda reject: reject.file):
+        for (label, head), found in groupby(order, key=lambda reject: (reject.file, reject.head)):
             records = list(found)
             for start in range(0, len(records), BATCH):
                 some = records[start : start + BATCH]
-                mapper.records(files[label], _batch(some, start))
+                mapper.records(files[label], _batch(some, start, head))
         mapper.finish()
         part = self.work.read_part(segment.number)
         assert part is not None
@@ -268,7 +269,10 @@ class _Replay(Run):
 
     def _shard_keys(self) -> dict[int, list[int]]:
         self._phase("keys", sum(shard.bytes for shard in self.before.shards))
-        jobs = [KeysJob(self.work.path, self.options.output, self.plan.target, shard) for shard in self.shards]
+        own_keys = BY_NAME[self.plan.vendor].own_keys
+        jobs = [
+            KeysJob(self.work.path, self.options.output, self.plan.target, shard, own_keys) for shard in self.shards
+        ]
         return dict(self.pool.run(read_keys, jobs))
 
     def _publish_replay(self, part: PartMarker, seal: SealMarker, chosen: set[int]) -> Outcome:
@@ -388,10 +392,11 @@ def _reject(line: bytes, path: Path, number: int) -> Reject:
         raise UsageError("IMC-1015", f"{path}:{number}", why=str(why)) from why
 
 
-def _batch(rejects: list[Reject], first: int) -> Batch:
+def _batch(rejects: list[Reject], first: int, head: str) -> Batch:
     numbers = np.array([reject.line - 1 for reject in rejects], np.int64)
     offsets = np.array([reject.offset for reject in rejects], np.int64)
-    return Batch([reject.record.strip(b"\r\n") for reject in rejects], offsets, first, {}, numbers=numbers)
+    records = [reject.record.strip(b"\r\n") for reject in rejects]
+    return Batch(records, offsets, first, {}, numbers=numbers, head=head.encode())
 
 
 def _codes_changed(part: PartMarker, before: Manifest) -> bool:

@@ -52,7 +52,7 @@ class ResolveJob:
     `last_wins` keeps the last of equals instead of the first. `without` is a file of DROP rows whose lines got a new
     message number in an earlier round: their old keys don't count, the new ones are in `later` and come after all
     others. `renumbered` is a file of DROP rows whose lines have other message numbers than their keys say. `confirm`
-    is off where no lines were kept.
+    is off where no lines were kept. `own_keys` as in the source's `Vendor`.
     """
 
     work: Path
@@ -66,6 +66,7 @@ class ResolveJob:
     later: KeyFile | None = None
     renumbered: Path | None = None
     confirm: bool = True
+    own_keys: bool = False
     budget: int = BUDGET
 
 
@@ -92,7 +93,7 @@ def _drops(job: ResolveJob, progress: Callable[[int], None]) -> Array:
     kept = np.empty(0, KEY)
     found: list[Array] = [np.empty(0, DROP)]
     changed = numbers_by_place(job.renumbered) | numbers_by_place(job.without)
-    with LineReader(WorkFolder(job.work), TARGETS[job.target], changed) as reader:
+    with LineReader(WorkFolder(job.work), TARGETS[job.target], changed, own_keys=job.own_keys) as reader:
         for chunk in _chunks(job):
             kept, drops = first_of_equals(np.concatenate([kept, chunk]), reader if job.confirm else None)
             found.append(drops)

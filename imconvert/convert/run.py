@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from xxhash import xxh3_64_hexdigest
 
-from imconvert import durable
+from imconvert import durable, native
 from imconvert.convert import collide, drift, ledger, manifest, maps, plan, publish, source_index
 from imconvert.convert.drops import Drops
 from imconvert.convert.manifest import Collisions, Example, InputFacts, Labels, Manifest, Recalls, SideFile
@@ -214,7 +214,8 @@ class Run:
         return parts
 
     def _settler(self) -> Settler:
-        return Settler(self.work, self.options, self.target, self.pool, self._phase)
+        own_keys = BY_NAME[self.plan.vendor].own_keys
+        return Settler(self.work, self.options, self.target, self.pool, self._phase, own_keys)
 
     def _phase(self, name: str, total: int) -> None:
         now = self.clock.steady()
@@ -270,6 +271,7 @@ class Run:
             strict=options.strict,
             keep_lines=options.keep_lines,
             recalls=options.recalls != "keep",
+            compiled=options.compiled,
         )
 
     def _spent(self, rejected: int) -> None:
@@ -441,6 +443,7 @@ class Run:
             "seconds": round(seconds, 3),
             "phases": _spans(self.phases, now),
             "jobs": self.options.jobs,
+            "compiled": native.BUILT and self.options.compiled,
             "records_per_second": round(found.totals.read / seconds) if seconds else 0,
             "megabytes_per_second": round(size / seconds / 1e6, 1) if seconds else 0,
             "peak_memory_bytes": self.pool.peak,

@@ -26,7 +26,7 @@ from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
 from imconvert.errors import InputError, Rejected, cause_of, remedy_of
-from imconvert.model import Notes, Notice, Place, Skip, Text
+from imconvert.model import Notes, Notice, Place, Skip, Text, key_of
 from imconvert.model import Part as Body
 from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
@@ -132,6 +132,8 @@ class Mapper:
         self.through = self._shortcut(BY_NAME[job.vendor], target)
         columns = self.through.columns if self.through else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
+        self.head = b""
+        self.own_keys = BY_NAME[job.vendor].own_keys
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
 
     def _shortcut(self, vendor: Vendor, target: Target) -> Shortcut | None:
@@ -150,9 +152,9 @@ class Mapper:
         source = self.job.inputs[piece.file]
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
-        array = BY_NAME[self.job.vendor].array
+        documents = BY_NAME[self.job.vendor].documents
         try:
-            for batch in pieces.batches(source, piece.start, piece.stop, array, self.job.limits, progress):
+            for batch in pieces.batches(source, piece.start, piece.stop, documents, self.job.limits, progress):
                 self.batch(batch, counts)
         except InputError as why:
             counts.error = (why.code, dict(why.values))
@@ -165,6 +167,7 @@ class Mapper:
 
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
         """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
+        self._behind(batch.head)
         columns = tuple(stream.columns for stream in self.part.streams.values())
 
         def record(index: int, raw: bytes) -> None:
@@ -173,7 +176,7 @@ class Mapper:
             except Rejected as why:
                 self._reject(batch, index, raw, why, counts)
 
-        if self.through and not batch.lengths:
+        if self.through and not batch.lengths and not batch.head:
             records = batch.text if self.through.splits and batch.text is not None else batch.records
             for taken in self.through.take(records, columns, record):
                 self._took(batch, taken, counts)
@@ -187,6 +190,17 @@ class Mapper:
         self.part.flush(counts.file, batch)
         counts.read += len(batch)
 
+    def _behind(self, head: bytes) -> None:
+        """Read what follows as records of a document with this head."""
+        if head == self.head:
+            return
+        vendor, job = BY_NAME[self.job.vendor], self.job
+        self.head = head
+        if head and vendor.documents and vendor.documents.reader:
+            self.read = vendor.documents.reader(job.settings, self.notes, job.latest, head)
+        else:
+            self.read = vendor.reader(job.settings, self.notes, job.latest)
+
     def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """Read and write one record. Raises Rejected."""
         if not raw or index in batch.lengths:
@@ -196,6 +210,8 @@ class Mapper:
         if isinstance(message, Skip):
             return self._skip(batch, index, raw, message, counts)
         lines = self.write(message)
+        if self.own_keys:
+            lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
         if notes.clock not in counts.clocks:
@@ -270,6 +286,7 @@ class Mapper:
             "why": why,
             "remedy": remedy_of(code),
             **(more or {}),
+            **({"head": self.head.decode()} if self.head else {}),
             **_raw(raw),
         }
         return b"%d\t" % file + msgspec.json.encode(found) + b"\n"

@@ -43,14 +43,15 @@ Phase = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Settler:
-    """The parts of a run on which deciding depends. `phase` is told what begins, with how many keys; `known` gives the
-    numbers that source ids have in a finished output."""
+    """The parts of a run on which deciding depends. `phase` is told what begins, with how many keys; `own_keys` as in
+    the source's `Vendor`; `known` gives the numbers that source ids have in a finished output."""
 
     work: WorkFolder
     options: Options
     target: Target
     pool: Pool
     phase: Phase
+    own_keys: bool = False
     known: Known = lambda names: {}
 
     def settle(self, parts: list[PartMarker], basis: str) -> None:
@@ -103,7 +104,7 @@ class Settler:
         Gives the sum of `drops`, and of how many partitions it was made.
         """
         files = tuple(self._key_file(part.segment, "", part.runs) for part in parts)
-        rekeyed = Rekeyed(self.work, self.target, changed)
+        rekeyed = Rekeyed(self.work, self.target, changed, own_keys=self.own_keys)
         merged = self._round(files, ranges, rekeyed, changed)
         while self.options.on_conflict == "rekey" and rekeyed.again(self._conflicts()):
             merged = self._round(files, ranges, rekeyed, changed)
@@ -186,6 +187,7 @@ class Settler:
                 later=again[1] if again else None,
                 renumbered=changed,
                 confirm=self.options.keep_lines,
+                own_keys=self.own_keys,
             )
             for number, (first, stop) in enumerate(ranges)
         ]

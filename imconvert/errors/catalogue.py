@@ -144,6 +144,9 @@ _REJECTS = (
     _entry("IMC-2301", "other-format", "The record is not of the vendor {vendor}.",
            "Convert it apart, with the right --from.",
            "该记录不是 {vendor} 的格式。", "请用正确的 --from 单独转换。"),
+    _entry("IMC-2400", "times-differ", "The record tells its time more than once, and not the same: {found}.",
+           "Keep the right one in the raw record and replay it.",
+           "记录中有多个时间且互不一致：{found}。", "请在 raw 中只保留正确的时间后回放。"),
 )
 
 _REPAIRS = (
@@ -187,6 +190,16 @@ _REPAIRS = (
            "字段超过目标的常用长度限制。", "导入前请与厂商确认提高限制。"),
     _entry("IMC-3020", "empty-input", "The input holds no record.", "Check that this is expected.",
            "输入中没有记录。", "请确认是否符合预期。"),
+    _entry("IMC-3100", "time-in-ms", "The time was in milliseconds where the source writes seconds.",
+           "Look at some of these records.", "时间单位为毫秒，而来源通常为秒。", "请抽查这些记录。"),
+    _entry("IMC-3101", "outside-hour", "The message is not of the hour that its file says it is of.",
+           "A few seconds are a clock's; if it is hours, find out which of the two times is wrong.",
+           "消息时间不在文件所标的小时之内。", "相差数秒属时钟误差；若相差数小时，请确认哪个时间有误。"),
+    _entry("IMC-3102", "media-unavailable", "A picture, voice, video or file has no URL and became a custom message.",
+           "The source has no URL for media of its oldest clients; look for the file by its UUID in your own archive.",
+           "图片、语音、视频或文件没有 URL，已转为自定义消息。", "旧版客户端发送的媒体没有 URL；可按 UUID 在自有存储中查找。"),
+    _entry("IMC-3103", "id-as-number", "An id was written as a number.", "Nothing to do.",
+           "ID 写成了数字。", "无需处理。"),
 )
 
 _INPUTS = (
@@ -261,7 +274,19 @@ _LEFT_OUT = (
            "Keep it in your archive.", "聊天室历史没有导入途径。", "请自行归档。"),
     _entry("IMC-8104", "by-setting", "Left out by the setting {setting}.", "Change the setting to keep it.",
            "按设置 {setting} 略过。", "修改该设置即可保留。"),
-    _entry("IMC-8140", "recalled", "The message was recalled later.",
+    _entry("IMC-8110", "callback", "The record is a callback ({event}) about {of}, not a message.",
+           "The event stands in skipped.ndjson, should you want to apply it.",
+           "该记录是关于 {of} 的回调（{event}），不是消息。", "事件保存在 skipped.ndjson 中，可按需处理。"),
+    _entry("IMC-8111", "place-holder", "The message is a mere place holder: its content has expired or was deleted.",
+           "Nothing to do.", "该消息仅为占位：内容已过期或被删除。", "无需处理。"),
+    _entry("IMC-8112", "online-only", "The message was for those online only, and is no part of the history.",
+           "Nothing to do.", "该消息仅在线可见，不属于历史消息。", "无需处理。"),
+    _entry("IMC-8113", "not-delivered", "The message was never delivered (result {result}).",
+           "Nothing to do.", "该消息未发送成功（结果码 {result}）。", "无需处理。"),
+    _entry("IMC-8114", "recalled", "The message was recalled.",
+           "--set tencent.recalled=mark or keep takes such messages along.",
+           "该消息已被撤回。", "如需保留，请使用 --set tencent.recalled=mark 或 keep。"),
+    _entry("IMC-8140", "recalled-later", "The message was recalled later.",
            "To keep recalled messages, convert again with --recalls keep, or mark.",
            "该消息后来被撤回。", "如需保留被撤回的消息，请用 --recalls keep 或 mark 重新转换。"),
     _entry("IMC-8201", "duplicate", "The same message was already written.", "Nothing to do.",

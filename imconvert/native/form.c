@@ -148,11 +148,20 @@ int form_write(const Form *form, const Fields *fields, Out *out)
 
 static const char *const WORDS[] = {"literal", "put", "maybe", "open", "member", "close"};
 
+/* Whether this is a tuple; else an exception is set. */
+static int is_tuple(PyObject *object)
+{
+    if (PyTuple_Check(object))
+        return 1;
+    PyErr_SetString(PyExc_TypeError, "a form consists of tuples");
+    return 0;
+}
+
 static int step_new(PyObject *tuple, Step *step)
 {
     const char *word, *text;
     Py_ssize_t size, most = 0;
-    if (!PyArg_ParseTuple(tuple, "sy#iin", &word, &text, &size, &step->field, &step->layers, &most))
+    if (!is_tuple(tuple) || !PyArg_ParseTuple(tuple, "sy#iin", &word, &text, &size, &step->field, &step->layers, &most))
         return 0;
     step->text.data = (const unsigned char *)text;
     step->text.size = (size_t)size;
@@ -170,7 +179,7 @@ static int step_new(PyObject *tuple, Step *step)
 static int limit_new(PyObject *tuple, Limit *limit)
 {
     Py_ssize_t most;
-    if (!PyArg_ParseTuple(tuple, "in", &limit->field, &most))
+    if (!is_tuple(tuple) || !PyArg_ParseTuple(tuple, "in", &limit->field, &most))
         return 0;
     limit->most = (size_t)most;
     if (limit->field >= 0 && limit->field < FIELDS && most >= 0)
@@ -207,10 +216,8 @@ static int fill(Form *form)
 Form *form_new(PyObject *tuple)
 {
     Form *form;
-    if (!PyTuple_Check(tuple)) {
-        PyErr_SetString(PyExc_TypeError, "a form is a tuple");
+    if (!is_tuple(tuple))
         return NULL;
-    }
     if (!(form = PyMem_Calloc(1, sizeof(Form)))) {
         PyErr_NoMemory();
         return NULL;

@@ -153,7 +153,7 @@ static int read_choice(const Node *node, Scan *scan, Fields *fields)
     for (Py_ssize_t i = 0; i < node->count; i++) {
         const Choice *choice = &node->choices[i];
         if (choice->token.size == token.size && memcmp(choice->token.data, token.data, token.size) == 0)
-            return keep(fields, node->field, choice->value, 0);
+            return node->field < 0 || keep(fields, node->field, choice->value, 0);
     }
     return 0;
 }
@@ -392,9 +392,9 @@ static int with_keys(Node *node)
     return 1;
 }
 
-static int with_choices(Node *node)
+static int fill_choices(Node *node, Py_ssize_t skip)
 {
-    if (!with_field(node) || !pairs_of(node, 2))
+    if (!pairs_of(node, skip))
         return 0;
     node->choices = PyMem_Calloc((size_t)node->count, sizeof(Choice));
     if (!node->choices) {
@@ -402,7 +402,7 @@ static int with_choices(Node *node)
         return 0;
     }
     for (Py_ssize_t i = 0; i < node->count; i++) {
-        PyObject *pair = PyTuple_GET_ITEM(node->tuple, i + 2);
+        PyObject *pair = PyTuple_GET_ITEM(node->tuple, i + skip);
         if (!span_of(PyTuple_GET_ITEM(pair, 0), &node->choices[i].token))
             return 0;
         if (!span_of(PyTuple_GET_ITEM(pair, 1), &node->choices[i].value))
@@ -413,6 +413,18 @@ static int with_choices(Node *node)
         }
     }
     return 1;
+}
+
+static int with_choices(Node *node)
+{
+    return with_field(node) && fill_choices(node, 2);
+}
+
+/* Choices that only have to be one of these. */
+static int with_tokens(Node *node)
+{
+    node->field = -1;
+    return fill_choices(node, 1);
 }
 
 static int with_nothing(Node *node)
@@ -436,6 +448,7 @@ static const struct {
     {"digits", read_digits, with_field},
     {"decimal", read_decimal, with_field},
     {"choice", read_choice, with_choices},
+    {"among", read_choice, with_tokens},
     {"json", read_json, with_one},
     {"content", read_object_as_it_is, with_field},
     {"extension", read_extension, with_field},

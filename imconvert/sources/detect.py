@@ -17,7 +17,7 @@ from imconvert.errors import InputError, Rejected, UsageError
 from imconvert.model import Notes
 from imconvert.sources.containers import Limits, read_head, sniff
 from imconvert.sources.inputs import STDIN, Input
-from imconvert.vendors.contract import Vendor
+from imconvert.vendors.contract import Documents, Vendor
 from imconvert.vendors.lenient import parse
 
 HEAD = 1 << 18
@@ -26,16 +26,16 @@ FILES = 16
 """How much of a file, how many of its records and how many files are looked at."""
 
 
-def is_document(path: Path, array: str) -> bool:
-    """Whether a plain file is a JSON document with the top-level array `array`, not lines of records."""
-    return document_head(read_head(path, HEAD), array)
+def is_document(path: Path, documents: Documents) -> bool:
+    """Whether a plain file is a JSON document as described, not lines of records."""
+    return document_head(read_head(path, HEAD), documents)
 
 
-def document_head(head: bytes, array: str) -> bool:
+def document_head(head: bytes, documents: Documents) -> bool:
     """Whether content that begins with `head` is such a document."""
-    if b'"' + array.encode() + b'"' not in head:
+    if not any(b'"' + array.encode() + b'"' in head for array in documents.arrays):
         return False
-    return any(prefix == array and event == "start_array" for prefix, event, _ in _events(head))
+    return any(prefix in documents.arrays and event == "start_array" for prefix, event, _ in _events(head))
 
 
 def _events(head: bytes) -> Iterator[tuple[str, str, Any]]:
@@ -78,7 +78,7 @@ def matches(head: bytes, vendors: tuple[Vendor, ...]) -> list[Vendor]:
     return [
         vendor
         for vendor in vendors
-        if (vendor.array and document_head(head, vendor.array)) or any(map(vendor.looks_like, records))
+        if (vendor.documents and document_head(head, vendor.documents)) or any(map(vendor.looks_like, records))
     ]
 
 

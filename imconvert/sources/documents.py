@@ -1,8 +1,9 @@
-"""Split JSON documents of any size into the elements of one top-level array (easemob.md §2.4).
+"""Split JSON documents of any size into the elements of one top-level array (easemob.md §2.4, tencent.md §7.2).
 
 Strategy: each block is scanned with NumPy: unescaped quotes give the in-string mask, braces and brackets outside
 of strings give the depth; an element runs from the place where the depth leaves the array to where it returns.
 Documents may follow each other, keys may come in any order, and an array of the same name deeper down is not taken.
+What stands before the array goes with the elements, if it is asked for; it never grows beyond a few KiB.
 Promise: every byte of an element comes out once, with its offset; constant memory. What stands in the array or
 between documents and is no object comes out as a record too, to be rejected, and so does a document without the
 array. A document that breaks off is named (IMC-4013) after the elements before the break; the element that was cut
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imconvert.errors import InputError
-from imconvert.sources.records import Batch, Carry, Ints
+from imconvert.sources.records import Batch, Carry, Ints, kept_head
+from imconvert.vendors.contract import Documents
 
 BETWEEN, ENVELOPE, ARRAY, ELEMENT, TAIL = "between", "envelope", "array", "element", "tail"
 BOM = b"\xef\xbb\xbf"
@@ -82,11 +84,16 @@ class _Splitter:
 
     `where` says what the bytes from `begin` on, which wait in `carry`, are part of: what stands BETWEEN documents, the
     ENVELOPE of a document before its array, the ARRAY between its elements, an ELEMENT, or the TAIL behind the array.
+    Records of documents with other heads are never in the same batch.
     """
 
-    def __init__(self, array: str) -> None:
+    def __init__(self, documents: Documents) -> None:
         self.scanner = Scanner()
-        self.key = re.compile(rb'"' + re.escape(array.encode()) + rb'"\s*:\s*\[$')
+        self.key = re.compile(array_key(documents) + rb"$")
+        self.heads = documents.reader is not None
+        self.head = b""
+        self.ready: list[Batch] = []
+        self.first = 0
         self.carry = Carry()
         self.before = b""
         self.where = BETWEEN
@@ -115,7 +122,8 @@ class _Splitter:
         if self.where == BETWEEN:
             return self._leave(block, here, place, ENVELOPE)
         if self.where == ENVELOPE and depth == 2 and opens and self._is_key(block, place):
-            self.carry.take()
+            self.carry.add(block[here : place + 1])
+            self._behind(*self.carry.take())
             return self._enter(ARRAY, place + 1)
         if self.where == ARRAY and depth == 3:
             return self._leave(block, here, place, ELEMENT)
@@ -132,7 +140,16 @@ class _Splitter:
     def _enter(self, where: str, place: int) -> int:
         self.where = where
         self.begin = self.offset + place
+        if where == BETWEEN and self.head:
+            self._behind(b"", 0)
         return place
+
+    def _behind(self, head: bytes, length: int) -> None:
+        """What comes next stands behind this head."""
+        head = kept_head(head, length) if self.heads else b""
+        if head != self.head:
+            self._end_batch()
+            self.head = head
 
     def _finish(self, data: bytes, where: str, place: int) -> int:
         """An element, or a whole document without the array, ends here and is a record."""
@@ -167,10 +184,18 @@ class _Splitter:
         self.records.append(data)
         self.offsets.append(self.begin)
 
-    def take(self, first: int, *, open_end: bool = False) -> Batch:
-        batch = Batch(self.records, np.array(self.offsets, np.int64), first, self.lengths, open_end)
-        self.records, self.offsets, self.lengths = [], [], {}
-        return batch
+    def _end_batch(self, *, open_end: bool = False) -> None:
+        if self.records:
+            offsets = np.array(self.offsets, np.int64)
+            self.ready.append(Batch(self.records, offsets, self.first, self.lengths, open_end, head=self.head))
+            self.first += len(self.records)
+            self.records, self.offsets, self.lengths = [], [], {}
+
+    def taken(self, *, open_end: bool = False) -> list[Batch]:
+        """The batches that are finished; `open_end` says that the last record was cut by the end of the input."""
+        self._end_batch(open_end=open_end)
+        ready, self.ready = self.ready, []
+        return ready
 
     def keep_rest(self) -> bool:
         """Make what the end of the input cut the last record; whether there was such."""
@@ -191,21 +216,22 @@ class _Broken(Exception):
         self.why = why
 
 
-def elements(blocks: Iterator[bytes], array: str, label: str) -> Iterator[Batch]:
-    """The elements of the top-level array `array` of one or more documents, as batches of raw records.
+def array_key(documents: Documents) -> bytes:
+    """A pattern for the key of the array and its bracket."""
+    return rb'"(?:' + b"|".join(re.escape(name.encode()) for name in documents.arrays) + rb')"\s*:\s*\['
+
+
+def elements(blocks: Iterator[bytes], documents: Documents, label: str) -> Iterator[Batch]:
+    """The elements of the top-level array of one or more documents, as batches of raw records.
 
     Raises InputError IMC-4013 after all complete elements where a document is broken or breaks off.
     """
-    splitter = _Splitter(array)
-    first = 0
+    splitter = _Splitter(documents)
     damage: InputError | None = None
     try:
         for block in blocks:
             splitter.feed(block)
-            if splitter.records:
-                batch = splitter.take(first)
-                first += len(batch)
-                yield batch
+            yield from splitter.taken()
     except InputError as why:
         damage = why
     except _Broken as broken:
@@ -213,7 +239,6 @@ def elements(blocks: Iterator[bytes], array: str, label: str) -> Iterator[Batch]
     if splitter.scanner.depth > 0 or splitter.scanner.in_string:
         damage = damage or InputError("IMC-4013", label, offset=splitter.offset, why="the document does not end")
     cut = splitter.keep_rest()
-    if splitter.records:
-        yield splitter.take(first, open_end=cut)
+    yield from splitter.taken(open_end=cut)
     if damage:
         raise damage

@@ -1,7 +1,7 @@
 """Read one piece of an input as batches of located raw records.
 
-Strategy: what the content is (lines, or a document with the vendor's array) is decided by its first block; a range
-of a plain file is always lines, for the plan never cuts a document.
+Strategy: what the content is (lines, a document laid out in lines, or any other document with the vendor's array) is
+decided by its first blocks; a range of a plain file is always lines, for the plan never cuts a document.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from imconvert.sources.containers import Limits, open_blocks
 from imconvert.sources.detect import HEAD, document_head
 from imconvert.sources.documents import elements
 from imconvert.sources.inputs import STDIN, Input, check_unchanged
+from imconvert.sources.layout import laid_out, rows
 from imconvert.sources.records import Batch, line_range, lines
+from imconvert.vendors.contract import Documents
 
 
 def batches(
-    source: Input, start: int, stop: int, array: str | None, limits: Limits, progress: Callable[[int], None]
+    source: Input, start: int, stop: int, documents: Documents | None, limits: Limits, progress: Callable[[int], None]
 ) -> Iterator[Batch]:
     """The records of bytes [start, stop) of `source`; stop -1 is its end. `progress` is told raw bytes read.
 
@@ -31,15 +33,15 @@ def batches(
     else:
         path = None if source.path == STDIN else Path(source.path)
         blocks = open_blocks(path, source.label, member=source.member, limits=limits, progress=progress)
-        yield from _whole(blocks, array, source.label)
+        yield from _whole(blocks, documents, source.label)
     check_unchanged(source)
 
 
-def _whole(blocks: Iterator[bytes], array: str | None, label: str) -> Iterator[Batch]:
+def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str) -> Iterator[Batch]:
     """Records of a whole stream. Damage within its head is raised behind the records before it."""
     head: list[bytes] = []
     damage: list[InputError] = []
-    while array and sum(map(len, head)) < HEAD:
+    while documents and sum(map(len, head)) < HEAD:
         try:
             head.append(next(blocks))
         except StopIteration:
@@ -48,9 +50,12 @@ def _whole(blocks: Iterator[bytes], array: str | None, label: str) -> Iterator[B
             damage.append(why)
             break
     every = chain(head, _raised(damage), blocks)
-    if array and document_head(b"".join(head)[:HEAD], array):
-        return elements(every, array, label)
-    return lines(every)
+    begin = b"".join(head)[:HEAD]
+    if not documents or not document_head(begin, documents):
+        return lines(every)
+    if documents.by_line and laid_out(begin, documents):
+        return rows(every, documents, label)
+    return elements(every, documents, label)
 
 
 def _raised(damage: list[InputError]) -> Iterator[bytes]:

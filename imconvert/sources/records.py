@@ -25,6 +25,9 @@ RECORD_LIMIT = 16 * MIB
 KEPT = 65536
 """How many bytes of a too long record are kept with its reject."""
 
+HEAD_KEPT = 4096
+"""Longest head of a document in bytes that its records are read with, and that a reject carries."""
+
 Ints = NDArray[np.int64]
 
 
@@ -34,7 +37,8 @@ class Batch:
     `text` is there if the records are its lines; then they are only parted when they are asked for. `lengths` holds
     the true length of records that were cut to KEPT bytes, by index. `open_end` says that the last record was ended
     by the end of the input, not by a separator. `crlf` counts lines that ended in CRLF. `numbers` are the numbers of
-    the records where they don't follow each other.
+    the records where they don't follow each other. `head` is what stands in the records' document before its array,
+    where their vendor wants to know.
     """
 
     def __init__(
@@ -46,12 +50,13 @@ class Batch:
         open_end: bool = False,
         crlf: int = 0,
         numbers: Ints | None = None,
+        head: bytes = b"",
         *,
         text: bytes | None = None,
         begin: int = 0,
     ) -> None:
         self.first, self.lengths, self.open_end, self.crlf, self.numbers = first, lengths, open_end, crlf, numbers
-        self.text = text
+        self.head, self.text = head, text
         self._records, self._offsets, self._begin = records, offsets, begin
 
     @classmethod
@@ -106,6 +111,16 @@ class Carry:
         data, length = b"".join(self.parts), self.length
         self.parts, self.length = [], 0
         return data, length
+
+
+def kept_head(text: bytes, length: int) -> bytes:
+    """The head of a document as its records carry it: nothing where it is too long to, or no UTF-8."""
+    if length > HEAD_KEPT:
+        return b""
+    try:
+        return text.decode("utf-8-sig").strip().encode()
+    except UnicodeDecodeError:
+        return b""
 
 
 def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:

@@ -30,6 +30,10 @@ class KeyFields(NamedTuple):
     target: str | int
     time: int
 
+    def identity(self, own_keys: bool) -> KeyFields:
+        """What tells the line apart: all of it, or its number alone where that stands for a key of the source's own."""
+        return KeyFields(self.msgid, "", "", 0) if own_keys else self
+
 
 class Line(NamedTuple):
     """One target line without its newline: stream, 16-byte key, bytes, xxh3-64 of its canonical content, id, time."""
@@ -253,22 +257,39 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Documents:
+    """JSON documents whose elements are records: the names that their top-level array may have.
+
+    `by_line` says that the vendor writes one element a line, so that a broken one can't spoil the next.
+    `reader(settings, notes, latest, head)` makes the reader for the elements behind `head`, which is what stands in
+    their document before its array; None where the head says nothing about them.
+    """
+
+    arrays: tuple[str, ...]
+    by_line: bool = False
+    reader: Callable[[Settings, Notes, int, bytes], Read] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """A vendor as the one whose exports are read.
 
-    `looks_like(value)` says whether a parsed record is this vendor's; `array` names the top-level array of its
-    documents, if it has such; `reader(settings, notes, latest)` makes the function that reads one record, `latest`
-    being the upper bound for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
-    that writes records through to a target without making messages of them, if it knows a way; `shape(settings)`
-    describes its usual records to the compiled part, which does the same.
+    `looks_like(value)` says whether a parsed record is this vendor's; `documents` describes its documents, if it has
+    such; `reader(settings, notes, latest)` makes the function that reads one record, `latest` being the upper bound
+    for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function that writes records through
+    to a target without making messages of them, if it knows a way; `shape(settings)` describes its usual records to the
+    compiled part, which does the same. `own_keys` says that
+    message numbers are derived from all that tells its messages apart, so that lines with the same number are the same
+    message even where sender, target or time differ; a shortcut has to make its keys of the number alone, then.
     """
 
     name: str
     title: str
     looks_like: Callable[[dict[str, Any]], bool]
     reader: Callable[[Settings, Notes, int], Read]
-    array: str | None = None
+    documents: Documents | None = None
     settings: tuple[Setting, ...] = ()
     shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
     shape: Callable[[Settings], Shape] | None = None
     target: Target | None = None
+    own_keys: bool = False

@@ -97,6 +97,11 @@ def choice(name: str, tokens: Mapping[str, str | int]) -> Node:
     return ("choice", number_of(name), *((token.encode(), value) for token, value in pairs))
 
 
+def among(*tokens: str) -> Node:
+    """One of these JSON tokens, which says nothing."""
+    return ("among", *((token.encode(), b"") for token in tokens))
+
+
 def json(node: Node) -> Node:
     """A string that holds JSON."""
     return ("json", node)

@@ -1,6 +1,6 @@
 """Easemob (环信): history files and old JSON dumps as source. Reference: easemob.md."""
 
-from imconvert.vendors.contract import Setting, Vendor
+from imconvert.vendors.contract import Documents, Setting, Vendor
 from imconvert.vendors.easemob import messages
 from imconvert.vendors.easemob.shape import shape
 from imconvert.vendors.easemob.shortcut import shortcut
@@ -15,7 +15,7 @@ VENDOR = Vendor(
     title="Easemob 环信",
     looks_like=messages.looks_like,
     reader=messages.reader,
-    array="entities",
+    documents=Documents(("entities",)),
     settings=SETTINGS,
     shortcut=shortcut,
     shape=shape,

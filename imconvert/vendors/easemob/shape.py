@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from imconvert.model import UNKNOWN_CLIENT
@@ -10,6 +11,7 @@ from imconvert.vendors.shapes import (
     IGNORED,
     Kind,
     Shape,
+    among,
     anything,
     choice,
     decimal,
@@ -50,7 +52,7 @@ _BODY = record_of(
 _TREE = record(
     msg_id=digits("msgid"),
     timestamp=number("time"),
-    direction=IGNORED,
+    direction=among('"outgoing"', '"incoming"'),
     from_=IGNORED,
     to=IGNORED,
     chat_type=choice("chat", {'"chat"': 0, '"groupchat"': 1}),
@@ -60,19 +62,16 @@ _TREE = record(
 )
 
 _KEPT = {f"extra{number}": ("transformed", f"{name} kept in attach") for number, name in enumerate(_EXTRAS)}
-_FILE = ("name", "size", "ext", "content", *_KEPT)
-_REMARKS = {"duration": ("transformed", "length in s to dur in ms")}
-_THUMBNAIL = ("degraded", "video width and height are the thumbnail's")
+_SECRET, _THUMB = ("extra0",), ("extra1", "extra2")
+_REMARKS = {"duration": ("transformed", "length in s to dur in ms")} | _KEPT
+_THUMBNAIL = {"width": ("degraded", "video width and height are the thumbnail's")}
 
 
-def _file(*optional: str, required: tuple[str, ...] = ("url",)) -> Kind:
-    remarks = {name: change for name, change in (_REMARKS | _KEPT).items() if name in (*optional, *_KEPT)}
-    return Kind(required, (*_FILE, *optional), filled=("name",), remarks=remarks)
-
-
-def _video() -> Kind:
-    kind = _file("duration", "width", "height")
-    return replace(kind, remarks={**kind.remarks, "width": _THUMBNAIL})
+def _file(
+    *optional: str, required: tuple[str, ...] = ("url",), remarks: Mapping[str, tuple[str, str]] = _REMARKS
+) -> Kind:
+    given = ("name", "size", "ext", "content", *_SECRET, *optional)
+    return Kind(required, given, ("name",), {name: remarks[name] for name in given if name in remarks})
 
 
 def _wrapped(kind: str, *optional: str) -> Kind:
@@ -84,9 +83,9 @@ _SHAPE = Shape(
     tree=_TREE,
     kinds={
         0: ("text", Kind(required=("text",), optional=("ext", "content"))),
-        1: ("image", _file("width", "height")),
+        1: ("image", _file("width", "height", *_THUMB)),
         2: ("audio", _file("duration")),
-        3: ("video", _video()),
+        3: ("video", _file("duration", "width", "height", *_THUMB, remarks=_REMARKS | _THUMBNAIL)),
         4: ("place", Kind(required=("longitude", "latitude", "title"), optional=("ext", "content"))),
         6: ("file", _file(required=("url", "name"))),
         7: ("custom:easemob", _wrapped("custom", "extra3", "extra4", "extra5")),

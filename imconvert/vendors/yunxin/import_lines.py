@@ -33,7 +33,6 @@ from imconvert.vendors.yunxin.records import (
 from imconvert.vendors.yunxin.rules import ATTACH_USUAL, BODY_LIMIT, EXT_LIMIT
 
 _MEDIA_TYPES = {kind: number for number, kind in MEDIA.items()}
-_DESCRIBED = frozenset({*Attach.__struct_fields__, "title", "lng", "lat"})
 _NOTICE_TYPES = {kind: number for number, kind in NOTICE_KINDS.items()}
 
 
@@ -44,6 +43,8 @@ def writer(settings: Settings, notes: Notes, accounts: Book, groups: Book) -> Wr
     def write(message: Message) -> list[Line]:
         sender = accounts[message.sender]
         target = groups[message.target] if message.chat == "team" else accounts[message.target]
+        if message.extra:
+            message = msgspec.structs.replace(message, ext=with_note(message.ext, message.extra), extra=None)
         if len(message.parts) > 1:
             return [_line(piece, sender, target, pack) for piece in _pieces(message, notes)]
         return [_line(message, sender, target, pack)]
@@ -185,13 +186,19 @@ def _put_media(pack: _Packer, data: Data, part: Media) -> int:
 def _with_extra(attach: Any, extra: dict[str, Any] | None) -> str:
     """The description as JSON text; what it has beyond the known fields follows them, sorted.
 
-    A leftover that is called like a known field gets `source_` before its name, so that no key occurs twice.
+    Another vendor's key that has the name of one of the fields goes under the key "imconvert".
     """
     text = encode(attach).decode()
     if not extra:
         return text
-    rest = {f"source_{key}" if key in _DESCRIBED else key: value for key, value in extra.items()}
-    return f"{text[:-1]},{encode_sorted(rest).decode()[1:]}"
+    fields = attach if isinstance(attach, dict) else _ATTACH_FIELDS
+    if not fields.keys().isdisjoint(extra):
+        apart = {key: value for key, value in extra.items() if key in fields}
+        extra = {key: value for key, value in extra.items() if key not in fields} | {"imconvert": apart}
+    return f"{text[:-1]},{encode_sorted(extra).decode()[1:]}"
+
+
+_ATTACH_FIELDS = dict.fromkeys(info.encode_name for info in msgspec.structs.fields(Attach))
 
 
 def _put_place(pack: _Packer, data: Data, part: Place) -> int:
