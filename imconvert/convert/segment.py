@@ -19,7 +19,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
-from imconvert.convert import maps
+from imconvert.convert import maps, recalls
 from imconvert.convert.drift import Radar
 from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
@@ -44,6 +44,7 @@ class MapJob:
     """What a worker needs for one segment.
 
     `refused` are xxh3-64 of account ids that collide after folding; without `fold` all ids that fold are refused.
+    With `recalls` the events that recall messages are noted.
     `compiled` takes the compiled part where it is built.
     """
 
@@ -61,6 +62,7 @@ class MapJob:
     strict: bool = False
     keep_lines: bool = True
     fold: bool = True
+    recalls: bool = False
     compiled: bool = True
 
 
@@ -128,6 +130,7 @@ class Mapper:
         )
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
+        self.clock = self.notes.clock
         self.through = self._shortcut(BY_NAME[job.vendor], target)
         self.marked = list(self._marked(BY_NAME[job.vendor], target))
         columns = self.through.columns if self.through else Columns
@@ -201,7 +204,7 @@ class Mapper:
         if through:
             records = batch.text if through.splits and batch.text is not None else batch.records
             for taken in through.take(records, columns, record):
-                self._took(batch, taken, counts.file)
+                self._took(batch, taken, counts)
         else:
             for index, raw in enumerate(batch.records):
                 record(index, raw)
@@ -236,6 +239,8 @@ class Mapper:
             lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
+        if notes.clock not in counts.clocks:
+            counts.clocks.append(notes.clock)
         label = label_of(message.parts[0])
         if notes.repairs or notes.changes or notes.novel:
             self._note(label, counts.file, batch.number(index))
@@ -279,8 +284,20 @@ class Mapper:
         text = cause_of(skip.code, skip.values)
         count(self.tally.skipped, skip.code, counts.file, line, skip.values)
         offset = int(batch.offsets[index])
+        if self.job.recalls:
+            self._recall(skip, counts.file, line, offset)
         more: dict[str, Any] = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
+        if skip.ends:
+            more["in"] = skip.ends
         self.part.skipped.write(self._located(skip.code, counts.file, line, offset, text, raw, more))
+
+    def _recall(self, skip: Skip, file: int, line: int, offset: int) -> None:
+        """Take note of an event that recalls a message."""
+        event = recalls.event_of(skip, self.accounts, self.groups)
+        if event:
+            segment = self.job.segment.number
+            row = recalls.row_of(event, line=line, offset=offset, file=file, segment=segment)
+            self.part.recalls.write(row.tobytes())
 
     def _located(
         self, code: str, file: int, line: int, offset: int, why: str, raw: bytes, more: dict[str, Any] | None = None
@@ -317,8 +334,12 @@ class Mapper:
         if changes:
             count(self.tally.changes, f"{kind}\tany\t", file, line, times=times)
 
-    def _took(self, batch: Batch, taken: Taken, file: int) -> None:
+    def _took(self, batch: Batch, taken: Taken, counts: PieceCounts) -> None:
+        """Count what the shortcut took; it reads times as the reader does before its first record."""
+        file = counts.file
         if taken.records:
+            if self.clock not in counts.clocks:
+                counts.clocks.append(self.clock)
             self.tally.kinds[taken.label] = self.tally.kinds.get(taken.label, 0) + taken.records
             self._changed(taken.label, taken.changes, file, batch.number(taken.first), taken.records)
 

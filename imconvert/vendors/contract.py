@@ -208,6 +208,11 @@ class Book(dict[str, Any]):
             raise KeyError(source)
         return self[source]
 
+    def preview(self, source: str) -> Any:
+        """The target of an id, without taking note that it was met. Raises Rejected."""
+        mapped = self.map.get(source)
+        return self.rule(source if mapped is None else mapped)
+
     def _learn(self, source: str) -> Any:
         mapped = self.map.get(source)
         if mapped is not None:
@@ -232,7 +237,8 @@ class Target:
     `streams` are the kinds of shards, `suffix` their file ending. `writer(settings, notes, accounts, groups)` makes
     the function that writes one message; `put_text`, if there is one, adds a plain text without a message.
     `account_rule` and `group_rule` check ids. Of a line that the writer made, `read_key` finds the key, `digest_of`
-    the digest of its content, and `with_msgid` makes a copy that has another message number. `merge_fold` says
+    the digest of its content; `with_msgid` makes a copy that has another message number, and `tombstone` one, by the
+    name of the source vendor and the settings, that only says that the message was recalled. `merge_fold` says
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
     lines to the compiled part.
     """
@@ -246,6 +252,7 @@ class Target:
     read_key: Callable[[bytes], KeyFields]
     digest_of: Callable[[bytes], bytes]
     with_msgid: Callable[[bytes, int], bytes]
+    tombstone: Callable[[bytes, str, Settings], bytes]
     put_text: PutText | None
     merge_fold: Callable[[Settings], bool]
     line_forms: Callable[[Settings], LineForms] | None = None

@@ -71,7 +71,6 @@ _decode = msgspec.json.Decoder(Record).decode
 _decode_any = msgspec.json.Decoder().decode
 _KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Record))
 _PAYLOAD_KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Payload))
-_VALUES = {"direction": ("outgoing", "incoming"), "type": ("chatmessage",)}
 
 
 def looks_like(value: dict[str, Any]) -> bool:
@@ -222,10 +221,9 @@ def _mended(raw: bytes, notes: Notes) -> Record:
 def _name_unknown(found: dict[str, Any], payload: Iterable[str], notes: Notes) -> None:
     notes.novel.extend(("key", key) for key in found if key not in _KEYS)
     notes.novel.extend(("key", f"payload.{key}") for key in payload if key not in _PAYLOAD_KEYS)
-    for key, known in _VALUES.items():
-        value = found.get(key)
-        if isinstance(value, str) and value not in known:
-            notes.novel.append(("value", f"{key}={value}"))
+    kind = found.get("type")
+    if isinstance(kind, str) and kind != "chatmessage":
+        notes.novel.append(("value", f"type={kind}"))
 
 
 def _id(value: Any, notes: Notes) -> str:

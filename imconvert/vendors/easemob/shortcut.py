@@ -41,7 +41,7 @@ class _Record(Struct, forbid_unknown_fields=True, gc=False):
     timestamp: int
     chat_type: Literal["chat", "groupchat"]
     payload: _Payload
-    direction: Literal["outgoing", "incoming"] | UnsetType = UNSET
+    direction: str | UnsetType = UNSET
     from_: str | UnsetType = field(name="from", default=UNSET)
     to: str | UnsetType = UNSET
 

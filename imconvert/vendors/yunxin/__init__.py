@@ -37,6 +37,7 @@ TARGET = Target(
     read_key=import_lines.read_key,
     digest_of=import_lines.digest_of,
     with_msgid=import_lines.with_msgid,
+    tombstone=import_lines.tombstone,
     put_text=import_lines.put_text,
     merge_fold=lambda settings: settings["yunxin.fold"] == "merge",
     line_forms=forms.line_forms,

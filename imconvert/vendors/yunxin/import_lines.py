@@ -288,3 +288,15 @@ def with_msgid(line: bytes, msgid: int) -> bytes:
     record = _decode_any(line)
     record["data"]["msgid"] = msgid
     return encode(record)
+
+
+_OF_MESSAGES = ("msgid", "from", "to", "accid", "tid", "createTime", "clientType")
+
+
+def tombstone(line: bytes, source: str, settings: Settings) -> bytes:
+    """The line of a recalled message: who, where and when, but of its content only the type (yunxin.md §10)."""
+    record = _decode_any(line)
+    data = {key: value for key, value in record["data"].items() if key in _OF_MESSAGES}
+    content = _wrapped(Custom("recalled", source, {"type": record["type"]}))
+    data["attach"] = compact(content) if settings["yunxin.custom_attach"] == "string" else content
+    return encode({"type": CUSTOM, "data": data})
