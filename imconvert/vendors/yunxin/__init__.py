@@ -1,6 +1,6 @@
 """NetEase Yunxin (网易云信): import lines as source and as target. Reference: yunxin.md."""
 
-from imconvert.vendors.contract import Setting, Target, Vendor
+from imconvert.vendors.contract import Feed, Setting, Target, Vendor
 from imconvert.vendors.yunxin import forms, import_lines, messages, rules
 from imconvert.vendors.yunxin.shape import shape
 from imconvert.vendors.yunxin.shortcut import shortcut
@@ -16,6 +16,15 @@ SETTINGS = (
             "longest attach in characters; longer ones are rejected"),
 )  # fmt: skip
 
+FEED = Feed(
+    begin=b'{"code":200,"data":[',
+    between=b",",
+    end=b"]}",
+    media_type="application/json; charset=utf-8",
+    trouble=lambda code: b'{"code":%d,"data":[]}' % code,
+)
+"""The increment feed: Yunxin GETs it and takes each element as an import record (yunxin.md §2)."""
+
 TARGET = Target(
     name="yunxin",
     streams=("p2p", "team"),
@@ -29,6 +38,7 @@ TARGET = Target(
     put_text=import_lines.put_text,
     merge_fold=lambda settings: settings["yunxin.fold"] == "merge",
     line_forms=forms.line_forms,
+    feed=FEED,
 )
 
 VENDOR = Vendor(
