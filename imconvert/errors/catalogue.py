@@ -75,6 +75,24 @@ _USAGE = (
     _entry("IMC-1018", "rejects-missing", "rejects.ndjson has {found} lines; the manifest counts {expected}.",
            "Put the missing lines back; to leave records out of a replay, replay a copy that lacks them.",
            "rejects.ndjson 有 {found} 行，而清单记录为 {expected}。", "请补回缺少的行；若不想回放某些记录，请回放删去它们的副本。"),
+    _entry("IMC-1130", "open-to-all", "Without a token, anybody could pull from {host} and move the feed on.",
+           "Set a token (IMCONVERT_FEED_TOKEN or --token-file), or say --open-to-all.",
+           "未设置令牌，任何人都可从 {host} 拉取并推进增量。", "请设置令牌（IMCONVERT_FEED_TOKEN 或 --token-file），或明确指定 --open-to-all。"),
+    _entry("IMC-1131", "bad-certificate", "The certificate or its key cannot be used: {why}.",
+           "Give a PEM chain with --tls-cert and its private key with --tls-key.",
+           "证书或私钥无法使用：{why}。", "请用 --tls-cert 指定 PEM 证书链，用 --tls-key 指定其私钥。"),
+    _entry("IMC-1132", "cannot-listen", "Cannot listen on {address}: {why}.",
+           "Choose another --host or --port, or end what listens there.",
+           "无法监听 {address}：{why}。", "请更换 --host 或 --port，或停止占用该端口的程序。"),
+    _entry("IMC-1133", "no-such-folder", "There is no such folder.",
+           "Name finished outputs, or a folder in which they will appear.",
+           "目录不存在。", "请指定已完成的输出目录，或将会出现输出的目录。"),
+    _entry("IMC-1134", "other-target", "The output is for {found}; the feed serves records for {target}.",
+           "Serve outputs that were converted for {target}.",
+           "该输出面向 {found}，而增量接口提供 {target} 的记录。", "请提供转换为 {target} 的输出。"),
+    _entry("IMC-1135", "token-file-open", "Other users may read the token file.",
+           "Make it private: chmod 600.",
+           "其他用户可读取令牌文件。", "请收紧权限：chmod 600。"),
 )
 
 _REJECTS = (
@@ -275,6 +293,18 @@ _STOPS = (
     _entry("IMC-6006", "damaged-handover", "The finished hand-over file has {found} bytes, not {expected}.",
            "Bring the file back, or remove the folder and pack again.",
            "已完成的交付文件为 {found} 字节，应为 {expected} 字节。", "请恢复该文件，或删除该目录后重新打包。"),
+    _entry("IMC-6040", "feed-state", "The state of the feed cannot be used: {why}.",
+           "Free the disk, or end what has the file locked; nothing was counted as delivered.",
+           "增量状态无法使用：{why}。", "请释放磁盘空间，或结束占用该文件的程序；未计入任何交付。"),
+    _entry("IMC-6041", "feed-file", "A file of the feed is not what it was: {why}.",
+           "Bring the file back as its manifest describes it; the feed waits and loses nothing.",
+           "增量中的文件已改变：{why}。", "请按清单恢复该文件；增量会等待，不会丢失。"),
+    _entry("IMC-6042", "damaged-line", "A line of the spool cannot be served: {why}.",
+           "Hand the record in again.",
+           "spool 中的一行无法提供：{why}。", "请重新提交该记录。"),
+    _entry("IMC-6043", "feed-index", "The key index is damaged.",
+           "Nothing to do; it is built again from the feed's own lines.",
+           "键索引已损坏。", "无需处理；会根据增量自身的内容重建。"),
 )
 
 _LEFT_OUT = (
