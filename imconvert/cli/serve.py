@@ -79,25 +79,64 @@ class FeedPath(click.ParamType):  # type: ignore[type-arg]
 @click.command()
 @click.argument("outputs", nargs=-1, type=FOLDER, metavar="[OUT...]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 takes a free one.")
-@click.option("--state", type=click.Path(path_type=Path, dir_okay=False), default="feed.db", show_default=True,
-              help="File that remembers what was delivered.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 takes a free one."
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="feed.db",
+    show_default=True,
+    help="File that remembers what was delivered.",
+)
 @click.option("--spool", type=FOLDER, help="Folder of records handed in.  [default: beside the state, .spool]")
-@click.option("--after", type=click.Path(path_type=Path, exists=True), multiple=True, metavar="MANIFEST",
-              help="manifest.json of an output that was handed over as files: its records are known, not served.")
+@click.option(
+    "--after",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    metavar="MANIFEST",
+    help="manifest.json of an output that was handed over as files: its records are known, not served.",
+)
 @click.option("--path", type=FeedPath(), default="/feed", show_default=True, help="Path of the feed.")
-@click.option("--token", "tokens", multiple=True, envvar="IMCONVERT_FEED_TOKEN", show_envvar=True,
-              help="Token that a request needs. Other users see options: better by environment or file.")
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    envvar="IMCONVERT_FEED_TOKEN",
+    show_envvar=True,
+    help="Token that a request needs. Other users see options: better by environment or file.",
+)
 @click.option("--token-file", "token_files", type=EXISTING, multiple=True, help="File with tokens, one a line.")
-@click.option("--ingest-token", "ingest", multiple=True, envvar="IMCONVERT_INGEST_TOKEN", show_envvar=True,
-              help="Token for POST /ingest, which then takes no other.")
+@click.option(
+    "--ingest-token",
+    "ingest",
+    multiple=True,
+    envvar="IMCONVERT_INGEST_TOKEN",
+    show_envvar=True,
+    help="Token for POST /ingest, which then takes no other.",
+)
 @click.option("--allow", type=Network(), multiple=True, help="Network that may ask; all others may not.")
-@click.option("--rate", type=click.FloatRange(0), default=50.0, show_default=True,
-              help="Requests a second from one address; 0 for no limit.")
-@click.option("--window", type=Span(), default="2h", show_default=True,
-              help="How long delivered windows are repeated where an answer has room; 0 for never.")
-@click.option("--max-records", type=click.IntRange(1, 1_000_000), default=5000, show_default=True,
-              help="Most records in an answer.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0),
+    default=50.0,
+    show_default=True,
+    help="Requests a second from one address; 0 for no limit.",
+)
+@click.option(
+    "--window",
+    type=Span(),
+    default="2h",
+    show_default=True,
+    help="How long delivered windows are repeated where an answer has room; 0 for never.",
+)
+@click.option(
+    "--max-records",
+    type=click.IntRange(1, 1_000_000),
+    default=5000,
+    show_default=True,
+    help="Most records in an answer.",
+)
 @click.option("--max-bytes", type=Size(), default="8MiB", show_default=True, help="Most bytes in an answer.")
 @click.option("--max-body", type=Size(), default="8MiB", show_default=True, help="Longest body of POST /ingest.")
 @click.option("--tls-cert", type=EXISTING, help="Certificate chain (PEM); the feed is served by HTTPS.")

@@ -1,8 +1,8 @@
 """The application: what can be asked for, and how it is answered (docs/serve.md).
 
-    GET  the feed's path    the next window; with ?cursor= ?since= ?until= ?limit= any stretch, without moving on
-    POST /ingest            records as NDJSON
-    GET  /status /status.json /metrics /healthz
+GET  the feed's path    the next window; with ?cursor= ?since= ?until= ?limit= any stretch, without moving on
+POST /ingest            records as NDJSON
+GET  /status /status.json /metrics /healthz
 """
 
 from __future__ import annotations

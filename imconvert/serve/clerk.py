@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from imconvert import durable
 from imconvert.convert.options import DAY
@@ -104,7 +104,7 @@ class Clerk:
         while not stopping:
             jobs, stopping = self._waiting(0.0 if self.behind and not self.trouble else LOOK / 4)
             if jobs:
-                self._guarded(lambda jobs=jobs: self._take_in(jobs), jobs)
+                self._guarded(partial(self._take_in, jobs), jobs)
             if self.clock.steady() - looked >= LOOK:
                 looked = self.clock.steady()
                 self._guarded(self.look, [])
@@ -298,4 +298,3 @@ class Clerk:
 
 def _spooled(segments: Sequence[Path]) -> list[File]:
     return [File(number=0, kind="spool", path=str(path)) for path in segments]
-

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from imconvert.errors import Rejected
-from imconvert.model import Notes, Skip
+from imconvert.model import Message, Notes, Skip
 from imconvert.sources.records import RECORD_LIMIT
 from imconvert.vendors import BY_NAME
-from imconvert.vendors.contract import Book, Columns, Settings, Target
+from imconvert.vendors.contract import Book, Columns, Read, Settings, Target
 
 MOST_IDS = 200_000
 """Ids remembered as already checked; beyond, the memory begins anew."""
@@ -62,12 +62,7 @@ class Checker:
                 found.blank += 1
                 return
             try:
-                if len(raw) > RECORD_LIMIT:
-                    raise Rejected("IMC-2003", length=len(raw), limit=RECORD_LIMIT, kept=0)
-                message = read(raw)
-                if isinstance(message, Skip):
-                    raise Rejected(message.code, **message.values)
-                for line in write(message):
+                for line in write(_message(read, raw)):
                     streams[line.stream].add(line, index)
             except Rejected as why:
                 found.refused.append((index, why))
@@ -81,6 +76,15 @@ class Checker:
                 at_length(index, raw)
         _in_order(columns, found)
         return found
+
+
+def _message(read: Read, raw: bytes) -> Message:
+    if len(raw) > RECORD_LIMIT:
+        raise Rejected("IMC-2003", length=len(raw), limit=RECORD_LIMIT, kept=0)
+    message = read(raw)
+    if isinstance(message, Skip):
+        raise Rejected(message.code, **message.values)
+    return message
 
 
 def _in_order(columns: Sequence[Columns], found: Checked) -> None:

@@ -112,7 +112,7 @@ class Run:
             if rows["hi"][row] != hi:
                 return None
             if rows["lo"][row] == lo:
-                return rows["digest"][row].tobytes()
+                return bytes(rows["digest"][row].tobytes())
         return None
 
     def rows(self, start: int, stop: int) -> Array:

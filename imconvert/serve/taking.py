@@ -2,8 +2,9 @@
 
 Strategy: strictly in the order of the feed, a step at a time. A shard is compared with its manifest's sha256 before its
 first line counts; a line of a spool file has to be exactly what its record's conversion gives.
-Promise: of equal keys the first in the order of the feed is served. The same record again is left out, another one with
-the same key, or a damaged line, is left out and held with code and cause. Doing it again after a crash decides the same.
+Promise: of equal keys the first in the order of the feed is served. The same record again is left out; another one
+with the same key, or a damaged line, is left out and held with code and cause. Doing it again after a crash decides the
+same.
 """
 
 from __future__ import annotations
@@ -163,9 +164,7 @@ class Taker:
 
     def _of_spool(self, start: int, raws: list[bytes]) -> Iterator[Line]:
         found = self.checker.check(raws, _FOREVER)
-        known = {
-            source: number for number, source in enumerate(found.sources) if found.lines[number] == raws[source]
-        }
+        known = {source: number for number, source in enumerate(found.sources) if found.lines[number] == raws[source]}
         for index, raw in enumerate(raws):
             stop, number = start + len(raw) + 1, known.get(index)
             if number is None:

@@ -232,8 +232,10 @@ class Book(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """How a target that pulls its increments wants to be answered: lines between `begin` and `end`, set apart by
-    `between`. An answer without lines is `begin` and `end`; `trouble(code)` is one that says that something is wrong."""
+    """How a target that pulls its increments is answered: lines between `begin` and `end`, set apart by `between`.
+
+    An answer without lines is `begin` and `end`; `trouble(code)` is one that says that something is wrong.
+    """
 
     begin: bytes
     between: bytes
