@@ -24,11 +24,16 @@ from imconvert.serve.windows import Caps
 from imconvert.sources.inputs import text_lines
 
 WORDS = {
-    "en": {"url": "serving", "status": "status", "spool": "spool", "open": "No token is set: whoever reaches the port "
-           "may pull and hand in.", "token": "Token: in the header Authorization: Bearer TOKEN or X-Token, or as the "
-           "first segment of the path."},
-    "zh": {"url": "服务地址", "status": "状态页", "spool": "spool 目录", "open": "未设置令牌：任何能访问该端口的人都可拉取和写入。",
-           "token": "令牌：放在请求头 Authorization: Bearer TOKEN 或 X-Token 中，或作为路径的第一段。"},
+    "en": {
+        "url": "serving", "status": "status", "spool": "spool",
+        "open": "No token is set: whoever reaches the port may pull and hand in.",
+        "token": "Token: in the header Authorization: Bearer TOKEN or X-Token, or as the first segment of the path.",
+    },
+    "zh": {
+        "url": "服务地址", "status": "状态页", "spool": "spool 目录",
+        "open": "未设置令牌：任何能访问该端口的人都可拉取和写入。",
+        "token": "令牌：放在请求头 Authorization: Bearer TOKEN 或 X-Token 中，或作为路径的第一段。",
+    },
 }  # fmt: skip
 
 FOLDER = click.Path(path_type=Path, file_okay=False)

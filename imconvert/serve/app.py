@@ -49,7 +49,8 @@ def make(clerk: Clerk, site: Site, access: Access, clock: Clock, log: Log) -> Ga
         routes=[
             Route(site.path, app.feed, methods=["GET"]),
             *(Route(f"/{name}", *found[:1], methods=list(found[1])) for name, found in app.routes.items()),
-        ]
+        ],
+        exception_handlers={ImconvertError: app.failed, Exception: app.failed},
     )
     rates = Rates(access.rate, clock.steady)
     gate = Gate(inner, names, access, rates, log=log, trouble=app.trouble, steady=clock.steady)
@@ -78,7 +79,13 @@ class App:
         return shape.trouble(code) if shape else b""
 
     def _short(self, code: int) -> Response:
-        return Response(self.trouble(code), code, media_type="application/json")
+        """An answer that says no more than its code; the connection ends, for a body may still be on its way."""
+        return Response(self.trouble(code), code, {"connection": "close"}, "application/json")
+
+    async def failed(self, request: Request, why: Exception) -> Response:
+        """What went wrong here is no fault of the request."""
+        request.scope["told"].end = why.code if isinstance(why, ImconvertError) else type(why).__name__
+        return self._short(503)
 
     @property
     def _now(self) -> int:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from imconvert import durable
 from imconvert.convert.options import DAY
 from imconvert.convert.run import Clock
@@ -25,7 +27,7 @@ from imconvert.serve import folders
 from imconvert.serve.feed import Feed
 from imconvert.serve.intake import Checked
 from imconvert.serve.spool import Appended
-from imconvert.serve.state import File
+from imconvert.serve.state import SHIFT, File
 from imconvert.serve.taking import CONFLICT, NEW, SAME, Taker, held_line, judge
 
 LOOK = 1.0
@@ -71,7 +73,8 @@ class Clerk:
         self.feed, self.taker, self.clock = feed, taker, clock
         self.state, self.spool, self.index = feed.state, taker.spool, taker.index
         self.outputs, self.bulk = outputs, bulk
-        self.trouble: ImconvertError | None = None
+        self._troubles: dict[str, ImconvertError] = {}
+        self._manifests: dict[Path, tuple[int, int]] = {}
         self.ingested = 0
         self.rejected = 0
         self.behind = True
@@ -104,12 +107,12 @@ class Clerk:
         while not stopping:
             jobs, stopping = self._waiting(0.0 if self.behind and not self.trouble else LOOK / 4)
             if jobs:
-                self._guarded(partial(self._take_in, jobs), jobs)
+                self._guarded("intake", partial(self._take_in, jobs), jobs)
             if self.clock.steady() - looked >= LOOK:
                 looked = self.clock.steady()
-                self._guarded(self.look, [])
-            self._guarded(self._advance, [])
-        self._guarded(self.checkpoint, [])
+                self._guarded("look", self.look, [])
+            self._guarded("advance", self._advance, [])
+        self._guarded("advance", self.checkpoint, [])
 
     def _waiting(self, patience: float) -> tuple[list[Job], bool]:
         """The jobs that wait, up to MOST_AT_ONCE bytes, and whether to stop behind them."""
@@ -125,12 +128,18 @@ class Clerk:
             return jobs, False
         return jobs, True
 
-    def _guarded(self, do: Callable[[], None], jobs: list[Job]) -> None:
-        """Do something that may fail; then say so to all that wait for it."""
+    @property
+    def trouble(self) -> ImconvertError | None:
+        """Why the feed is not well, or None."""
+        return next(iter(self._troubles.values()), None)
+
+    def _guarded(self, name: str, do: Callable[[], None], jobs: list[Job]) -> None:
+        """Do something that may fail; then say so to all that wait for it, until it succeeds again."""
         try:
             do()
+            self._troubles.pop(name, None)
         except ImconvertError as why:
-            self.trouble = why
+            self._troubles[name] = why
             for job in jobs:
                 if not job.answer.done():
                     job.answer.set_exception(why)
@@ -156,6 +165,7 @@ class Clerk:
                 self._register(new, self._known)
             self._register(_spooled(segments), self._known)
             ends = {str(path): end for path, end in self.spool.ends().items()}
+        self._compare_waiting()
         for path, end in ends.items():
             if end > self._ends.get(path, 0):
                 durable.sync_file(Path(path))
@@ -164,11 +174,20 @@ class Clerk:
     def _new_shards(self, outputs: Sequence[Path], kind: str) -> list[File]:
         found = []
         for folder in folders.finished(outputs):
-            for file in folders.shards(folder, self.feed.target):
-                if file.path not in self._known:
-                    file.kind = kind
-                    found.append(file)
+            mark = folders.mark(folder)
+            if self._manifests.get(folder) == mark:
+                continue
+            new = [file for file in folders.shards(folder, self.feed.target) if file.path not in self._known]
+            found += [msgspec.structs.replace(file, kind=kind) for file in new]
+            if not new:
+                self._manifests[folder] = mark
         return found
+
+    def _compare_waiting(self) -> None:
+        """See that shards that are still to be delivered are what they were. Raises IntegrityError IMC-6041."""
+        for file in self.state.files[max(0, (self.feed.cursor >> SHIFT) - 1) :]:
+            if file.kind == "shard" and file.taken:
+                self.taker.compare(file)
 
     def _register(self, files: Sequence[File], known: set[str]) -> None:
         number = len(self.state.files)
@@ -196,7 +215,6 @@ class Clerk:
             self.checkpoint()
         self.index.tend(self.state.name_runs)
         self.behind = self._pending() is not None
-        self.trouble = None
 
     def checkpoint(self) -> None:
         """Bring keys, files and holes to the disk together."""

@@ -69,6 +69,7 @@ class Feed:
         cursor, end = self.cursor, self.end
         known = self._next
         if known and known[:2] == (cursor, end):
+            windows.verify(known[2])
             return known[2]
         window = windows.fill(self.stretches(cursor), cursor, self.caps)
         self._next = (cursor, end, window)

@@ -30,6 +30,12 @@ def finished(folders: Sequence[Path]) -> Iterator[Path]:
             yield from (one for one in inner if durable.exists(one / manifest.NAME))
 
 
+def mark(folder: Path) -> tuple[int, int]:
+    """What changes with the manifest of a finished output: its size and the time of its last write."""
+    with durable.Reader(folder / manifest.NAME) as reader:
+        return reader.size, reader.changed
+
+
 def shards(folder: Path, target: Target) -> Iterator[File]:
     """The shards of a finished output, in the order of its manifest; their numbers are still to be given.
 

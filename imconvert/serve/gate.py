@@ -1,7 +1,7 @@
 """What every request passes before it is answered, and what every answer gets on its way out.
 
-Order: network, rate, what was asked for, token, origin of browsers; then the application; then the log. Whatever is
-raised behind here becomes an answer that says no more than its status.
+Order: network, rate, what was asked for, token, origin of browsers; then the application; then the log. A refusal says
+no more than its status.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from imconvert.errors import ImconvertError
 from imconvert.serve.access import Access, Rates
 from imconvert.serve.answers import Told
 
@@ -49,7 +48,7 @@ class Gate:
         if scope["type"] != "http":
             return
         began, seen = self.steady(), Seen(send, strict=scope["scheme"] == "https")
-        scope["told"] = told = Told()
+        scope["told"] = Told()
         name, path, given = self._asked(scope)
         refusal = self._refusal(scope, name, given)
         try:
@@ -57,11 +56,6 @@ class Gate:
                 await seen.plain(refusal, self.trouble(refusal))
             else:
                 await self.app({**scope, "path": path, "raw_path": path.encode(), "root_path": ""}, receive, seen.send)
-        except ImconvertError as why:
-            told.end = why.code
-            if seen.status:
-                raise
-            await seen.plain(503, self.trouble(503))
         finally:
             self._note(scope, name or "?", seen.status, self.steady() - began)
 

@@ -35,7 +35,7 @@ from imconvert.vendors import TARGETS
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What `imconvert serve` is asked to do. `overlap` is in ms."""
+    """What `imconvert serve` is asked to do. `overlap` is in ms, `again` windows are delivered once more."""
 
     outputs: tuple[Path, ...]
     state: Path
@@ -49,6 +49,7 @@ class Serving:
     access: Access = field(default_factory=Access)
     tls: Tls | None = None
     open_to_all: bool = False
+    again: int = 0
     target: str = "yunxin"
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,6 +69,8 @@ def opened(wanted: Serving, clock: Clock) -> Iterator[Clerk]:
         state = State(wanted.state)
         stack.callback(state.close)
         state.begin(uuid4().hex[:12])
+        if wanted.again:
+            state.undeliver(wanted.again)
         index = _index(keys, state)
         stack.callback(index.close)
         spool = Spool((wanted.spool or spool_of(wanted.state)).absolute())

@@ -168,6 +168,12 @@ class State:
         self.windows.append(sent)
         del self.windows[:-KEPT_WINDOWS]
 
+    def undeliver(self, count: int) -> None:
+        """Move the cursor back to before the last `count` delivered windows."""
+        with self._data.change() as link:
+            link.execute("DELETE FROM windows WHERE id IN (SELECT id FROM windows ORDER BY id DESC LIMIT ?)", (count,))
+        del self.windows[max(0, len(self.windows) - count) :]
+
     def close(self) -> None:
         self._data.close()
 

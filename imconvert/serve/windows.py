@@ -92,6 +92,12 @@ def opened(file: File, stop: int) -> durable.Reader:
     return reader
 
 
+def verify(window: Window) -> None:
+    """Raise IntegrityError IMC-6041 unless all files of a window are still what they were."""
+    for stretch in window.stretches:
+        opened(stretch.file, stretch.stop).close()
+
+
 def fill(stretches: Iterator[Stretch], start: int, caps: Caps) -> Window:
     """The window that begins at place `start` and holds as much as the caps allow, but at least one record."""
     window = Window(start, start, begin=start)
