@@ -136,6 +136,12 @@ class FeedPath(click.ParamType):  # type: ignore[type-arg]
     help="How long delivered windows are repeated where an answer has room; 0 for never.",
 )
 @click.option(
+    "--again",
+    type=click.IntRange(0, 1000),
+    default=0,
+    help="Deliver the last N windows once more, should the vendor have lost them.",
+)
+@click.option(
     "--max-records",
     type=click.IntRange(1, 1_000_000),
     default=5000,
@@ -174,6 +180,7 @@ def serve(
         access=_access(chosen),
         tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
         open_to_all=chosen["open_to_all"],
+        again=chosen["again"],
         settings=Options((), Path(), settings=dict(settings)).complete_settings(),
     )
     run(wanted, CLOCK, lambda line: None if quiet else _log(line, as_json), lambda found: _ready(found, as_json))

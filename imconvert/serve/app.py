@@ -94,12 +94,12 @@ class App:
     async def feed(self, request: Request) -> Any:
         try:
             wanted = replays.read(request.query_params)
+            if wanted is None:
+                window = await self._next()
+            else:
+                window = await asyncio.to_thread(replays.window, self.clerk.feed, wanted)
         except ValueError:
             return self._short(400)
-        if wanted is None:
-            window = await self._next()
-        else:
-            window = await asyncio.to_thread(replays.window, self.clerk.feed, wanted)
         if window is None:
             return self._short(503)
         return Answer(

@@ -78,6 +78,7 @@ class Clerk:
         self.ingested = 0
         self.rejected = 0
         self.behind = True
+        self._look_at = 0.0
         self._saved = self._taken()
         self._ends: dict[str, int] = {}
         self._known = {file.path for file in self.state.files}
@@ -103,13 +104,13 @@ class Clerk:
         self._thread.join()
 
     def _run(self) -> None:
-        looked, stopping = self.clock.steady(), False
+        stopping = False
         while not stopping:
             jobs, stopping = self._waiting(0.0 if self.behind and not self.trouble else LOOK / 4)
             if jobs:
                 self._guarded("intake", partial(self._take_in, jobs), jobs)
-            if self.clock.steady() - looked >= LOOK:
-                looked = self.clock.steady()
+            if self.clock.steady() >= self._look_at:
+                self._look_at = self.clock.steady() + LOOK
                 self._guarded("look", self.look, [])
             self._guarded("advance", self._advance, [])
         self._guarded("advance", self.checkpoint, [])
@@ -259,6 +260,7 @@ class Clerk:
             self.look()
         if checked.lines:
             self.spool.append(b"\n".join(checked.lines) + b"\n")
+            self._look_at = 0.0
         return [NEW] * len(checked.lines), False
 
     def _took(self, file: File, done: Appended, fresh: dict[bytes, bytes], times: list[int]) -> None:
@@ -271,11 +273,15 @@ class Clerk:
         file.taken = done.stop
 
     def _catch_up(self) -> bool:
-        """Take what others appended meanwhile; False if that is much."""
+        """Take what others appended meanwhile; False if that is much, or cannot be read."""
         if self._unread() > BEHIND:
             return False
-        while self._pending():
-            self._advance()
+        try:
+            while self._pending():
+                self._advance()
+        except IntegrityError as why:
+            self._troubles["advance"] = why
+            return False
         return self.state.files[-1].kind == "spool"
 
     def _unread(self) -> int:

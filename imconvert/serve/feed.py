@@ -72,6 +72,9 @@ class Feed:
             windows.verify(known[2])
             return known[2]
         window = windows.fill(self.stretches(cursor), cursor, self.caps)
+        if window.records:
+            read = self.target.read_key
+            window.first, window.last = read(windows.first_line(window)).time, read(windows.last_line(window)).time
         self._next = (cursor, end, window)
         return window
 
@@ -98,6 +101,12 @@ class Feed:
         """Records from place `start` on, delivered or not."""
         return windows.fill(self.stretches(start), start, caps)
 
+    def has(self, start: int) -> bool:
+        """Whether a place is between two records of the feed."""
+        file = next((file for file in self.state.files if file.number == start >> SHIFT), None)
+        offset = start - place(file.number, 0) if file else start
+        return not offset or (file is not None and offset <= file.taken and windows.at_line_end(file, offset))
+
     def delivered(self, window: Window, at: int, seconds: float) -> bool:
         """Take note that a window was delivered; False if one that reaches as far was delivered before."""
         with self._lock:
@@ -105,10 +114,19 @@ class Feed:
                 return False
             last = self.state.windows[-1] if self.state.windows else None
             records, size = self._fresh(window)
-            until = self.target.read_key(windows.last_line(window)).time
             total, total_bytes = (last.total, last.total_bytes) if last else (0, 0)
             self.state.delivered(
-                Sent(self.cursor, window.stop, records, size, at, seconds, until, total + records, total_bytes + size)
+                Sent(
+                    self.cursor,
+                    window.stop,
+                    records,
+                    size,
+                    at,
+                    seconds,
+                    window.last,
+                    total + records,
+                    total_bytes + size,
+                )
             )
         return True
 

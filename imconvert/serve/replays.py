@@ -52,7 +52,9 @@ def _cursor(text: str) -> int:
 
 
 def window(feed: Feed, wanted: Wanted) -> Window:
-    """The records asked for. Raises IntegrityError IMC-6041, for a cursor between two records, too."""
+    """The records asked for. Raises ValueError for a cursor that is no place of the feed, IntegrityError IMC-6041."""
+    if wanted.cursor is not None and not feed.has(wanted.cursor):
+        raise ValueError(wanted.cursor)
     limit = feed.caps.records if wanted.limit is None else min(max(wanted.limit, 1), feed.caps.records)
     caps = Caps(limit, feed.caps.bytes)
     timed = wanted.since is not None or wanted.until is not None

@@ -7,10 +7,8 @@ from typing import Any
 
 from imconvert import __version__
 from imconvert.errors import ImconvertError
-from imconvert.serve import windows
 from imconvert.serve.clerk import Clerk
 from imconvert.serve.feed import Feed
-from imconvert.serve.windows import Window
 
 RATE_OVER = 60_000
 """Milliseconds over which the rate is taken."""
@@ -55,15 +53,9 @@ def _pull(feed: Feed) -> dict[str, Any] | None:
 def _next(feed: Feed) -> dict[str, Any] | None:
     try:
         window = feed.upcoming()
-        return _told(feed, window) if window.records else None
     except ImconvertError:
         return None
-
-
-def _told(feed: Feed, window: Window) -> dict[str, Any]:
-    read = feed.target.read_key
-    first, last = windows.first_line(window), windows.last_line(window)
-    return {"from_ms": read(first).time, "until_ms": read(last).time, "records": window.records}
+    return {"from_ms": window.first, "until_ms": window.last, "records": window.records} if window.records else None
 
 
 def _sources(feed: Feed) -> list[dict[str, Any]]:

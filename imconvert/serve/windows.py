@@ -46,7 +46,8 @@ class Window:
     """Stretches from place `start` to place `stop` of the feed, with what they hold.
 
     Of a plain pull's window, `fresh` and `fresh_bytes` are what was not delivered before, and `begin` is where that
-    begins; what stands before it repeats earlier windows. `more` says that there is more behind it.
+    begins; what stands before it repeats earlier windows. `more` says that there is more behind it; `first` and `last`
+    are the times (ms) of the first and last fresh record.
     """
 
     start: int
@@ -58,6 +59,8 @@ class Window:
     begin: int = 0
     fresh: int = 0
     fresh_bytes: int = 0
+    first: int = 0
+    last: int = 0
 
     def add(self, stretch: Stretch, records: int) -> None:
         last = self.stretches[-1] if self.stretches else None
@@ -77,6 +80,7 @@ class Window:
         both.records = self.records + other.records
         both.stop, both.more = other.stop, other.more
         both.begin, both.fresh, both.fresh_bytes = other.begin, other.fresh, other.fresh_bytes
+        both.first, both.last = other.first, other.last
         return both
 
 
@@ -151,6 +155,12 @@ def _check_edges(reader: durable.Reader, stretch: Stretch) -> None:
     edges = [edge - 1 for edge in (stretch.start, stretch.stop) if edge]
     if any(reader.at(edge, 1) != b"\n" for edge in edges):
         raise IntegrityError("IMC-6041", stretch.file.path, why="its lines are elsewhere")
+
+
+def at_line_end(file: File, offset: int) -> bool:
+    """Whether a line of a file ends at an offset."""
+    with opened(file, offset) as reader:
+        return reader.at(offset - 1, 1) == b"\n"
 
 
 def whole(stretches: Iterator[Stretch], start: int, stop: int) -> Window:
