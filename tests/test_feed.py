@@ -11,15 +11,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.feeds import Server, lines, output_of, record, running, serving, team_record, wait_for
+from support.feeds import (
+    BASE,
+    DEFAULTS,
+    LATEST,
+    lines,
+    output_of,
+    record,
+    running,
+    serving,
+    team_record,
+    wait_for,
+)
 
 from imconvert.serve.append import append
 from imconvert.serve.intake import Checker
 from imconvert.serve.spool import Spool
 from imconvert.serve.windows import Caps
 from imconvert.vendors import TARGETS
-
-from support.feeds import BASE, DEFAULTS, LATEST
 
 EMPTY = b'{"code":200,"data":[]}'
 
@@ -88,6 +97,7 @@ def test_who_dies_with_the_answer_unread_gets_it_again(tmp_path: Path, out: Path
         with server.connect() as end:
             end.sendall(b"GET /feed HTTP/1.1\r\nHost: feed\r\n\r\n")
             end.recv(1)
+            time.sleep(0.2)
         wait_for(lambda: server.log)
         assert "not taken" == server.log[-1]["end"]
         assert 100 == len(server.ask().records)

@@ -82,7 +82,7 @@ def _unacknowledged(end: Any) -> int:
         return 0
     try:
         return int(struct.unpack("i", fcntl.ioctl(end.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
-    except OSError:
+    except (OSError, ValueError):
         return -1
 
 
@@ -93,13 +93,15 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)
+        transport.set_write_buffer_limits(high=int(self.scheme == "https"))
         self.link = Link(self)
         self.app = _linked(self.app, self.link)
         self._deadline: asyncio.TimerHandle | None = None
         self._watch()
         while len(self.idle) > MOST_IDLE:
-            next(iter(self.idle)).transport.abort()
+            oldest = next(iter(self.idle))
+            del self.idle[oldest]
+            oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -145,13 +147,15 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises UsageError IMC-1132."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind, number)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.listen(BACKLOG)
+        with contextlib.ExitStack() as stack:
+            found = stack.enter_context(socket.socket(family, kind, number))
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(BACKLOG)
+            found.setblocking(False)
+            stack.pop_all()
     except OSError as why:
         raise UsageError("IMC-1132", address=f"{host}:{port}", why=why.strerror or str(why)) from why
-    found.setblocking(False)
     return found
 
 
