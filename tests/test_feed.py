@@ -140,7 +140,7 @@ def test_new_records_come_behind_older_ones(tmp_path: Path, out: Path) -> None:
         assert [*range(61, 101), 500, 501] == msgids(server.ask().records)
 
 
-def test_the_last_windows_are_repeated_where_there_is_room(tmp_path: Path) -> None:
+def test_the_last_windows_are_repeated_as_far_as_there_is_room(tmp_path: Path) -> None:
     with running(serving(tmp_path / "feed.db", caps=Caps(10, 1 << 20))) as server:
         pulls = []
         for number in range(1, 5):
@@ -149,10 +149,31 @@ def test_the_last_windows_are_repeated_where_there_is_room(tmp_path: Path) -> No
         assert [[1], [1, 2], [1, 2, 3], [2, 3, 4]] == pulls
         assert EMPTY == server.ask().body
         assert 4 == server.clerk.feed.state.windows[-1].total
-        server.ingest([record(number) for number in range(10, 19)])
-        assert [4, *range(10, 19)] == msgids(server.ask().records)
-        server.ingest([record(number) for number in range(20, 30)])
-        assert [*range(20, 30)] == msgids(server.ask().records)
+
+
+def test_no_answer_holds_more_new_records_than_can_be_repeated(tmp_path: Path, out: Path) -> None:
+    """Whoever loses a whole answer gets its records with the next one, also while there is a backlog."""
+    with running(serving(tmp_path / "feed.db", out, caps=Caps(20, 1 << 20))) as server:
+        server.settled()
+        pulls = [msgids(server.ask().records) for _ in range(11)]
+        assert [*range(1, 11)] == pulls[0]
+        assert [[*range(k * 10 - 9, k * 10 + 11)] for k in range(1, 10)] == pulls[1:10]
+        assert [] == pulls[10]
+
+
+def test_a_receiver_that_keeps_silent_gets_the_window_twice(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its system acknowledged every byte, but it may have died without reading them."""
+    monkeypatch.setattr("imconvert.serve.answers.CLOSE_TIME", 0.2)
+    with running(serving(tmp_path / "feed.db", out, overlap=0)) as server:
+        server.settled()
+        for expected in ("not taken", "delivered"):
+            with server.connect() as end:
+                end.sendall(b"GET /feed HTTP/1.1\r\nHost: feed\r\n\r\n")
+                wait_for(lambda: server.log)
+            assert expected == server.log.pop()["end"]
+        assert EMPTY == server.ask().body
 
 
 def test_windows_older_than_the_overlap_are_not_repeated(tmp_path: Path) -> None:

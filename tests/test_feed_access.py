@@ -136,7 +136,7 @@ def test_a_body_that_is_too_long_is_refused(tmp_path: Path) -> None:
         assert 413 == server.ask("/ingest", method="POST", headers=kind, body=fits + b"\n").status
         with server.connect() as end:
             end.sendall(b"POST /ingest HTTP/1.1\r\nHost: f\r\nContent-Type: application/x-ndjson\r\n"
-                        b"Transfer-Encoding: chunked\r\n\r\n" + b"400\r\n" + b" " * 1024 + b"\r\n0\r\n\r\n")  # fmt: skip
+                        b"Transfer-Encoding: chunked\r\n\r\n400\r\n" + b" " * 1024 + b"\r\n0\r\n\r\n")  # fmt: skip
             assert 413 == read_answer(end).status
 
 

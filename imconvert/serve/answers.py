@@ -44,7 +44,8 @@ class Told:
 
 @dataclass(slots=True)
 class Desk:
-    """What all answers of a feed share. `doubts` are answers that went out and are not judged yet."""
+    """What all answers of a feed share. `doubts` are answers that went out and are not judged yet; `doubtful` is the
+    place from which a window went out whose receiver kept silent."""
 
     feed: Feed
     now: Callable[[], float]
@@ -52,7 +53,7 @@ class Desk:
     doubts: set[asyncio.Event] = field(default_factory=set)
     packed: OrderedDict[bytes, bytes] = field(default_factory=OrderedDict)
     packing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    failed: Callable[[ImconvertError], None] = lambda why: None
+    doubtful: int = -1
 
     async def settle(self) -> None:
         """Wait a moment for answers that are nearly done, so that the next pull gets what comes behind them."""
@@ -173,19 +174,24 @@ class Answer:
             return
         except ImconvertError as why:
             told.end = why.code
-            self.desk.failed(why)
             _cut(link)
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _judge(self, link: Link | None, told: Told) -> None:
-        """Move the cursor if the answer arrived. Raises IntegrityError IMC-6040."""
+        """Move the cursor if the answer arrived. Raises IntegrityError IMC-6040.
+
+        Of a receiver that keeps the connection open nobody knows: it gets the window twice before that counts.
+        """
         async with asyncio.timeout(SEND_TIME):
             flushed = await link.flushed() if link else True
         doubt = asyncio.Event()
         self.desk.doubts.add(doubt)
         try:
-            if flushed and (link is None or await link.taken(CLOSE_TIME)):
+            taken = flushed and (link is None or await link.taken(CLOSE_TIME))
+            if taken is None:
+                taken, self.desk.doubtful = self.desk.doubtful == self.window.begin, self.window.begin
+            if taken:
                 await self._note(told)
             else:
                 told.end = "not taken"

@@ -28,6 +28,7 @@ class Feed:
         self.target = target
         self.caps = caps
         self.overlap = overlap
+        self.fresh = caps if not overlap else Caps(max(1, caps.records // 2), max(1, caps.bytes // 2))
         self.holes: dict[int, list[Hole]] = {}
         self._lock = threading.Lock()
         self._next: tuple[int, int, Window] | None = None
@@ -65,13 +66,14 @@ class Feed:
         return sorted({*self.state.holes(number, start, stop), *fresh})
 
     def upcoming(self) -> Window:
-        """The records that were not delivered yet, as many as the caps allow."""
+        """The records that were not delivered yet, as many as the caps allow; half of that where windows are repeated,
+        so that the last one always has room."""
         cursor, end = self.cursor, self.end
         known = self._next
         if known and known[:2] == (cursor, end):
             windows.verify(known[2])
             return known[2]
-        window = windows.fill(self.stretches(cursor), cursor, self.caps)
+        window = windows.fill(self.stretches(cursor), cursor, self.fresh)
         if window.records:
             read = self.target.read_key
             window.first, window.last = read(windows.first_line(window)).time, read(windows.last_line(window)).time
@@ -79,8 +81,10 @@ class Feed:
         return window
 
     def pull(self, now: int) -> Window:
-        """What a plain pull gets at `now` (ms): the upcoming records, and before them, where the caps leave room,
-        the last windows once more. Nothing new is an empty window."""
+        """What a plain pull gets at `now` (ms): the upcoming records, and before them the last windows once more.
+
+        Nothing new is an empty window.
+        """
         window = self.upcoming()
         if not window.records:
             return window

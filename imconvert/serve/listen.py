@@ -2,8 +2,9 @@
 
 Strategy: a connection without a request in work is idle. It must send a whole head within HEAD_TIME; beyond MOST_IDLE
 idle ones the oldest is dropped, so that those who flood the port with silent connections only push out each other.
-Promise: a `Link` says of an answer whether its receiver took it: it closed in order behind the last byte (a socket
-closed with unread bytes resets), or, where it keeps the connection open, its system acknowledged the last byte.
+Promise: a `Link` says of an answer whether its receiver took it: it closed in order behind the last byte. (A socket
+that is closed with unread bytes resets.) Of a receiver that keeps the connection open it is known only whether its
+system acknowledged the last byte.
 """
 
 from __future__ import annotations
@@ -58,8 +59,11 @@ class Link:
         await self._protocol.flow.drain()
         return not self.lost.is_set()
 
-    async def taken(self, patience: float) -> bool:
-        """Whether the receiver took all that was flushed; waits until it closes, at most `patience` seconds."""
+    async def taken(self, patience: float) -> bool | None:
+        """Whether the receiver took all that was flushed; waits until it closes, at most `patience` seconds.
+
+        None where it kept the connection open and its system acknowledged everything.
+        """
         plain = self._protocol.scheme == "http"
         end: Any = self._protocol.transport.get_extra_info("socket")
         if plain:
@@ -69,7 +73,7 @@ class Link:
             await asyncio.wait_for(self.lost.wait(), patience)
         if self.lost.is_set():
             return self.in_order
-        return _unacknowledged(end) == 0
+        return None if _unacknowledged(end) == 0 else False
 
     def cut(self) -> None:
         """Break the connection off."""

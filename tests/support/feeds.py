@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -12,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from uvicorn.server import ServerState
+
 from imconvert.cli.progress import Silent
 from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, convert
 from imconvert.serve import app, listen
-from imconvert.serve.access import Access
 from imconvert.serve.clerk import Clerk
 from imconvert.serve.run import Serving, opened
 from imconvert.vendors import SETTINGS
@@ -117,6 +119,7 @@ class Server:
 
     def settled(self) -> Server:
         """Wait until the feed has read all that is there."""
+        self.clerk.hand_in([], 0).result()
         wait_for(lambda: not self.clerk.behind and self.clerk._pending() is None)
         return self
 
@@ -172,4 +175,49 @@ def running(wanted: Serving, *, kill: bool = False) -> Iterator[Server]:
             assert not thread.is_alive()
 
 
-__all__ = ["Access", "Answer", "Server", "lines", "output_of", "record", "running", "serving", "team_record"]
+class Loop:
+    """An event loop in a thread, for many short-lived servers: the protocol of `listen` without uvicorn's own loop."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def do(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+    @contextmanager
+    def running(self, wanted: Serving) -> Iterator[Server]:
+        """Like `running`; `Server.clerk.checkpoint` decides whether it ends like a stop or like a kill."""
+        log: list[dict[str, Any]] = []
+        with opened(wanted, CLOCK) as clerk:
+            clerk.start()
+            gate = app.make(clerk, wanted.site, wanted.access, CLOCK, log.append)
+            config = listen.server(gate, None).config
+            state = ServerState()
+            end = listen.bind("127.0.0.1", 0)
+            found = self.do(self._open(config, state, end))
+            try:
+                yield Server(clerk, end.getsockname()[1], log)
+            finally:
+                self.do(self._close(found, state))
+                clerk.stop()
+
+    async def _open(self, config: Any, state: ServerState, end: socket.socket) -> asyncio.Server:
+        return await self.loop.create_server(
+            lambda: config.http_protocol_class(config=config, server_state=state, app_state={}), sock=end
+        )
+
+    async def _close(self, found: asyncio.Server, state: ServerState) -> None:
+        found.close()
+        for connection in list(state.connections):
+            connection.transport.abort()
+        for task in list(state.tasks):
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
+        await asyncio.sleep(0)
