@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imconvert.durable import Reader, _told, make_folder, sync_folder, write_all
+from imconvert.errors import IntegrityError
 
 LOCK = ".append"
 _WINDOW = 1 << 16
@@ -35,9 +36,16 @@ def turn(folder: Path) -> Iterator[None]:
 
 def begin(path: Path) -> None:
     """Make an empty file with a durable name; one that is there stays as it is."""
-    with _told(path):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    sync_folder(path.parent)
+    if path.exists():
+        return
+    try:
+        with _told(path):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        sync_folder(path.parent)
+    except IntegrityError:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise
 
 
 def append(path: Path, data: bytes) -> int:

@@ -101,7 +101,8 @@ class Clerk:
     def stop(self) -> None:
         """Finish what was handed in, and leave a checkpoint."""
         self._jobs.put(None)
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         stopping = False

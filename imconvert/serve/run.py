@@ -119,8 +119,8 @@ def run(wanted: Serving, clock: Clock, log: Log, ready: Callable[[dict[str, Any]
     check(wanted)
     with opened(wanted, clock) as clerk:
         end = listen.bind(wanted.host, wanted.port)
-        clerk.start()
         try:
+            clerk.start()
             gate = app.make(clerk, wanted.site, wanted.access, clock, log)
             listen.listen(gate, end, wanted.tls, lambda: ready(where(wanted, end.getsockname()[1])))
         finally:

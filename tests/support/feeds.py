@@ -131,6 +131,8 @@ def read_answer(end: socket.socket, *, head_only: bool = False, stop: int | None
         data += some
         if not some or (stop is not None and len(data) >= stop):
             break
+    if b"\r\n\r\n" not in data:
+        return Answer(0, {}, b"", whole=False)
     head, _, body = data.partition(b"\r\n\r\n")
     status, *rest = head.decode("latin-1").split("\r\n")
     headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in rest)}
@@ -140,8 +142,7 @@ def read_answer(end: socket.socket, *, head_only: bool = False, stop: int | None
         if not some:
             break
         body += some
-    found = int(status.split(" ")[1]) if " " in status else 0
-    return Answer(found, headers, body, len(body) == length and b"\r\n\r\n" in data)
+    return Answer(int(status.split(" ")[1]), headers, body, whole=len(body) == length)
 
 
 def wait_for(condition: Any, seconds: float = 10.0) -> None:
