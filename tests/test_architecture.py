@@ -21,7 +21,7 @@ ALLOWED = {("sources", "vendors"), ("load", "convert"), ("serve", "convert"), ("
 
 DOORS = {
     "open": ("sources", "durable"), "socket": ("deliver", "serve", "load"), "subprocess": (),
-    "print": ("cli",), "click": ("cli",), "environ": ("cli",), "time": ("cli",),
+    "sqlite3": ("durable",), "print": ("cli",), "click": ("cli",), "environ": ("cli",), "time": ("cli",),
     "multiprocessing": ("convert/pool.py",),
 }  # fmt: skip
 LIMIT, LONGEST, USUAL = 500, 60, 40
@@ -136,11 +136,14 @@ def test_sources_write_nothing(module: Path) -> None:
 
 
 @every_module
-@pytest.mark.parametrize("door", ["socket", "subprocess", "click", "time", "multiprocessing"])
+@pytest.mark.parametrize("door", ["socket", "subprocess", "sqlite3", "click", "time", "multiprocessing"])
 def test_the_world_is_imported_at_its_door(module: Path, door: str) -> None:
     if behind(module, door):
         return
-    aliases = {"socket": {"socket", "httpx", "asyncio", "http"}, "click": {"click", "tqdm"}}.get(door, {door})
+    aliases = {
+        "socket": {"socket", "httpx", "asyncio", "http", "uvicorn", "starlette"},
+        "click": {"click", "tqdm"},
+    }.get(door, {door})
     assert [(line, name) for line, name in imported(module) if name.split(".")[0] in aliases] == []
 
 

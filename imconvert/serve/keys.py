@@ -4,7 +4,7 @@ Strategy: new keys gather in a dictionary. When it is full it is sorted and writ
 in the feed up to which all keys are in runs; FAN runs of a level are merged into one of the next, beside the work.
 Promise: the index is a cache of the feed's own lines. What the dictionary held when a process died is read again from
 the lines behind that place, in the order of the feed, and so decides as it did before.
-Cost: memory is the dictionary (MOST keys, about 25 MiB) and 1.4 bytes a key in runs; disk 24 bytes a key.
+Cost: memory is the dictionary (MOST keys, about 25 MiB) and 1.3 to 2.6 bytes a key in runs; disk 24 bytes a key.
 """
 
 from __future__ import annotations

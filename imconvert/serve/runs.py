@@ -1,8 +1,8 @@
 """A sorted run of keys on disk, asked in memory first.
 
 Format: `IMCK`, version; ROW rows sorted by key; then the fences (`hi` of every FENCE-th row) and a Bloom filter of
-about 10 bits a key; then a footer with the counts and the xxh3-64 of fences and filter. Little-endian.
-Cost: 24 bytes a key on disk, about 1.4 in memory; a key that is not there costs no read but one time in a hundred.
+about 10 to 20 bits a key; then a footer with the counts and the xxh3-64 of fences and filter. Little-endian.
+Cost: 24 bytes a key on disk, 1.3 to 2.6 in memory; a key that is not there costs no read but one time in a hundred.
 """
 
 from __future__ import annotations
