@@ -27,8 +27,9 @@ from imconvert.serve.gate import Gate, Log
 from imconvert.serve.windows import Window
 
 BODY_TIME = 30.0
+READ_TIME = 3.0
 MOST_BODIES = 8
-"""Seconds for a body to come in; bodies that are taken in at once."""
+"""Seconds for a body to come in, and for a pull to wait for lines that are being read; bodies taken in at once."""
 
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines")
 
@@ -114,11 +115,18 @@ class App:
         """The next window; None where there may be something that can't be read."""
         await self.desk.settle()
         feed = self.clerk.feed
+        await self._read_on()
         if feed.cursor == feed.end:
             window = Window(feed.cursor, feed.cursor)
         else:
             window = await asyncio.to_thread(feed.pull, self._now)
         return None if self.clerk.trouble and not window.records else window
+
+    async def _read_on(self) -> None:
+        """Wait a moment where nothing is there to be served only because its lines are still being read."""
+        until = self.clock.steady() + READ_TIME
+        while self.clerk.behind and self.clerk.feed.cursor == self.clerk.feed.end and self.clock.steady() < until:
+            await asyncio.sleep(0.01)
 
     async def ingest(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

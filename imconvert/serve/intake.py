@@ -70,7 +70,7 @@ class Checker:
         maker = self.vendor.shortcut
         through = maker(self.target, self.settings, self._accounts, self._groups, latest) if maker else None
         if through:
-            through(raws, columns, at_length)
+            through.take(list(raws), tuple(columns), at_length)
         else:
             for index, raw in enumerate(raws):
                 at_length(index, raw)

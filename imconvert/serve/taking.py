@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from imconvert import durable
+from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, cause_of, remedy_of
 from imconvert.model import key_of
 from imconvert.serve import windows
@@ -150,7 +151,7 @@ class Taker:
         with durable.Reader(Path(file.path)) as reader:
             changed = reader.changed
         if self._bad.get(file.number) != changed:
-            sums = durable.Sums()
+            sums = Sums()
             durable.scan(Path(file.path), seen=sums.add)
             if (sums.size, sums.lines, sums.sha256) == (file.bytes, file.lines, file.sha256):
                 self._verified.add(file.number)
