@@ -6,11 +6,15 @@ import gzip
 import json
 import socket
 import struct
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from feed_machine import loop
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.feeds import (
     BASE,
     DEFAULTS,
@@ -335,6 +339,33 @@ def test_the_increment_begins_exactly_where_the_bulk_ends(tmp_path: Path, out: P
         assert 31 + 1 == server.clerk.feed.backlog()[0] + len(served)
         assert 200 == server.ingest([record(3)]).status
         assert EMPTY == server.ask().body
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    bulk=st.sets(st.integers(1, 40), min_size=1, max_size=30),
+    second=st.sets(st.integers(1, 40), min_size=1, max_size=30),
+    handed=st.lists(st.integers(1, 40), max_size=15),
+    changed=st.sets(st.integers(1, 40), max_size=5),
+)
+def test_bulk_and_increment_together_are_all_records_once(
+    bulk: set[int], second: set[int], handed: list[int], changed: set[int]
+) -> None:
+    """Whatever order the records of conversations came in: no gap, nothing twice, and nothing overwritten."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        first = output_of(folder / "out", [record(number) for number in sorted(bulk)])
+        export = [record(number, "other" if number in changed else "") for number in sorted(second, reverse=True)]
+        later = output_of(folder / "later", export)
+        with loop().running(serving(folder / "feed.db", later, after=(first,), overlap=0)) as server:
+            server.settled().ingest([record(number) for number in handed])
+            served = server.drain()
+            held = server.clerk.taker.held
+    keys = [one["data"]["msgid"] for one in served]
+    assert len(set(keys)) == len(keys)
+    assert (second | set(handed)) - bulk == set(keys)
+    conflicts = len(changed & second & bulk) + sum(number in changed & second - bulk for number in handed)
+    assert conflicts == held
 
 
 def test_a_changed_shard_is_trouble_until_it_is_back(tmp_path: Path, out: Path) -> None:

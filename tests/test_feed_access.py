@@ -216,6 +216,15 @@ def test_what_is_no_request_is_refused(tmp_path: Path, garbage: bytes) -> None:
         assert 200 == server.ask().status
 
 
+def test_garbage_behind_an_answered_request_is_no_noise(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with running(serving(tmp_path / "feed.db")) as server:
+        with server.connect() as end:
+            end.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: f\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
+            assert closed(end) or closed(end)
+        assert 200 == server.ask().status
+    assert [] == [entry for entry in caplog.records if entry.exc_info]
+
+
 def test_beyond_loopback_a_token_is_needed(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):
         with pytest.raises(UsageError, match="IMC-1130"):
