@@ -137,7 +137,7 @@ class FeedPath(click.ParamType):  # type: ignore[type-arg]
 )
 @click.option(
     "--again",
-    type=click.IntRange(0, 1000),
+    type=click.IntRange(0, 999),
     default=0,
     help="Deliver the last N windows once more, should the vendor have lost them.",
 )
