@@ -32,11 +32,9 @@ HEAD_TIME = 10.0
 KEEP_TIME = 5
 HEAD_BYTES = 16 << 10
 STOP_TIME = 1
-AHEAD = 256 << 10
 MOST_IDLE = 4096
 BACKLOG = 1024
-"""Seconds for the head of a request and between two; bytes of a head; seconds to stop; bytes that wait to be sent;
-idle connections; connections that wait."""
+"""Seconds for the head of a request and between two; bytes of a head; seconds to stop; idle connections; waiting."""
 
 LINK = "imconvert.link"
 
@@ -59,7 +57,6 @@ class Link:
 
     async def flushed(self) -> bool:
         """Wait until the system has all bytes; False if the connection was lost before."""
-        self._protocol.transport.set_write_buffer_limits(high=int(self._protocol.scheme == "https"))
         await self._protocol.flow.drain()
         return not self.lost.is_set()
 
@@ -101,7 +98,7 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=AHEAD)
+        transport.set_write_buffer_limits(high=int(self.scheme == "https"))
         self.link = Link(self)
         self.app = _linked(self.app, self.link)
         self._deadline: asyncio.TimerHandle | None = None
