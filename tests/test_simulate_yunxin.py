@@ -679,6 +679,13 @@ def test_a_wrong_address_is_refused_and_not_repeated(url: str) -> None:
     assert SECRET not in found.stdout + found.stderr
 
 
+def test_a_file_without_a_certificate_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ca").write_text("nothing")
+    found = command("--pull", "https://127.0.0.1:1/", "--once", "--ca", str(tmp_path / "ca"))
+    assert found.returncode == 2
+    assert "holds no certificate" in found.stderr
+
+
 def test_httpx_tells_no_address_in_its_errors() -> None:
     """`_told` relies on it."""
     for url in (f"http://127.0.0.1:1/{SECRET}", f"http://no-such-host.invalid/{SECRET}"):

@@ -17,8 +17,8 @@ from imconvert.vendors import ALL, SETTINGS
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", re.IGNORECASE)
+_SPANS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
@@ -44,7 +44,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
 
 
 class Span(click.ParamType):  # type: ignore[type-arg]
-    """A span of time in seconds: 500ms, 5s, 2m, 1.5h, 1d."""
+    """A span of time in seconds: 500ms, 5s, 5, 2m, 1.5h, 1d."""
 
     name = "span"
 

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from imconvert.cli.msgs import CLOCK
-from imconvert.cli.options import EXISTING, Pair, Size, language
+from imconvert.cli.options import EXISTING, Pair, Size, Span, language
 from imconvert.convert.options import Options
 from imconvert.errors import UsageError
 from imconvert.serve.access import Access, Secret
@@ -37,24 +37,8 @@ WORDS = {
 }  # fmt: skip
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
-_UNITS = {"ms": 1, None: 1000, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _PATH = re.compile(r"(/[A-Za-z0-9._~\-]+){1,8}")
 _TAKEN = ("/ingest", "/status", "/status.json", "/metrics", "/healthz")
-
-
-class Span(click.ParamType):  # type: ignore[type-arg]
-    """A length of time: 90s, 30m, 2h."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        found = _SPAN.fullmatch(str(value).strip().lower())
-        if not found:
-            self.fail(f"{value!r} is no length of time such as 2h", param, ctx)
-        return round(float(found[1]) * _UNITS[found[2]])
 
 
 class Network(click.ParamType):  # type: ignore[type-arg]
@@ -158,7 +142,7 @@ class FeedPath(click.ParamType):  # type: ignore[type-arg]
 @click.option("--json", "as_json", is_flag=True, help="Print what is served, and the log, as JSON lines.")
 def serve(
     outputs: tuple[Path, ...], tls_cert: Path | None, tls_key: Path | None, settings: Any, quiet: bool, as_json: bool,
-    max_records: int, max_bytes: int, max_body: int, path: str, window: int, **chosen: Any,
+    max_records: int, max_bytes: int, max_body: int, path: str, window: float, **chosen: Any,
 ) -> None:  # fmt: skip
     """Serve the increment feed: finished outputs OUT..., and records that are handed in meanwhile.
 
@@ -176,7 +160,7 @@ def serve(
         port=chosen["port"],
         site=Site(path, max_body),
         caps=Caps(max_records, max_bytes),
-        overlap=window,
+        overlap=round(window * 1000),
         access=_access(chosen),
         tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
         open_to_all=chosen["open_to_all"],

@@ -133,7 +133,10 @@ def yunxin(url: str, path: Path | None, expected: tuple[Path, ...], quiet: bool,
 
 
 def _client(chosen: Mapping[str, Any]) -> Any:
-    verify = ssl.create_default_context(cafile=str(chosen["ca"])) if chosen["ca"] else True
+    try:
+        verify = ssl.create_default_context(cafile=str(chosen["ca"])) if chosen["ca"] else True
+    except ssl.SSLError as why:
+        raise click.BadParameter(f"{chosen['ca']} holds no certificate", param_hint="--ca") from why
     return open_client(verify, small=bool(chosen["rules"]))
 
 
