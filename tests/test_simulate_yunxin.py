@@ -589,7 +589,8 @@ def test_slow_reading_takes_its_time() -> None:
 
 def test_two_at_once() -> None:
     with serving(good(p2p(1))) as feed:
-        tally, pulls, _ = rehearse(feed, Course(1.0, pulls=2), "twice")
+        tally, pulls, watch = rehearse(feed, Course(1.0, pulls=1), "twice")
+    assert [] == watch.slept
     assert [1, 2] == [pull.number for pull in pulls]
     assert (1, 1) == (tally.counts.new, tally.counts.again)
 

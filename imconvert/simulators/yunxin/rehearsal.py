@@ -100,12 +100,12 @@ class Rehearsal:
     def run(self, course: Course) -> None:
         """Pull until the course is over."""
         number, quiet, due = self.store.pulls, 0, self.clock.monotonic()
-        while course.pulls is None or self.tally.pulls < course.pulls:
+        while True:
             pulls = self.round(number + 1)
             number += len(pulls)
             brought_nothing = all(pull.outcome == "taken" and not pull.counts.new for pull in pulls)
             quiet = quiet + 1 if brought_nothing else 0
-            if quiet == course.until_quiet or self.tally.pulls == course.pulls:
+            if quiet == course.until_quiet or (course.pulls is not None and self.tally.pulls >= course.pulls):
                 return
             now = self.clock.monotonic()
             due = max(due + course.every, now)
