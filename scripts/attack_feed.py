@@ -40,7 +40,10 @@ from support.serve_process import Server  # type: ignore[import-not-found]  # no
 
 MARK = "only-for-the-puller"
 RECORDS = 2000
-PATIENCE = 8.0
+PATIENCE = 20.0
+SILENT = b"silent"
+"""Seconds for an answer, and what stands for one that did not come."""
+
 MIB = 1 << 20
 
 
@@ -136,7 +139,9 @@ async def _exchange(port: int, data: bytes) -> bytes:
                 return await reader.read()
             finally:
                 writer.transport.abort()
-    except (ConnectionError, OSError):
+    except TimeoutError:
+        return SILENT
+    except OSError:
         return b""
 
 
@@ -153,6 +158,8 @@ def _read(raw: bytes) -> list[str]:
 
 def _wrong(raw: bytes) -> str:
     """Why an answer must not be, or nothing."""
+    if raw is SILENT:
+        return f"no end of the connection within {PATIENCE:g} s"
     if MARK.encode() in raw:
         return "records came back"
     for status, body in _answers(raw):

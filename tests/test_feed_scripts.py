@@ -67,6 +67,7 @@ ACCEPTED = {
     b"HTTP/1.1 500 Oh\r\n\r\n": "the server failed with 500",
     b"HTTP/1.1 401 No\r\n\r\n" + attack_feed.MARK.encode(): "records came back",
     b"anything": "no answer in HTTP",
+    attack_feed.SILENT: "no end of the connection",
 }
 
 
