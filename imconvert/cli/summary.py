@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,8 @@ WORDS = {
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
         "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
         "key": "key", "type": "type", "value": "value",
+        "zones": "Time zones of wall clocks", "timestamp": "proven by timestamps", "setting": "chosen",
+        "default": "assumed, nothing proves it", "media": "Files taken out of records",
         "uncompiled": "without the part in C (see Installation in README)",
     },
     "zh": {
@@ -37,6 +40,8 @@ WORDS = {
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
         "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
         "key": "字段", "type": "类型", "value": "取值",
+        "zones": "时间字段的时区", "timestamp": "由时间戳证明", "setting": "由设置指定", "default": "假定，无依据",
+        "media": "从记录中取出的文件",
         "uncompiled": "未使用 C 扩展（见 README 的安装说明）",
     },
 }  # fmt: skip
@@ -49,12 +54,14 @@ NEXT = {
         "rejected": "Correct raw in {out}/rejects.ndjson, then: imconvert msgs --replay {out}/rejects.ndjson {out}",
         "conflicts": "Look at {out}/conflicts.ndjson and decide which message of each pair is right.",
         "errors": "Fetch the inputs named above again and convert them into a new folder.",
+        "media": "Upload {out}/media and make its files available as the lines call them: {url}/…",
         "clean": "Hand the shards over: imconvert pack {out} handover",
     },
     "zh": {
         "rejected": "查看 {out}/rejects.ndjson，修正 raw 后运行：imconvert msgs --replay {out}/rejects.ndjson {out}",
         "conflicts": "查看 {out}/conflicts.ndjson，确认每一对消息以哪条为准。",
         "errors": "重新获取上面列出的输入，并转换到新的目录。",
+        "media": "上传 {out}/media，并使其中的文件可按消息行中的地址访问：{url}/…",
         "clean": "打包交付：imconvert pack {out} handover",
     },
 }
@@ -82,7 +89,9 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
         _codes(words["left"], found.skipped, words, lang),
         _codes(words["repairs"], found.repairs, words, lang),
         _drift(found, words),
+        _zones(found, words),
         _fidelity(found, words),
+        _media(found, words),
         _run(outcome, output, words),
         _next(found, output, lang),
     ]
@@ -158,6 +167,19 @@ def _drift(found: Manifest, words: Mapping[str, str]) -> list[str]:
     return lines
 
 
+def _zones(found: Manifest, words: Mapping[str, str]) -> list[str]:
+    """By what zone wall clocks were read, and what says so, with the number of inputs."""
+    surveys = [source.survey for source in found.inputs if "zone" in source.survey]
+    zones = Counter((survey["zone"], survey.get("zone_from", "")) for survey in surveys)
+    rows = [(f"{zone}, {words.get(why, why)}", f"{count:,}") for (zone, why), count in sorted(zones.items())]
+    return [words["zones"], *_rows(rows, "  ")] if zones else []
+
+
+def _media(found: Manifest, words: Mapping[str, str]) -> list[str]:
+    size = f"{found.media.bytes / 1e6:,.1f} MB"
+    return [f"{words['media']}: {found.media.files:,}, {size}"] if found.media.files else []
+
+
 def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
     if not found.fidelity:
         return []
@@ -189,16 +211,17 @@ def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> lis
 def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
     if output is None:
         return []
-    texts = NEXT[lang]
+    texts, url = NEXT[lang], found.options.get("media-url", "media").rstrip("/")
     due = {
         "errors": any(source.error for source in found.inputs),
         "rejected": found.totals.rejected,
         "conflicts": found.totals.conflicts,
+        "media": found.media.files,
         "clean": found.totals.written,
     }
     return [
         f"{WORDS[lang]['next']}:",
-        *(f"  {texts[name].format(out=output)}" for name, is_due in due.items() if is_due),
+        *(f"  {texts[name].format(out=output, url=url)}" for name, is_due in due.items() if is_due),
     ]
 
 

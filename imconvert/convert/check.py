@@ -50,7 +50,7 @@ class _Check(Run):
         found = manifest.new(self.plan)
         books = ledger.accounts(parts, [], len(self.plan.inputs))
         labels = Labels(self.plan, bases_of(parts))
-        found.inputs = self._inputs(parts, books)
+        found.inputs = manifest.input_facts(self.plan, parts, books)
         self._describe(found, parts, labels)
         found.totals = ledger.total(books)
         kinds = self._decided()

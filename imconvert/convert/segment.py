@@ -21,6 +21,7 @@ from xxhash import xxh3_64_intdigest
 from imconvert import durable
 from imconvert.convert import maps
 from imconvert.convert.drift import Radar
+from imconvert.convert.media import FOLDER, Apart
 from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment
@@ -32,8 +33,8 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import BY_NAME, TARGETS, Target, Vendor, shapes
-from imconvert.vendors.contract import Book, Columns, Read, Shortcut, Taken, Write
+from imconvert.vendors import BY_NAME, TARGETS, shapes
+from imconvert.vendors.contract import Book, Columns, MakeShortcut, Read, Shortcut, Taken, Write
 
 Progress = Callable[[int], None]
 
@@ -60,6 +61,7 @@ class MapJob:
     strict: bool = False
     keep_lines: bool = True
     fold: bool = True
+    media_url: str = FOLDER
     compiled: bool = True
 
 
@@ -125,33 +127,34 @@ class Mapper:
             noted=lambda: self.notes.repairs.append("IMC-3009"),
         )
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
-        self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
-        self.through = self._shortcut(BY_NAME[job.vendor], target)
+        self.vendor = BY_NAME[job.vendor]
+        self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
+        self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
+        self._behind(b"")
         columns = self.through.columns if self.through else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
-        self.head = b""
-        self.own_keys = BY_NAME[job.vendor].own_keys
-        self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
 
-    def _shortcut(self, vendor: Vendor, target: Target) -> Shortcut | None:
-        """The compiled shortcut if there is one, else the vendor's own, if it has one."""
-        job, books = self.job, (self.accounts, self.groups)
-        if job.compiled and vendor.shape and target.line_forms:
+    def _shortcut(self, own: MakeShortcut | None, *, compiled: bool) -> Shortcut | None:
+        """The compiled shortcut if there is one and it is asked for, else the vendor's own, if it has one."""
+        job, books, vendor, target = self.job, (self.accounts, self.groups), self.vendor, TARGETS[self.job.target]
+        if compiled and vendor.shape and target.line_forms:
             forms = target.line_forms(job.settings)
             found = shapes.through(
                 vendor.shape(job.settings), forms, books=books, latest=job.latest, digest_of=target.digest_of
             )
             if found:
                 return found
-        return vendor.shortcut(target, job.settings, *books, job.latest) if vendor.shortcut else None
+        return own(target, job.settings, *books, job.latest) if own else None
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
-        documents = BY_NAME[self.job.vendor].documents
+        found = pieces.batches(
+            source, piece.start, piece.stop, self.vendor.documents, self.job.limits, progress, look=self._look()
+        )
         try:
-            for batch in pieces.batches(source, piece.start, piece.stop, documents, self.job.limits, progress):
+            for batch in found:
                 self.batch(batch, counts)
         except InputError as why:
             counts.error = (why.code, dict(why.values))
@@ -164,7 +167,7 @@ class Mapper:
 
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
         """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
-        self._behind(batch.head)
+        self._begin(batch.head, counts)
         columns = tuple(stream.columns for stream in self.part.streams.values())
 
         def record(index: int, raw: bytes) -> None:
@@ -173,7 +176,7 @@ class Mapper:
             except Rejected as why:
                 self._reject(batch, index, raw, why, counts)
 
-        if self.through and not batch.lengths and not batch.head:
+        if self.through and not batch.lengths:
             records = batch.text if self.through.splits and batch.text is not None else batch.records
             for taken in self.through.take(records, columns, record):
                 self._took(batch, taken, counts.file)
@@ -187,16 +190,24 @@ class Mapper:
         self.part.flush(counts.file, batch)
         counts.read += len(batch)
 
+    def _look(self) -> pieces.Look | None:
+        survey, settings = self.vendor.survey, self.job.settings
+        return (lambda label, begin: survey.look(label, begin, settings)) if survey else None
+
+    def _begin(self, head: bytes, counts: PieceCounts) -> None:
+        """Get ready for a batch with this head."""
+        if head != self.head:
+            self._behind(head)
+        if self.vendor.survey and not counts.survey:
+            counts.survey = head.decode()
+
     def _behind(self, head: bytes) -> None:
-        """Read what follows as records of a document with this head."""
-        if head == self.head:
-            return
-        vendor, job = BY_NAME[self.job.vendor], self.job
+        """Read what follows as records of a document, or of an input, with this head."""
+        vendor, job = self.vendor, self.job
         self.head = head
-        if head and vendor.documents and vendor.documents.reader:
-            self.read = vendor.documents.reader(job.settings, self.notes, job.latest, head)
-        else:
-            self.read = vendor.reader(job.settings, self.notes, job.latest)
+        read, through = vendor.behind(head)
+        self.read: Read = read(job.settings, self.notes, job.latest)
+        self.through = self._shortcut(through, compiled=job.compiled and not head)
 
     def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """Read and write one record. Raises Rejected."""
@@ -206,11 +217,12 @@ class Mapper:
         message = self.read(raw)
         if isinstance(message, Skip):
             return self._skip(batch, index, raw, message, counts)
-        lines = self.write(message)
-        if self.own_keys:
+        lines = self.write(self.media.named(message))
+        if self.vendor.own_keys:
             lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
+        self.media.take()
         label = label_of(message.parts[0])
         if notes.repairs or notes.changes or notes.novel:
             self._note(label, counts.file, batch.number(index))
@@ -270,7 +282,7 @@ class Mapper:
             "remedy": remedy_of(code),
             **(more or {}),
             **({"head": self.head.decode()} if self.head else {}),
-            **_raw(raw),
+            **_raw(self.vendor.redact(raw) if self.vendor.redact else raw),
         }
         return b"%d\t" % file + msgspec.json.encode(found) + b"\n"
 
@@ -301,7 +313,7 @@ class Mapper:
         part, tally = self.part, self.tally
         part.ids.write(_ids(self.accounts).tobytes())
         part.missing.write(b"".join(_missing("account", self.accounts)) + b"".join(_missing("group", self.groups)))
-        sums = part.finish()
+        sums = part.finish() | self.media.finish()
         marker = PartMarker(
             segment=self.job.segment.number,
             refused=str(hash_of(self.job.refused)),

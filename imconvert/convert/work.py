@@ -114,7 +114,10 @@ class Novelties(Struct):
 
 
 class PieceCounts(Struct):
-    """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are."""
+    """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are.
+
+    `survey` is what the input as a whole says about its records, as JSON.
+    """
 
     file: int
     read: int = 0
@@ -123,6 +126,7 @@ class PieceCounts(Struct):
     split: int = 0
     lines: int = 0
     bytes: int = 0
+    survey: str = ""
     error: tuple[str, dict[str, Any]] | None = None
 
 
