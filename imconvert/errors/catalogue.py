@@ -147,6 +147,17 @@ _REJECTS = (
     _entry("IMC-2400", "times-differ", "The record tells its time more than once, and not the same: {found}.",
            "Keep the right one in the raw record and replay it.",
            "记录中有多个时间且互不一致：{found}。", "请在 raw 中只保留正确的时间后回放。"),
+    _entry("IMC-2420", "times-disagree", "dateTime {clock} and timestamp {time} show the offset {shows}; the zone is {zone}.",
+           "Find out which is right; --set rongcloud.zone=+08:00 or +00:00 names the zone of the data centre.",
+           "dateTime {clock} 与 timestamp {time} 显示的偏移为 {shows}，而时区为 {zone}。",
+           "请确认哪个正确；可用 --set rongcloud.zone=+08:00 或 +00:00 指定数据中心时区。"),
+    _entry("IMC-2421", "hour-disagrees", "The time {clock} does not lie in the hour {hour} that the file's name tells.",
+           "If the name is not the vendor's, use --set rongcloud.hour_names=ignore.",
+           "时间 {clock} 不在文件名所示的小时 {hour} 内。",
+           "若文件名并非厂商所取，请加 --set rongcloud.hour_names=ignore。"),
+    _entry("IMC-2422", "bad-voice", "The sound inside of the record is no base64: {found}.",
+           "Correct it and replay it, or leave the record out.",
+           "记录内的语音不是有效的 base64：{found}。", "请修正后回放，或放弃该记录。"),
 )
 
 _REPAIRS = (
@@ -200,6 +211,16 @@ _REPAIRS = (
            "图片、语音、视频或文件没有 URL，已转为自定义消息。", "旧版客户端发送的媒体没有 URL；可按 UUID 在自有存储中查找。"),
     _entry("IMC-3103", "id-as-number", "An id was written as a number.", "Nothing to do.",
            "ID 写成了数字。", "无需处理。"),
+    _entry("IMC-3110", "zone-assumed", "Nothing proves the time zone of dateTime; China's was assumed.",
+           "If the app lives in another data centre, name its zone with --set rongcloud.zone=+00:00.",
+           "没有依据可证明 dateTime 的时区，已按中国时区处理。",
+           "若应用位于其他数据中心，请用 --set rongcloud.zone=+00:00 指定。"),
+    _entry("IMC-3111", "text-around-record", "Unknown text stood before or behind the record; it was left out.",
+           "Look at some of these records.", "记录前后有未知文本，已忽略。", "请抽查这些记录。"),
+    _entry("IMC-3112", "unknown-sound", "A sound inside of the record is in no format that is known; it was taken for AMR.",
+           "Listen to one of these files.", "记录内的语音格式未知，已按 AMR 处理。", "请试听其中的文件。"),
+    _entry("IMC-3113", "time-from-prefix", "The record has no time; the one before it, in whole seconds, was taken.",
+           "Nothing to do.", "记录没有时间，已采用行首时间（精确到秒）。", "无需处理。"),
 )
 
 _INPUTS = (
@@ -286,6 +307,11 @@ _LEFT_OUT = (
     _entry("IMC-8114", "recalled", "The message was recalled.",
            "--set tencent.recalled=mark or keep takes such messages along.",
            "该消息已被撤回。", "如需保留，请使用 --set tencent.recalled=mark 或 keep。"),
+    _entry("IMC-8120", "signal", "The record is signalling ({kind}), not a message.",
+           "To keep it as a custom message, use --set rongcloud.signals=custom.",
+           "该记录是信令（{kind}），不是消息。", "如需保留为自定义消息，请加 --set rongcloud.signals=custom。"),
+    _entry("IMC-8121", "conversation-kind", "Conversations of the kind {kind} have no import path.",
+           "Keep them in your archive.", "{kind} 类型的会话没有导入途径。", "请自行归档。"),
     _entry("IMC-8201", "duplicate", "The same message was already written.", "Nothing to do.",
            "同一条消息已写出。", "无需处理。"),
     _entry("IMC-8301", "conflict", "Another message with the same id, sender, target and time was kept.",
