@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from imconvert.convert.manifest import Example, Manifest
+from imconvert.convert.manifest import Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
 from imconvert.errors import cause_of
+from imconvert.model import EPOCH
 
 WORDS = {
     "en": {
@@ -25,8 +25,9 @@ WORDS = {
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
         "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
         "key": "key", "type": "type", "value": "value",
-        "zones": "Time zones of wall clocks", "timestamp": "proven by timestamps", "setting": "chosen",
-        "default": "assumed, nothing proves it", "media": "Files taken out of records",
+        "media": "Files taken out of records",
+        "drop": "recalled messages left out, in lines", "mark": "recalled messages marked, in lines",
+        "clock": "time zone", "events": "recall events", "without": "recall events without a message",
         "uncompiled": "without the part in C (see Installation in README)",
     },
     "zh": {
@@ -40,8 +41,9 @@ WORDS = {
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
         "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
         "key": "字段", "type": "类型", "value": "取值",
-        "zones": "时间字段的时区", "timestamp": "由时间戳证明", "setting": "由设置指定", "default": "假定，无依据",
         "media": "从记录中取出的文件",
+        "drop": "已略过的撤回消息（行）", "mark": "已标记的撤回消息（行）",
+        "clock": "时区", "events": "撤回事件", "without": "找不到消息的撤回事件",
         "uncompiled": "未使用 C 扩展（见 README 的安装说明）",
     },
 }  # fmt: skip
@@ -89,7 +91,6 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
         _codes(words["left"], found.skipped, words, lang),
         _codes(words["repairs"], found.repairs, words, lang),
         _drift(found, words),
-        _zones(found, words),
         _fidelity(found, words),
         _media(found, words),
         _run(outcome, output, words),
@@ -130,7 +131,17 @@ def _totals(found: Manifest, words: Mapping[str, str]) -> list[str]:
         lines.append(f"  ({words['rekeyed']}: {found.rekeyed:,})")
     if found.collisions:
         lines.append(f"  ({words['collisions']}: {found.collisions.ids:,})")
+    lines += _recalls(found.recalls, words) if found.recalls else []
     return [*lines, f"  ✓ {words['balanced']}"]
+
+
+def _recalls(recalls: Recalls, words: Mapping[str, str]) -> list[str]:
+    """What became of recalled messages; events that are about none of these inputs' are told apart."""
+    lines = [f"  ({words[recalls.policy]}: {recalls.lines:,}; {words['events']}: {recalls.events:,})"]
+    if recalls.without:
+        place = f"  {words['example']} {printable(recalls.first['file'])}:{recalls.first['line']}"
+        lines.append(f"  ({words['without']}: {recalls.without:,}{place})")
+    return lines
 
 
 def _errors(found: Manifest, words: Mapping[str, str]) -> list[str]:
@@ -167,14 +178,6 @@ def _drift(found: Manifest, words: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _zones(found: Manifest, words: Mapping[str, str]) -> list[str]:
-    """By what zone wall clocks were read, and what says so, with the number of inputs."""
-    surveys = [source.survey for source in found.inputs if "zone" in source.survey]
-    zones = Counter((survey["zone"], survey.get("zone_from", "")) for survey in surveys)
-    rows = [(f"{zone}, {words.get(why, why)}", f"{count:,}") for (zone, why), count in sorted(zones.items())]
-    return [words["zones"], *_rows(rows, "  ")] if zones else []
-
-
 def _media(found: Manifest, words: Mapping[str, str]) -> list[str]:
     size = f"{found.media.bytes / 1e6:,.1f} MB"
     return [f"{words['media']}: {found.media.files:,}, {size}"] if found.media.files else []
@@ -195,7 +198,8 @@ def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
 
 def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> list[str]:
     facts = outcome.facts
-    rows = [(words["output"], str(output))] if output else []
+    rows = [(words["clock"], _clock(each, words)) for each in outcome.manifest.times if each.source != EPOCH[1]]
+    rows += [(words["output"], str(output))] if output else []
     if facts:
         rate = f"{facts['records_per_second']:,}/s, {facts['megabytes_per_second']:,} MB/s, {facts['seconds']:,} s"
         if not facts["compiled"]:
@@ -206,6 +210,10 @@ def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> lis
             *rows,
         ]
     return [f"{padded(name, 14)}  {value}" for name, value in rows]
+
+
+def _clock(times: Times, words: Mapping[str, str]) -> str:
+    return f"{printable(times.offset)} ({printable(times.source)}), {words['inputs']}: {times.inputs:,}"
 
 
 def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:

@@ -13,6 +13,7 @@ from imconvert.sources.inputs import read_text
 from imconvert.vendors import SETTINGS
 
 ON_CONFLICT = ("quarantine", "keep-last", "rekey")
+RECALLS = ("keep", "drop", "mark")
 DAY = 86_400_000
 
 
@@ -41,6 +42,7 @@ class Options:
     target: str = "yunxin"
     jobs: int = 1
     on_conflict: str = "quarantine"
+    recalls: str = "keep"
     max_rejects: Budget | None = None
     segment_size: int | None = None
     ids: Path | None = None
@@ -81,6 +83,8 @@ class Options:
         for name, path in (("ids", self.ids), ("tids", self.tids)):
             if path:
                 found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
+        if self.recalls != "keep":
+            found["recalls"] = self.recalls
         if self.strict:
             found["strict"] = "yes"
         if self.latest is not None:

@@ -19,7 +19,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
-from imconvert.convert import maps
+from imconvert.convert import maps, recalls
 from imconvert.convert.drift import Radar
 from imconvert.convert.media import FOLDER, Apart
 from imconvert.convert.names import is_named
@@ -27,14 +27,15 @@ from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
 from imconvert.errors import InputError, Rejected, cause_of, remedy_of
-from imconvert.model import Notes, Notice, Place, Skip, Text, key_of
+from imconvert.model import EPOCH, Notes, Notice, Place, Skip, Text, key_of
 from imconvert.model import Part as Body
 from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import BY_NAME, TARGETS, shapes
+from imconvert.vendors import BY_NAME, TARGETS, Target, Vendor, shapes
 from imconvert.vendors.contract import Book, Columns, MakeShortcut, Read, Shortcut, Taken, Write
+from imconvert.vendors.shapes import Shape
 
 Progress = Callable[[int], None]
 
@@ -44,6 +45,7 @@ class MapJob:
     """What a worker needs for one segment.
 
     `refused` are xxh3-64 of account ids that collide after folding; without `fold` all ids that fold are refused.
+    With `recalls` the events that recall messages are noted.
     `compiled` takes the compiled part where it is built.
     """
 
@@ -62,6 +64,7 @@ class MapJob:
     keep_lines: bool = True
     fold: bool = True
     media_url: str = FOLDER
+    recalls: bool = False
     compiled: bool = True
 
 
@@ -107,6 +110,7 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
+LOOKED_AT = 4096
 
 
 class Mapper:
@@ -130,7 +134,9 @@ class Mapper:
         self.vendor = BY_NAME[job.vendor]
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
         self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
+        self.usual = self._shortcut(self.vendor.shortcut, compiled=job.compiled)
         self._behind(b"")
+        self.marked = list(self._marked(self.vendor, target))
         columns = self.through.columns if self.through else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
 
@@ -138,13 +144,37 @@ class Mapper:
         """The compiled shortcut if there is one and it is asked for, else the vendor's own, if it has one."""
         job, books, vendor, target = self.job, (self.accounts, self.groups), self.vendor, TARGETS[self.job.target]
         if compiled and vendor.shape and target.line_forms:
-            forms = target.line_forms(job.settings)
-            found = shapes.through(
-                vendor.shape(job.settings), forms, books=books, latest=job.latest, digest_of=target.digest_of
-            )
+            found = self._compiled(vendor.shape(job.settings), target)
             if found:
                 return found
         return own(target, job.settings, *books, job.latest) if own else None
+
+    def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
+        assert target.line_forms
+        forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
+        return shapes.through(shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of)
+
+    def _marked(self, vendor: Vendor, target: Target) -> Iterator[tuple[Shape, Shortcut]]:
+        """The compiled shortcuts of the vendor's other formats."""
+        if self.job.compiled and vendor.more_shapes and target.line_forms:
+            for shape in vendor.more_shapes(self.job.settings):
+                found = self._compiled(shape, target)
+                if found:
+                    yield shape, found
+
+    def _way(self, batch: Batch) -> Shortcut | None:
+        """The shortcut for a batch, by its first record; whatever doesn't fit it goes the long way.
+
+        Behind a head `through` is that of the input, or none for records of documents.
+        """
+        if batch.lengths:
+            return None
+        if self.marked:
+            first = batch.records[0] if batch.text is None else batch.text[:LOOKED_AT]
+            for shape, shortcut in self.marked:
+                if shape.mark in first:
+                    return shortcut if shape.any_head or not batch.head else None
+        return self.through
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
@@ -176,10 +206,11 @@ class Mapper:
             except Rejected as why:
                 self._reject(batch, index, raw, why, counts)
 
-        if self.through and not batch.lengths:
-            records = batch.text if self.through.splits and batch.text is not None else batch.records
-            for taken in self.through.take(records, columns, record):
-                self._took(batch, taken, counts.file)
+        through = self._way(batch)
+        if through:
+            records = batch.text if through.splits and batch.text is not None else batch.records
+            for taken in through.take(records, columns, record):
+                self._took(batch, taken, counts)
         else:
             for index, raw in enumerate(batch.records):
                 record(index, raw)
@@ -206,8 +237,10 @@ class Mapper:
         vendor, job = self.vendor, self.job
         self.head = head
         read, through = vendor.behind(head)
+        self.notes.clock = EPOCH
         self.read: Read = read(job.settings, self.notes, job.latest)
-        self.through = self._shortcut(through, compiled=job.compiled and not head)
+        self.clock = self.notes.clock
+        self.through = self._shortcut(through, compiled=False) if head else self.usual
 
     def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """Read and write one record. Raises Rejected."""
@@ -222,6 +255,8 @@ class Mapper:
             lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
+        if notes.clock not in counts.clocks:
+            counts.clocks.append(notes.clock)
         self.media.take()
         label = label_of(message.parts[0])
         if notes.repairs or notes.changes or notes.novel:
@@ -266,8 +301,20 @@ class Mapper:
         text = cause_of(skip.code, skip.values)
         count(self.tally.skipped, skip.code, counts.file, line, skip.values)
         offset = int(batch.offsets[index])
+        if self.job.recalls:
+            self._recall(skip, counts.file, line, offset)
         more: dict[str, Any] = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
+        if skip.ends:
+            more["in"] = skip.ends
         self.part.skipped.write(self._located(skip.code, counts.file, line, offset, text, raw, more))
+
+    def _recall(self, skip: Skip, file: int, line: int, offset: int) -> None:
+        """Take note of an event that recalls a message."""
+        event = recalls.event_of(skip, self.accounts, self.groups)
+        if event:
+            segment = self.job.segment.number
+            row = recalls.row_of(event, line=line, offset=offset, file=file, segment=segment)
+            self.part.recalls.write(row.tobytes())
 
     def _located(
         self, code: str, file: int, line: int, offset: int, why: str, raw: bytes, more: dict[str, Any] | None = None
@@ -304,8 +351,12 @@ class Mapper:
         if changes:
             count(self.tally.changes, f"{kind}\tany\t", file, line, times=times)
 
-    def _took(self, batch: Batch, taken: Taken, file: int) -> None:
+    def _took(self, batch: Batch, taken: Taken, counts: PieceCounts) -> None:
+        """Count what the shortcut took; it reads times as the reader does before its first record."""
+        file = counts.file
         if taken.records:
+            if self.clock not in counts.clocks:
+                counts.clocks.append(self.clock)
             self.tally.kinds[taken.label] = self.tally.kinds.get(taken.label, 0) + taken.records
             self._changed(taken.label, taken.changes, file, batch.number(taken.first), taken.records)
 

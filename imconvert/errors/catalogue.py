@@ -158,6 +158,15 @@ _REJECTS = (
     _entry("IMC-2422", "bad-voice", "The sound inside of the record is no base64: {found}.",
            "Correct it and replay it, or leave the record out.",
            "记录内的语音不是有效的 base64：{found}。", "请修正后回放，或放弃该记录。"),
+    _entry("IMC-2480", "not-of-conversation", "The sender {sender} is none of the two of the conversation ({pair}).",
+           "Correct from and to before the messages of the answer, or convert it apart.",
+           "发送者 {sender} 不属于该会话的双方（{pair}）。", "请修正应答中消息数组之前的 from 和 to，或单独转换该文件。"),
+    _entry("IMC-2481", "no-conversation", "The answer does not say whom the message went to.",
+           "Put the query's from and to, or tid, before \"msgs\" in the answer, or give --set yunxin.conversation=ACCID,ACCID or =TID.",
+           "应答中没有说明消息发给谁。", "请把查询参数 from 和 to（或 tid）写入应答的 msgs 之前，或使用 --set yunxin.conversation=账号,账号（或群号）。"),
+    _entry("IMC-2482", "error-answer", "The answer is an error and holds no messages: {answer}.",
+           "Ask again for the same window, and convert the new answer.",
+           "该应答是错误，不含消息：{answer}。", "请重新查询同一时间段，再转换新的应答。"),
 )
 
 _REPAIRS = (
@@ -221,6 +230,9 @@ _REPAIRS = (
            "Listen to one of these files.", "记录内的语音格式未知，已按 AMR 处理。", "请试听其中的文件。"),
     _entry("IMC-3113", "time-from-prefix", "The record has no time; the one before it, in whole seconds, was taken.",
            "Nothing to do.", "记录没有时间，已采用行首时间（精确到秒）。", "无需处理。"),
+    _entry("IMC-3140", "group-or-room", "The post does not say whether it is of a group or of a chat room; it was taken for a group's.",
+           "Should the id be a chat room's, leave the message out.",
+           "该回调未说明来自群还是聊天室，已按群消息处理。", "如果该 ID 属于聊天室，请去掉该消息。"),
 )
 
 _INPUTS = (
@@ -312,6 +324,20 @@ _LEFT_OUT = (
            "该记录是信令（{kind}），不是消息。", "如需保留为自定义消息，请加 --set rongcloud.signals=custom。"),
     _entry("IMC-8121", "conversation-kind", "Conversations of the kind {kind} have no import path.",
            "Keep them in your archive.", "{kind} 类型的会话没有导入途径。", "请自行归档。"),
+    _entry("IMC-8140", "recalled-later", "The message was recalled later.",
+           "To keep recalled messages, convert again with --recalls keep, or mark.",
+           "该消息后来被撤回。", "如需保留被撤回的消息，请用 --recalls keep 或 mark 重新转换。"),
+    _entry("IMC-8150", "blocked", "The message was blocked ({why}) and never delivered.", "Nothing to do.",
+           "该消息已被拦截（{why}），未送达。", "无需处理。"),
+    _entry("IMC-8151", "other-copy", "The record is a copy of another event than a message ({event}).", "Nothing to do.",
+           "该抄送记录不是消息，而是其他事件（{event}）。", "无需处理。"),
+    _entry("IMC-8152", "system-notification", "The record is a system notification ({kind}), no part of the chat history.",
+           "It stands in skipped.ndjson, should you want it.",
+           "该记录是系统通知（{kind}），不属于聊天记录。", "记录保存在 skipped.ndjson 中。"),
+    _entry("IMC-8153", "empty-answer", "The answer holds no messages.", "Nothing to do.", "该应答不含消息。", "无需处理。"),
+    _entry("IMC-8154", "offline-copy", "The post repeats a message for one of its offline receivers.",
+           "The message itself is in the post of event chat; look whether those were recorded, too.",
+           "该回调是针对离线接收者的重复通知。", "消息本体在 chat 事件的回调中，请确认也已记录。"),
     _entry("IMC-8201", "duplicate", "The same message was already written.", "Nothing to do.",
            "同一条消息已写出。", "无需处理。"),
     _entry("IMC-8301", "conflict", "Another message with the same id, sender, target and time was kept.",

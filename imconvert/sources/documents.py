@@ -1,8 +1,9 @@
-"""Split JSON documents of any size into the elements of one top-level array (easemob.md §2.4, tencent.md §7.2).
+"""Split JSON documents of any size into the elements of one array (easemob.md §2.4, tencent.md §7.2, yunxin.md §5).
 
 Strategy: each block is scanned with NumPy: unescaped quotes give the in-string mask, braces and brackets outside
 of strings give the depth; an element runs from the place where the depth leaves the array to where it returns.
-Documents may follow each other, keys may come in any order, and an array of the same name deeper down is not taken.
+The array stands at the top or in an object at the top. Documents may follow each other, keys may come in any order, and
+an array of the same name deeper down is not taken.
 What stands before the array goes with the elements, if it is asked for; it never grows beyond a few KiB.
 Promise: every byte of an element comes out once, with its offset; constant memory. What stands in the array or
 between documents and is no object comes out as a record too, to be rejected, and so does a document without the
@@ -13,7 +14,7 @@ comes out with `open_end`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,12 +86,17 @@ class _Splitter:
 
     `where` says what the bytes from `begin` on, which wait in `carry`, are part of: what stands BETWEEN documents, the
     ENVELOPE of a document before its array, the ARRAY between its elements, an ELEMENT, or the TAIL behind the array.
-    Records of documents with other heads are never in the same batch.
+    Records of documents with other heads are never in the same batch. `base` is the depth inside of the array,
+    `owner` the name of the object that the envelope is in.
     """
 
     def __init__(self, documents: Documents) -> None:
         self.scanner = Scanner()
-        self.key = re.compile(array_key(documents) + rb"$")
+        self.keys = _keys_of(documents)
+        self.deepest = 2 + any(self.keys.keys())
+        self.owners = re.compile(rb'"(' + b"|".join(map(re.escape, filter(None, self.keys))) + rb')"\s*:\s*\{$')
+        self.owner = b""
+        self.base = 2
         self.heads = documents.reader is not None
         self.head = b""
         self.ready: list[Batch] = []
@@ -109,7 +115,7 @@ class _Splitter:
         marks, kinds, depths = self.scanner.structure(block)
         opens = (kinds == 0x7B) | (kinds == 0x5B)
         here = 0
-        for index in np.flatnonzero((depths <= 2) | ((depths == 3) & opens)).tolist():
+        for index in np.flatnonzero((depths <= self.deepest) | ((depths == self.deepest + 1) & opens)).tolist():
             here = self._edge(block, here, int(marks[index]), bool(opens[index]), int(depths[index]))
         if self.where != TAIL:
             self.carry.add(block[here:])
@@ -122,20 +128,32 @@ class _Splitter:
             raise _Broken(self.offset + place, "a closing bracket without its opening one")
         if self.where == BETWEEN:
             return self._leave(block, here, place, ENVELOPE)
-        if self.where == ENVELOPE and depth == 2 and opens and self._is_key(block, place):
+        if self.where == ENVELOPE:
+            return self._envelope(block, here, place, opens, depth)
+        if self.where == ELEMENT:
+            return self._finish(block[here : place + 1], ARRAY, place + 1) if depth == self.base else here
+        if self.where == ARRAY and depth == self.base + 1:
+            return self._leave(block, here, place, ELEMENT)
+        if self.where == ARRAY and depth < self.base:
+            return self._leave(block, here, place, TAIL)
+        if self.where == TAIL and depth == 0:
+            return self._enter(BETWEEN, place + 1)
+        return here
+
+    def _envelope(self, block: bytes, here: int, place: int, opens: bool, depth: int) -> int:
+        """Look for the array."""
+        if depth == 0:
+            return self._finish(block[here : place + 1], BETWEEN, place + 1)
+        if opens and depth == 2 + bool(self.owner) and self._before(block, place, self.keys[self.owner]):
+            self.base, self.owner = depth, b""
             self.carry.add(block[here : place + 1])
             self._behind(*self.carry.take())
             return self._enter(ARRAY, place + 1)
-        if self.where == ARRAY and depth == 3:
-            return self._leave(block, here, place, ELEMENT)
-        if self.where == ELEMENT and depth == 2:
-            return self._finish(block[here : place + 1], ARRAY, place + 1)
-        if self.where == ARRAY and depth == 1:
-            return self._leave(block, here, place, TAIL)
-        if self.where == ENVELOPE and depth == 0:
-            return self._finish(block[here : place + 1], BETWEEN, place + 1)
-        if self.where == TAIL and depth == 0:
-            return self._enter(BETWEEN, place + 1)
+        if depth == 1:
+            self.owner = b""
+        elif opens and depth == 2 and self.deepest > 2:
+            found = self._before(block, place, self.owners)
+            self.owner = found[1] if found else b""
         return here
 
     def _enter(self, where: str, place: int) -> int:
@@ -175,9 +193,10 @@ class _Splitter:
             self.begin = begin + word.start()
             self._emit(word[0], len(word[0]))
 
-    def _is_key(self, block: bytes, place: int) -> bool:
+    def _before(self, block: bytes, place: int, key: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """The key that stands before a bracket, with the bracket."""
         text = block[max(0, place - 200) : place + 1]
-        return bool(self.key.search(text if place >= 200 else self.before + text))
+        return key.search(text if place >= 200 else self.before + text)
 
     def _emit(self, data: bytes, length: int) -> None:
         if length > len(data):
@@ -219,20 +238,35 @@ class _Broken(Exception):
 
 def array_key(documents: Documents) -> bytes:
     """A pattern for the key of the array and its bracket."""
-    return rb'"(?:' + b"|".join(re.escape(name.encode()) for name in documents.arrays) + rb')"\s*:\s*\['
+    return _pattern([name.rpartition(".")[2] for name in documents.arrays])
+
+
+def _pattern(names: Iterable[str]) -> bytes:
+    return rb'"(?:' + b"|".join(re.escape(name.encode()) for name in names) + rb')"\s*:\s*\['
+
+
+def _keys_of(documents: Documents) -> dict[bytes, re.Pattern[bytes]]:
+    """What to look for at the top of a document, and in the objects there, by their names."""
+    owners: dict[str, list[str]] = {"": []}
+    for path in documents.arrays:
+        owner, _, name = path.rpartition(".")
+        owners.setdefault(owner, []).append(name)
+    nothing = re.compile(rb"(?!)")
+    return {
+        owner.encode(): re.compile(_pattern(names) + rb"$") if names else nothing for owner, names in owners.items()
+    }
 
 
 def begins_with_array(head: bytes, documents: Documents) -> bool:
-    """Whether the first JSON value of content that begins with `head` is an object with such an array at its top."""
+    """Whether the first JSON value of content that begins with `head` is an object with such an array."""
     text = head.lstrip(_BLANKS)
-    if not text.startswith(b"{") or not any(name.encode() in text for name in documents.arrays):
+    if not text.startswith(b"{") or not re.search(array_key(documents), text):
         return False
-    marks, kinds, depths = Scanner().structure(text)
+    marks, _, depths = Scanner().structure(text)
     ends = np.flatnonzero(depths <= 0)
-    first = slice(int(ends[0]) if len(ends) else len(marks))
-    key = re.compile(array_key(documents) + rb"$")
-    opened = marks[first][(depths[first] == 2) & (kinds[first] == 0x5B)]
-    return any(key.search(text, max(0, place - 256), place + 1) for place in opened.tolist())
+    splitter = _Splitter(documents)
+    splitter.feed(text[: int(marks[ends[0]])] if len(ends) else text)
+    return splitter.where not in (BETWEEN, ENVELOPE)
 
 
 def elements(blocks: Iterator[bytes], documents: Documents, label: str) -> Iterator[Batch]:

@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from imconvert.errors import Rejected
-from imconvert.model import Notes
+from imconvert.model import EPOCH, Notes
 from imconvert.vendors import values
 from imconvert.vendors.contract import Settings
 from imconvert.vendors.lenient import shown
@@ -155,11 +155,13 @@ class Clock:
         chosen = settings["rongcloud.zone"]
         self.zone = context.get("zone", DEFAULT) if chosen == "auto" else chosen
         self.offset = zone_offset(self.zone)
-        self.proven = chosen != "auto" or context.get("zone_from") == "timestamp"
+        origin = context.get("zone_from", "default") if chosen == "auto" else "setting"
+        self.proven = origin in ("setting", "timestamp")
         self.hour = context.get("hour") if settings["rongcloud.hour_names"] == "check" else None
         self.first, self.stop = hour_bounds(self.hour)
         self.latest = latest
         self.notes = notes
+        self.said = notes.clock = (self.zone, origin)
 
     def time(self, epoch: Any, clock: Any, prefix: str | None) -> int:
         """The time of a log line in ms: its epoch, checked against its wall clock; or the wall clock alone."""
@@ -172,10 +174,13 @@ class Clock:
             raise Rejected("IMC-2420", clock=clock, time=values.day(time), shows=shows, zone=self.zone)
         if wall is not None or self.proven:
             self.check_hour(wall.time if wall else time + self.offset)
+        if wall is not None:
+            self.notes.clock = self.said
         return time
 
     def epoch(self, value: Any, field: str) -> int:
-        """Milliseconds since 1970, as a number or as text."""
+        """Milliseconds since 1970, as a number or as text; no zone has a part in them."""
+        self.notes.clock = EPOCH
         return values.milliseconds(values.whole(value, field, self.notes, note=None), self.latest, self.notes)
 
     def _wall(self, clock: Any) -> Wall:
@@ -193,6 +198,7 @@ class Clock:
         self.check_hour(wall.time)
         if not self.proven:
             self.notes.repairs.append("IMC-3110")
+        self.notes.clock = self.said
         return values.milliseconds(wall.time - self.offset, self.latest, self.notes)
 
     def check_hour(self, wall: int) -> None:
