@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from golden import LATEST, cases, run
+from golden import FIXTURES, LATEST, cases, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from roads import TARGET, LongRoad, Shortcut, Written, complete, gathered, records
@@ -401,7 +401,8 @@ class Behind:
         self.long.read = RONGCLOUD.survey.reader(SETTINGS, self.long.notes, LATEST, context)  # type: ignore[union-attr]
         self.short = Shortcut("rongcloud")
         made = RONGCLOUD.survey.shortcut  # type: ignore[union-attr]
-        self.short.through = made(TARGET, SETTINGS, Book(TARGET.account_rule), Book(TARGET.group_rule), LATEST, context)
+        through = made(TARGET, SETTINGS, Book(TARGET.account_rule), Book(TARGET.group_rule), LATEST, context)
+        self.short.ways = [(b"", through)]
 
 
 @settings(max_examples=1500, deadline=None)
@@ -434,7 +435,7 @@ def test_shortcut_remembers_no_end_of_seconds() -> None:
         wall = (datetime.fromtimestamp(time / 1000, UTC) + timedelta(hours=8)).strftime("%Y-%m-%d %H:%M:%S.920")
         raws.append(line(timestamp=time, dateTime=wall, msgUID=str(second)))
     streams = (Columns(), Columns())
-    taken = Behind(BEIJING).short.through.take(raws, streams, lambda index, _: pytest.fail(str(index)))
+    taken = Behind(BEIJING).short.ways[0][1].take(raws, streams, lambda index, _: pytest.fail(str(index)))
     assert ([(each.label, each.records) for each in taken], len(gathered(streams))) == ([("text", 5000)], 5000)
 
 
@@ -449,3 +450,18 @@ def test_messages_are_found_by_their_msg_uid_whichever_road_they_took(tmp_path: 
     for number in range(40):
         found = explain_message(tmp_path / "out", f"UID-{number}")
         assert [(finding.file, finding.line) for finding in found] == [("log", number + 1)]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_manifest_tells_by_which_clock_times_were_read(tmp_path: Path, *, compiled: bool) -> None:
+    """Posts count from 1970; lines of logs by what proves their zone, with the shortcut and without."""
+    utc = (datetime.fromtimestamp(TIME / 1000, UTC)).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    (tmp_path / "in").mkdir()
+    for name, text in {"a": line(), "b": line(msgUID="B", dateTime=utc), "c": line(msgUID="C", timestamp=None)}.items():
+        (tmp_path / "in" / name).write_bytes(text + b"\n")
+    post = FIXTURES / "routing-form" / "in"
+    (tmp_path / "in" / "d").write_bytes(b"".join(path.read_bytes() for path in post.iterdir()))
+    outcome = run(tmp_path / "in", tmp_path / "out", "rongcloud", compiled=compiled)
+    assert [(each.offset, each.source, each.first) for each in outcome.manifest.times] == [
+        ("+00:00", "epoch", "d"), ("+00:00", "timestamp", "b"), ("+08:00", "default", "c"), ("+08:00", "timestamp", "a")
+    ]  # fmt: skip
