@@ -35,7 +35,10 @@ class Text(Struct, frozen=True, gc=False):
 
 
 class Media(Struct, frozen=True, gc=False):
-    """A file somewhere: what is unknown is None. `kind` is image, audio, video or file."""
+    """A file somewhere: what is unknown is None. `kind` is image, audio, video or file.
+
+    `data` are its bytes where the record itself held them; then `url` is given by who writes them to a file.
+    """
 
     kind: Literal["image", "audio", "video", "file"]
     url: str
@@ -47,6 +50,7 @@ class Media(Struct, frozen=True, gc=False):
     duration: int | None = None
     md5: str | None = None
     extra: Extra | None = None
+    data: bytes | None = None
 
 
 class Place(Struct, frozen=True, gc=False):

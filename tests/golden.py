@@ -19,7 +19,7 @@ from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, Outcome, convert
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
-VENDORS = ("easemob", "tencent", "yunxin")
+VENDORS = ("easemob", "rongcloud", "tencent", "yunxin")
 STREAMS = ("p2p", "team")
 SIDES = ("rejects", "skipped", "duplicates", "conflicts")
 LATEST = 1_900_000_000_000
@@ -73,6 +73,7 @@ def produce(case: Case, folder: Path) -> dict[str, bytes]:
     outcome = run(case.path / "in", folder, case.vendor, **case.asked())
     found = {f"{stream}.txt": shards(folder, stream) for stream in STREAMS}
     found |= {f"{side}.ndjson": (folder / f"{side}.ndjson").read_bytes() for side in SIDES}
+    found |= {file.name: file.read_bytes() for file in folder.glob("media.ndjson")}
     return {name: data for name, data in found.items() if data} | {"counts.json": counts(outcome)}
 
 
@@ -95,6 +96,8 @@ def counts(outcome: Outcome) -> bytes:
         "errors": {source.file: source.error["code"] for source in found.inputs if source.error},
     }
     summary |= {"drift": drift(found)} if found.drift else {}
+    surveys = {source.file: source.survey for source in found.inputs if source.survey}
+    summary |= {"surveys": surveys} if surveys else {}
     return (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode()
 
 

@@ -9,11 +9,20 @@ number of a body beyond the first is None, for how it is derived is the converte
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import json
+import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
+from urllib.parse import unquote_plus
+
+from xxhash import xxh3_64_intdigest
 
 FIRST, LAST = 946_684_800_000, 1_900_000_000_000
 GREATEST = 2**63 - 1
@@ -105,6 +114,9 @@ def parsed(raw: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise Refused from None
     text = text.strip(" \t\r\n\ufeff").removeprefix("json")
+    if re.match(r"\??\w+=", text):
+        return from_form(text)
+    text = re.sub(r"^(INFO )?(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ?)?(?=\{)", "", text)
     try:
         value = json.loads(text, strict=False)
     except ValueError:
@@ -233,7 +245,95 @@ def easemob_media(body: dict[str, Any]) -> dict[str, Any]:
     return made | {key: value for key, value in body.items() if key not in known}
 
 
-READERS = {"yunxin": yunxin, "easemob": easemob}
+RONGCLOUD_CLIENTS = {"iOS": 2, "Android": 1, "PC": 4, "Websocket": 16, "MiniProgram": 16, "HarmonyOS": 65, "Server": 32}
+BEIJING = 8 * 3_600_000
+
+
+def rongcloud(record: dict[str, Any]) -> Lines:
+    """A log line, a routing post, or an operation."""
+    if "eventType" in record:
+        raise LeftOut
+    posted = "objectName" in record
+    kind, source = record.get("objectName" if posted else "classname"), record.get("msgUID")
+    sender, target = record.get("fromUserId"), record.get("toUserId" if posted else "targetId")
+    if not kind or not source or not sender or not target:
+        raise Refused
+    time = moment(record.get("msgTimestamp" if posted else "timestamp"))
+    if not posted and wall_clock(record["dateTime"]) != time + BEIJING:
+        raise Refused
+    chat = {"PERSON": 1, "GROUP": 3, "TEMPGROUP": 4}[record["channelType"]] if posted else number(record["targetType"])
+    if chat == 4 or kind in ("RC:RcCmd", "RC:TypSts"):
+        raise LeftOut
+    team, content = chat == 3, opened(record["content"])
+    ends = {"accid": sender.lower(), "tid": int(target)} if team else {"from": sender.lower(), "to": target.lower()}
+    type_, more = rongcloud_content(kind, content)
+    if kind == "RC:GrpNtf":
+        ends |= {"accid": content["data"]["targetUserIds"][0].lower()}
+    made = {
+        "msgid": named(source),
+        "createTime": time,
+        "clientType": RONGCLOUD_CLIENTS[record["source"]],
+        **ends,
+        **more,
+    }
+    yield (source,), {"stream": "team" if team else "p2p", "type": type_, "data": made}
+
+
+def named(source: str) -> int:
+    """The number of a message, as docs/formats.md has it."""
+    return xxh3_64_intdigest(b"rongcloud\0" + source.encode()) & GREATEST or 1
+
+
+def wall_clock(text: str) -> int:
+    return round(datetime.strptime(f"{text}+0000", "%Y-%m-%d %H:%M:%S.%f%z").timestamp() * 1000)
+
+
+def rongcloud_content(kind: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    ext = {"ext": opened(content["extra"])} if content.get("extra") else {}
+    if kind == "RC:TxtMsg":
+        rest = {key: value for key, value in content.items() if key not in ("content", "extra")}
+        return 0, {"body": content["content"]} | ext | ({"ext": {"imconvert": rest}} if rest else {})
+    if kind == "RC:GrpNtf":
+        return 101, {"accid2": content["operatorUserId"].lower()}
+    if kind == "RC:LBSMsg":
+        place = {"title": content["poi"], "lng": str(content["longitude"]), "lat": str(content["latitude"])}
+        return 4, {"attach": place}
+    if kind in RONGCLOUD_MEDIA:
+        return rongcloud_media(kind, content)
+    word = {"RC:ReferenceMsg": "reply", "RC:InfoNtf": "tip", "RC:CombineMsg": "combined"}.get(kind, "custom")
+    raw = {"objectName": kind, "content": content}
+    return 100, {"attach": {"v": 1, "kind": word, "src": "rongcloud", "raw": raw}}
+
+
+RONGCLOUD_MEDIA = {
+    "RC:ImgMsg": (1, "imageUri"), "RC:GIFMsg": (1, "remoteUrl"), "RC:VcMsg": (2, ""), "RC:HQVCMsg": (2, "remoteUrl"),
+    "RC:SightMsg": (3, "sightUrl"), "RC:FileMsg": (6, "fileUrl"),
+}  # fmt: skip
+
+
+def rongcloud_media(kind: str, content: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    type_, key = RONGCLOUD_MEDIA[kind]
+    if kind == "RC:VcMsg":
+        sound = base64.b64decode(content["content"])
+        sha = hashlib.sha256(sound).hexdigest()
+        made: dict[str, Any] = {"url": f"media/{sha[:2]}/{sha}.amr", "size": len(sound), "ext": "amr"}
+        made["md5"] = hashlib.md5(sound).hexdigest()
+    else:
+        made = {"url": content[key], "ext": content[key].rpartition(".")[2]}
+    for theirs, ours in (("name", "name"), ("size", "size"), ("gifDataSize", "size"), ("width", "w"), ("height", "h")):
+        if theirs in content:
+            made[ours] = content[theirs] if ours == "name" else int(content[theirs])
+    if "duration" in content:
+        made["dur"] = content["duration"] * 1000
+    return type_, {"attach": made}
+
+
+def from_form(text: str) -> dict[str, Any]:
+    pairs = (pair.partition("=") for pair in text.removeprefix("?").split("&"))
+    return {name: unquote_plus(value) for name, _, value in pairs if name != "signature"}
+
+
+READERS = {"yunxin": yunxin, "easemob": easemob, "rongcloud": rongcloud}
 
 
 def raw_lines(data: bytes) -> list[bytes]:
@@ -248,3 +348,10 @@ def raw_entities(data: bytes) -> list[bytes]:
         document, place = json.JSONDecoder().raw_decode(text, place + len(text[place:]) - len(text[place:].lstrip()))
         found += [json.dumps(entity).encode() for entity in document["entities"]]
     return found
+
+
+def raw_zipped(data: bytes) -> list[bytes]:
+    """The lines of the one file in a zip."""
+    with zipfile.ZipFile(io.BytesIO(data)) as pack:
+        (name,) = pack.namelist()
+        return raw_lines(pack.read(name))

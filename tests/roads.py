@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from golden import LATEST
 
+from imconvert.convert.media import Apart
 from imconvert.convert.options import Options
 from imconvert.convert.segment import label_of
+from imconvert.convert.work import WorkFolder
 from imconvert.errors import Rejected
-from imconvert.model import Notes, Skip
+from imconvert.model import Notes, Skip, key_of
 from imconvert.vendors import BY_NAME, TARGETS, shapes
 from imconvert.vendors.contract import Book, Gathered, Gathers, Line
 
@@ -41,6 +44,8 @@ class LongRoad:
         self.notes = Notes()
         self.accounts = Book(TARGET.account_rule, noted=lambda: self.notes.repairs.append("IMC-3009"))
         self.read = BY_NAME[vendor].reader(chosen, self.notes, LATEST)
+        self.own_keys = BY_NAME[vendor].own_keys
+        self.media = Apart(WorkFolder(Path()), 0, "media", keep=False)
         self.write = TARGET.writer(chosen, self.notes, self.accounts, Book(TARGET.group_rule))
 
     def __call__(self, raw: bytes) -> Written:
@@ -49,7 +54,9 @@ class LongRoad:
             message = self.read(raw)
             if isinstance(message, Skip):
                 return Written(message.code)
-            lines = self.write(message)
+            lines = self.write(self.media.named(message))
+            if self.own_keys:
+                lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         except Rejected as why:
             why.why()
             return Written(why.code)

@@ -39,7 +39,9 @@ def test_golden_ledger_balances(case: Case) -> None:
                                               ("easemob", "text"), ("easemob", "entities-concatenated"),
                                               ("tencent", "c2c-text"), ("tencent", "pretty-printed"),
                                               ("tencent", "group-answer"), ("tencent", "callbacks"),
-                                              ("tencent", "gzip")])  # fmt: skip
+                                              ("tencent", "gzip"),
+                                              ("rongcloud", "text-prefixed"), ("rongcloud", "hourly-zips"),
+                                              ("rongcloud", "routing-form"), ("rongcloud", "operations")])  # fmt: skip
 def test_vendor_is_told_by_content(vendor: str, name: str, tmp_path: Path) -> None:
     outcome = run(FIXTURES / vendor / name / "in", tmp_path, vendor, source="auto")
     assert vendor == outcome.manifest.source

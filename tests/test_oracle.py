@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 from golden import STREAMS, run, shards
-from oracle import Answer, answer, as_answered, raw_entities, raw_lines
+from oracle import Answer, answer, as_answered, raw_entities, raw_lines, raw_zipped
 
 from imconvert.convert.run import Outcome
 
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "make_export.py"
 RATES = ("--oddities", "0.3", "--duplicates", "0.08", "--conflicts", "0.05", "--damage", "0.05")
-SHAPES = [("yunxin", "lines"), ("easemob", "lines"), ("easemob", "entities")]
-SPLIT = {"lines": raw_lines, "entities": raw_entities}
+SHAPES = [("yunxin", "lines"), ("easemob", "lines"), ("easemob", "entities"), ("rongcloud", "logs"),
+          ("rongcloud", "posts")]  # fmt: skip
+SPLIT = {"lines": raw_lines, "entities": raw_entities, "logs": raw_zipped, "posts": raw_lines}
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,7 +75,8 @@ def test_what_is_damaged_is_rejected(made: Made) -> None:
 
 
 def test_events_and_rooms_are_skipped(made: Made) -> None:
-    assert made.truth["events"] + made.truth["chatroom"] == made.outcome.manifest.totals.skipped
+    planted = made.truth["events"] + made.truth["chatroom"] + made.truth.get("signals", 0)
+    assert planted == made.outcome.manifest.totals.skipped
 
 
 def test_the_oracle_knows_what_was_planted(made: Made) -> None:

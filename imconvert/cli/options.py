@@ -147,6 +147,8 @@ READING = (
                  help="Write the ids that need a map as a CSV to fill in."),
     click.option("--latest", type=Moment(), help="Reject later messages.  [default: now + 1 day]"),
     click.option("--set", "settings", type=Pair(), multiple=True, help="Change a setting, see below."),
+    click.option("--media-url", help="What stands before the names of files that records held, such as voices; "
+                 "by default media, the folder in OUT that they go to."),
     click.option("--strict", is_flag=True, help="Reject what would have to be repaired."),
     click.option("--compiled/--no-compiled", default=True, show_default=True,
                  help="Let the part in C take usual records, where it's built. The output does not depend on it."),

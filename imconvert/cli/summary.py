@@ -25,6 +25,7 @@ WORDS = {
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
         "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
         "key": "key", "type": "type", "value": "value",
+        "media": "Files taken out of records",
         "drop": "recalled messages left out, in lines", "mark": "recalled messages marked, in lines",
         "clock": "time zone", "events": "recall events", "without": "recall events without a message",
         "uncompiled": "without the part in C (see Installation in README)",
@@ -40,6 +41,7 @@ WORDS = {
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
         "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
         "key": "字段", "type": "类型", "value": "取值",
+        "media": "从记录中取出的文件",
         "drop": "已略过的撤回消息（行）", "mark": "已标记的撤回消息（行）",
         "clock": "时区", "events": "撤回事件", "without": "找不到消息的撤回事件",
         "uncompiled": "未使用 C 扩展（见 README 的安装说明）",
@@ -54,12 +56,14 @@ NEXT = {
         "rejected": "Correct raw in {out}/rejects.ndjson, then: imconvert msgs --replay {out}/rejects.ndjson {out}",
         "conflicts": "Look at {out}/conflicts.ndjson and decide which message of each pair is right.",
         "errors": "Fetch the inputs named above again and convert them into a new folder.",
+        "media": "Upload {out}/media and make its files available as the lines call them: {url}/…",
         "clean": "Hand the shards over: imconvert pack {out} handover",
     },
     "zh": {
         "rejected": "查看 {out}/rejects.ndjson，修正 raw 后运行：imconvert msgs --replay {out}/rejects.ndjson {out}",
         "conflicts": "查看 {out}/conflicts.ndjson，确认每一对消息以哪条为准。",
         "errors": "重新获取上面列出的输入，并转换到新的目录。",
+        "media": "上传 {out}/media，并使其中的文件可按消息行中的地址访问：{url}/…",
         "clean": "打包交付：imconvert pack {out} handover",
     },
 }
@@ -88,6 +92,7 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
         _codes(words["repairs"], found.repairs, words, lang),
         _drift(found, words),
         _fidelity(found, words),
+        _media(found, words),
         _run(outcome, output, words),
         _next(found, output, lang),
     ]
@@ -173,6 +178,11 @@ def _drift(found: Manifest, words: Mapping[str, str]) -> list[str]:
     return lines
 
 
+def _media(found: Manifest, words: Mapping[str, str]) -> list[str]:
+    size = f"{found.media.bytes / 1e6:,.1f} MB"
+    return [f"{words['media']}: {found.media.files:,}, {size}"] if found.media.files else []
+
+
 def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
     if not found.fidelity:
         return []
@@ -209,16 +219,17 @@ def _clock(times: Times, words: Mapping[str, str]) -> str:
 def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
     if output is None:
         return []
-    texts = NEXT[lang]
+    texts, url = NEXT[lang], found.options.get("media-url", "media").rstrip("/")
     due = {
         "errors": any(source.error for source in found.inputs),
         "rejected": found.totals.rejected,
         "conflicts": found.totals.conflicts,
+        "media": found.media.files,
         "clean": found.totals.written,
     }
     return [
         f"{WORDS[lang]['next']}:",
-        *(f"  {texts[name].format(out=output)}" for name, is_due in due.items() if is_due),
+        *(f"  {texts[name].format(out=output, url=url)}" for name, is_due in due.items() if is_due),
     ]
 
 

@@ -67,7 +67,7 @@ class _Check(Run):
         books = ledger.accounts(parts, [], len(self.plan.inputs))
         bases = bases_of(parts)
         labels = Labels(self.plan, bases)
-        found.inputs = self._inputs(parts, books)
+        found.inputs = manifest.input_facts(self.plan, parts, books)
         self._describe(found, parts, labels)
         found.totals = ledger.total(books)
         kinds = self._decided()

@@ -6,13 +6,16 @@ the clock or the machine stands in run.json.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from imconvert import durable
 from imconvert.convert.drift import Drift
 from imconvert.convert.ledger import Account
+from imconvert.convert.media import MediaFacts, listed
 from imconvert.convert.plan import FORMAT, Plan
 from imconvert.convert.work import Count, PartMarker, ShardFacts, SourceFacts
 from imconvert.errors import CATALOGUE, cause_of, exit_code_of
@@ -31,7 +34,10 @@ class SideFile(Struct):
 
 
 class InputFacts(Struct):
-    """One input: where it came from, what it was, its account, and its error if it could not be read whole."""
+    """One input: where it came from, what it was, its account, and its error if it could not be read whole.
+
+    `survey` is what it says as a whole about its records.
+    """
 
     file: str
     bytes: int
@@ -39,6 +45,7 @@ class InputFacts(Struct):
     edges: str
     account: Account
     error: dict[str, Any] | None = None
+    survey: dict[str, str] = {}
 
 
 class Example(Struct):
@@ -111,6 +118,7 @@ class Manifest(Struct):
     drift: dict[str, Drift] = {}
     collisions: Collisions | None = None
     sources: list[SourceFacts] = []
+    media: MediaFacts = MediaFacts()
     recalls: Recalls | None = None
     times: list[Times] = []
 
@@ -185,6 +193,29 @@ def times(parts: list[PartMarker], labels: list[str]) -> list[Times]:
 def example_of(reject: dict[str, Any]) -> Example:
     """A line of a rejects file as an example."""
     return Example(1, CATALOGUE[reject["code"]].name, reject["file"], reject["line"], reject["why"])
+
+
+def input_facts(plan: Plan, parts: list[PartMarker], books: list[Account]) -> list[InputFacts]:
+    """What there is to say of each input; those that could not be opened come last."""
+    pieces = [piece for part in parts for piece in part.pieces]
+    errors = {piece.file: piece.error for piece in pieces if piece.error is not None}
+    surveys = {piece.file: piece.survey for piece in pieces if piece.survey}
+    found = [
+        InputFacts(
+            s.label, s.size, s.container, s.edges, account, error_facts(errors.get(number)),
+            msgspec.json.decode(surveys.get(number, "{}")),
+        )
+        for number, (s, account) in enumerate(zip(plan.inputs, books, strict=True))
+    ]  # fmt: skip
+    return found + [
+        InputFacts(bad.label, 0, "", "", Account(), error_facts((bad.code, bad.values))) for bad in plan.unreadable
+    ]
+
+
+def media_list(target: Path, lists: list[Path]) -> tuple[MediaFacts, SideFile]:
+    """Join the lists of files that stood inside of records; gives what there is to say of both."""
+    side = SideFile(*durable.join_files(target, lists))
+    return MediaFacts(side.lines, sum(size for _, size in listed(target))), side
 
 
 def error_facts(error: tuple[str, dict[str, Any]] | None) -> dict[str, Any] | None:

@@ -42,6 +42,15 @@ class Names:
         self.parts.append(part)
         self.derived.append(part > 0 or message.source_id != str(message.msgid))
 
+    def add_derived(self, named: list[tuple[int, str]]) -> None:
+        """Note the lines that a shortcut wrote, at their places among the others; their numbers were derived."""
+        if not named:
+            return
+        rows = [*zip(self.positions, self.hashes, self.parts, self.derived, strict=True)]
+        rows += [(position, hash_of(source_id), 0, True) for position, source_id in named]
+        columns = zip(*sorted(rows), strict=True)
+        self.positions, self.hashes, self.parts, self.derived = map(list, columns)
+
     def sources(self, base: int) -> Array:
         """SOURCE rows; `base` is the place of the batch's first line."""
         rows = np.empty(len(self.positions), SOURCE)

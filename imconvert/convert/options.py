@@ -53,10 +53,14 @@ class Options:
     write_missing: Path | None = None
     limits: Limits = Limits()
     keep_lines: bool = True
+    media_url: str | None = None
     compiled: bool = True
 
     def complete_settings(self) -> dict[str, str]:
         """All settings, the defaults filled in. Raises UsageError IMC-1010 for one that can't be."""
+        url = self.media_url
+        if url is not None and not (url.isprintable() and url.split() == [url]):
+            raise UsageError("IMC-1010", option="--media-url", why="it is empty or holds blanks", command="msgs")
         if self.write_missing and self.write_missing in (self.ids, self.tids):
             raise UsageError("IMC-1010", option="--write-missing-ids", why="it would overwrite the map", command="msgs")
         found = {name: setting.default for name, setting in SETTINGS.items()}
@@ -85,6 +89,8 @@ class Options:
             found["strict"] = "yes"
         if self.latest is not None:
             found["latest"] = str(self.latest)
+        if self.media_url is not None:
+            found["media-url"] = self.media_url
         if self.segment_size is not None:
             found["segment-size"] = str(self.segment_size)
         return dict(sorted(found.items()))

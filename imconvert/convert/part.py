@@ -29,7 +29,7 @@ from imconvert.convert.work import (
 from imconvert.errors import IntegrityError
 from imconvert.model import Message
 from imconvert.sources.records import Batch
-from imconvert.vendors.contract import Gathered, Gathers, Line
+from imconvert.vendors.contract import Columns, Gathered, Gathers, Line
 
 RUN = 1 << 17
 
@@ -61,6 +61,7 @@ class StreamPart:
         count = len(self.columns)
         if not count:
             return None
+        named = self.columns.named if isinstance(self.columns, Columns) else []
         found = Gathered(*self.columns.take())
         rows = np.empty(count, ROW)
         sources = np.frombuffer(found.sources, "<i8")
@@ -77,6 +78,7 @@ class StreamPart:
         if self.keep_lines:
             self.lines.write(found.lines)
         self.end += int(ends[-1])
+        self.names.add_derived(named)
         if self.names.positions:
             self._flush_names(rows["msgid"], numbers)
         keys = self._keys(found.keys, found.digests, count)

@@ -20,11 +20,17 @@ from imconvert.convert.work import WorkFolder
 WORK = ".work"
 
 
-def announce(work: WorkFolder, shards: Sequence[str], sources: Sequence[str] = ()) -> None:
-    """Write down what is to be moved: shards and indexes of source ids by name. From here on the run is decided."""
+def announce(
+    work: WorkFolder, shards: Sequence[str], sources: Sequence[str] = (), more: Sequence[list[str]] = ()
+) -> None:
+    """Write down what is to be moved: shards and indexes of source ids by name, and `more`, moves of this run's own.
+
+    From here on the run is decided.
+    """
     moves = [[shard, shard] for shard in shards]
     moves += [[index.name_of(shard), f"{index.FOLDER}/{index.name_of(shard)}"] for shard in shards]
     moves += [[name, f"{index.FOLDER}/{name}"] for name in sources]
+    moves += more
     moves += [[f"{name}.ndjson", f"{name}.ndjson"] for name in SIDES]
     moves += [[RUN, RUN], [NAME, NAME]]
     durable.sync_folder(work.path)
@@ -39,11 +45,13 @@ def pending(work: WorkFolder) -> bool:
 def finish(work: WorkFolder, output: Path) -> None:
     """Do the moves that are not done yet, then remove the work folder."""
     moves = msgspec.json.decode(durable.read_file(work.publish) or b"[]")
-    durable.make_folder(output / index.FOLDER)
+    folders = sorted({(output / target).parent for _, target in moves} | {output / index.FOLDER})
+    for folder in folders:
+        durable.make_folder(folder)
     for source, target in moves[:-1]:
         _move(work.path / source, output / target)
-    durable.sync_folder(output / index.FOLDER)
-    durable.sync_folder(output)
+    for folder in reversed(folders):
+        durable.sync_folder(folder)
     for source, target in moves[-1:]:
         _move(work.path / source, output / target)
     durable.sync_folder(output)

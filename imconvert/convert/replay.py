@@ -23,7 +23,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
-from imconvert.convert import index, ledger, manifest, maps, publish, recalls, source_index
+from imconvert.convert import index, ledger, manifest, maps, media, publish, recalls, source_index
 from imconvert.convert.finished import FinishedShard, KeysJob, read_keys
 from imconvert.convert.manifest import Collisions, Example, Fidelity, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
@@ -276,12 +276,14 @@ class _Replay(Run):
         return dict(self.pool.run(read_keys, jobs))
 
     def _publish_replay(self, part: PartMarker, seal: SealMarker, chosen: set[int]) -> Outcome:
+        lists = self._media([part])
         found = self._updated(part, seal, chosen)
+        moves = self._add_media(found, lists) if lists else []
         durable.replace_file(self.work.path / manifest.NAME, manifest.to_bytes(found))
         facts = {**self._run_facts(found), "replayed": len(chosen)}
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         more = [seal.sources.name] if seal.sources else []
-        publish.announce(self.work, [shard.name for shard in seal.shards], more)
+        publish.announce(self.work, [shard.name for shard in seal.shards], more, moves)
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 
@@ -313,6 +315,15 @@ class _Replay(Run):
         found.duplicates = found.duplicates or seal.examples.get("IMC-8201", {})
         found.conflicts = found.conflicts or seal.examples.get("IMC-8301", {})
         return found
+
+    def _add_media(self, found: Manifest, lists: list[Path]) -> list[list[str]]:
+        """Add the files of the replayed records to those that are there; gives the moves for the new ones."""
+        there = dict(media.listed(self.options.output / media.LIST))
+        new = {name: size for path in lists for name, size in media.listed(path) if name not in there}
+        merged = self.work.path / "media.merged"
+        media.write_list(merged, there | new)
+        found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, [merged])
+        return [[name, name] for name in sorted(new)] + [[media.LIST, media.LIST]]
 
     def _collisions_now(self, seal: SealMarker) -> Collisions | None:
         lines = sum(seal.renumbered.values())
@@ -375,6 +386,7 @@ def _with(options: Options, before: Manifest) -> Options:
         on_conflict=policy,
         recalls=before.options.get("recalls", "keep"),
         max_rejects=None,
+        media_url=options.media_url or before.options.get("media-url"),
     )
 
 

@@ -17,9 +17,9 @@ import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
-from imconvert.convert import collide, drift, ledger, manifest, maps, plan, publish, source_index
+from imconvert.convert import collide, drift, ledger, manifest, maps, media, plan, publish, source_index
 from imconvert.convert.drops import Drops
-from imconvert.convert.manifest import Collisions, Example, InputFacts, Labels, Manifest, Recalls, SideFile
+from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Pool
@@ -270,6 +270,7 @@ class Run:
             refused=refused,
             strict=options.strict,
             keep_lines=options.keep_lines,
+            media_url=options.media_url or media.FOLDER,
             recalls=options.recalls != "keep",
             compiled=options.compiled,
         )
@@ -351,16 +352,27 @@ class Run:
         return [seal for seal in seals if seal]
 
     def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
+        lists = self._media(parts)
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
+        if lists:
+            found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, lists)
         if self.options.write_missing:
             maps.write_missing(self.options.write_missing, [self.work.part(part.segment, "missing") for part in parts])
         durable.replace_file(self.work.path / manifest.NAME, manifest.to_bytes(found))
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
-        publish.announce(self.work, [shard.name for shard in found.shards], [each.name for each in found.sources])
+        shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
+        publish.announce(self.work, shards, sources, media.moves(found.media))
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
+
+    def _media(self, parts: list[PartMarker]) -> list[Path]:
+        """Write the files that stood inside of records below `.work/`; gives their lists."""
+        holders = media.holders(self.work, parts)
+        if holders:
+            self._phase("media", sum(holders.values()))
+        return media.write(self.work, tuple(holders), self.pool.run)
 
     def _manifest(
         self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
@@ -380,7 +392,7 @@ class Run:
         found.streams = {s: sum(shard.lines for shard in shards if shard.stream == s) for s in self.target.streams}
         found.shards = shards
         found.files = {f"{name}.ndjson": self._side(name, seals) for name in manifest.SIDES}
-        found.inputs = self._inputs(parts, books)
+        found.inputs = manifest.input_facts(self.plan, parts, books)
         self._describe(found, parts, labels)
         found.duplicates = _first_example("IMC-8201", seals)
         found.conflicts = _first_example("IMC-8301", seals)
@@ -421,17 +433,6 @@ class Run:
     def _side(self, name: str, seals: list[SealMarker]) -> SideFile:
         target = self.work.path / f"{name}.ndjson"
         return SideFile(*durable.join_files(target, [self.work.seal(seal.segment, name) for seal in seals]))
-
-    def _inputs(self, parts: list[PartMarker], books: list[ledger.Account]) -> list[InputFacts]:
-        errors = {piece.file: piece.error for part in parts for piece in part.pieces if piece.error is not None}
-        found = [
-            InputFacts(s.label, s.size, s.container, s.edges, account, manifest.error_facts(errors.get(number)))
-            for number, (s, account) in enumerate(zip(self.plan.inputs, books, strict=True))
-        ]
-        return found + [
-            InputFacts(bad.label, 0, "", "", ledger.Account(), manifest.error_facts((bad.code, bad.values)))
-            for bad in self.plan.unreadable
-        ]
 
     def _run_facts(self, found: Manifest) -> dict[str, Any]:
         now = self.clock.steady()

@@ -21,19 +21,20 @@ from xxhash import xxh3_64_intdigest
 from imconvert import durable
 from imconvert.convert import maps, recalls
 from imconvert.convert.drift import Radar
+from imconvert.convert.media import FOLDER, Apart
 from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
 from imconvert.errors import InputError, Rejected, cause_of, remedy_of
-from imconvert.model import Notes, Notice, Place, Skip, Text, key_of
+from imconvert.model import EPOCH, Notes, Notice, Place, Skip, Text, key_of
 from imconvert.model import Part as Body
 from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
 from imconvert.vendors import BY_NAME, TARGETS, Target, Vendor, shapes
-from imconvert.vendors.contract import Book, Columns, Read, Shortcut, Taken, Write
+from imconvert.vendors.contract import Book, Columns, MakeShortcut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
 
 Progress = Callable[[int], None]
@@ -62,6 +63,7 @@ class MapJob:
     strict: bool = False
     keep_lines: bool = True
     fold: bool = True
+    media_url: str = FOLDER
     recalls: bool = False
     compiled: bool = True
 
@@ -129,24 +131,23 @@ class Mapper:
             noted=lambda: self.notes.repairs.append("IMC-3009"),
         )
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
-        self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
-        self.clock = self.notes.clock
-        self.through = self._shortcut(BY_NAME[job.vendor], target)
-        self.marked = list(self._marked(BY_NAME[job.vendor], target))
+        self.vendor = BY_NAME[job.vendor]
+        self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
+        self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
+        self.usual = self._shortcut(self.vendor.shortcut, compiled=job.compiled)
+        self._behind(b"")
+        self.marked = list(self._marked(self.vendor, target))
         columns = self.through.columns if self.through else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
-        self.head = b""
-        self.own_keys = BY_NAME[job.vendor].own_keys
-        self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
 
-    def _shortcut(self, vendor: Vendor, target: Target) -> Shortcut | None:
-        """The compiled shortcut if there is one, else the vendor's own, if it has one."""
-        job, books = self.job, (self.accounts, self.groups)
-        if job.compiled and vendor.shape and target.line_forms:
+    def _shortcut(self, own: MakeShortcut | None, *, compiled: bool) -> Shortcut | None:
+        """The compiled shortcut if there is one and it is asked for, else the vendor's own, if it has one."""
+        job, books, vendor, target = self.job, (self.accounts, self.groups), self.vendor, TARGETS[self.job.target]
+        if compiled and vendor.shape and target.line_forms:
             found = self._compiled(vendor.shape(job.settings), target)
             if found:
                 return found
-        return vendor.shortcut(target, job.settings, *books, job.latest) if vendor.shortcut else None
+        return own(target, job.settings, *books, job.latest) if own else None
 
     def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
         assert target.line_forms
@@ -162,7 +163,10 @@ class Mapper:
                     yield shape, found
 
     def _way(self, batch: Batch) -> Shortcut | None:
-        """The shortcut for a batch, by its first record; whatever doesn't fit it goes the long way."""
+        """The shortcut for a batch, by its first record; whatever doesn't fit it goes the long way.
+
+        Behind a head `through` is that of the input, or none for records of documents.
+        """
         if batch.lengths:
             return None
         if self.marked:
@@ -170,15 +174,17 @@ class Mapper:
             for shape, shortcut in self.marked:
                 if shape.mark in first:
                     return shortcut if shape.any_head or not batch.head else None
-        return None if batch.head else self.through
+        return self.through
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
-        documents = BY_NAME[self.job.vendor].documents
+        found = pieces.batches(
+            source, piece.start, piece.stop, self.vendor.documents, self.job.limits, progress, look=self._look()
+        )
         try:
-            for batch in pieces.batches(source, piece.start, piece.stop, documents, self.job.limits, progress):
+            for batch in found:
                 self.batch(batch, counts)
         except InputError as why:
             counts.error = (why.code, dict(why.values))
@@ -191,7 +197,7 @@ class Mapper:
 
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
         """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
-        self._behind(batch.head)
+        self._begin(batch.head, counts)
         columns = tuple(stream.columns for stream in self.part.streams.values())
 
         def record(index: int, raw: bytes) -> None:
@@ -215,16 +221,26 @@ class Mapper:
         self.part.flush(counts.file, batch)
         counts.read += len(batch)
 
+    def _look(self) -> pieces.Look | None:
+        survey, settings = self.vendor.survey, self.job.settings
+        return (lambda label, begin: survey.look(label, begin, settings)) if survey else None
+
+    def _begin(self, head: bytes, counts: PieceCounts) -> None:
+        """Get ready for a batch with this head."""
+        if head != self.head:
+            self._behind(head)
+        if self.vendor.survey and not counts.survey:
+            counts.survey = head.decode()
+
     def _behind(self, head: bytes) -> None:
-        """Read what follows as records of a document with this head."""
-        if head == self.head:
-            return
-        vendor, job = BY_NAME[self.job.vendor], self.job
+        """Read what follows as records of a document, or of an input, with this head."""
+        vendor, job = self.vendor, self.job
         self.head = head
-        if head and vendor.documents and vendor.documents.reader:
-            self.read = vendor.documents.reader(job.settings, self.notes, job.latest, head)
-        else:
-            self.read = vendor.reader(job.settings, self.notes, job.latest)
+        read, through = vendor.behind(head)
+        self.notes.clock = EPOCH
+        self.read: Read = read(job.settings, self.notes, job.latest)
+        self.clock = self.notes.clock
+        self.through = self._shortcut(through, compiled=False) if head else self.usual
 
     def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """Read and write one record. Raises Rejected."""
@@ -234,13 +250,14 @@ class Mapper:
         message = self.read(raw)
         if isinstance(message, Skip):
             return self._skip(batch, index, raw, message, counts)
-        lines = self.write(message)
-        if self.own_keys:
+        lines = self.write(self.media.named(message))
+        if self.vendor.own_keys:
             lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
         if notes.clock not in counts.clocks:
             counts.clocks.append(notes.clock)
+        self.media.take()
         label = label_of(message.parts[0])
         if notes.repairs or notes.changes or notes.novel:
             self._note(label, counts.file, batch.number(index))
@@ -312,7 +329,7 @@ class Mapper:
             "remedy": remedy_of(code),
             **(more or {}),
             **({"head": self.head.decode()} if self.head else {}),
-            **_raw(raw),
+            **_raw(self.vendor.redact(raw) if self.vendor.redact else raw),
         }
         return b"%d\t" % file + msgspec.json.encode(found) + b"\n"
 
@@ -347,7 +364,7 @@ class Mapper:
         part, tally = self.part, self.tally
         part.ids.write(_ids(self.accounts).tobytes())
         part.missing.write(b"".join(_missing("account", self.accounts)) + b"".join(_missing("group", self.groups)))
-        sums = part.finish()
+        sums = part.finish() | self.media.finish()
         marker = PartMarker(
             segment=self.job.segment.number,
             refused=str(hash_of(self.job.refused)),

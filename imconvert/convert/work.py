@@ -132,7 +132,10 @@ class Novelties(Struct):
 
 class PieceCounts(Struct):
     """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are.
-    `clocks` are the offsets by which times were read, each with what says so."""
+
+    `survey` is what the input as a whole says about its records, as JSON. `clocks` are the offsets by which times were
+    read, each with what says so.
+    """
 
     file: int
     read: int = 0
@@ -141,6 +144,7 @@ class PieceCounts(Struct):
     split: int = 0
     lines: int = 0
     bytes: int = 0
+    survey: str = ""
     error: tuple[str, dict[str, Any]] | None = None
     clocks: list[tuple[str, str]] = []
 

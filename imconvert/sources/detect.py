@@ -6,17 +6,13 @@ the brackets and keys of its beginning, which needs no end. Names of files are n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from imconvert.errors import InputError, Rejected, UsageError
-from imconvert.model import Notes
+from imconvert.errors import InputError, UsageError
 from imconvert.sources.containers import Limits, read_head, sniff
 from imconvert.sources.documents import begins_with_array
 from imconvert.sources.inputs import STDIN, Input
 from imconvert.vendors.contract import Documents, Vendor
-from imconvert.vendors.lenient import parse
 
 HEAD = 1 << 18
 RECORDS = 20
@@ -57,20 +53,13 @@ def _some(inputs: list[Input]) -> list[Input]:
 
 def matches(head: bytes, vendors: tuple[Vendor, ...]) -> list[Vendor]:
     """The vendors that one of the first records, or the document as a whole, looks like."""
-    records = list(_records(head))
+    lines = head.split(b"\n")[:RECORDS]
     return [
         vendor
         for vendor in vendors
-        if (vendor.documents and begins_with_array(head, vendor.documents)) or any(map(vendor.looks_like, records))
+        if (vendor.documents and begins_with_array(head, vendor.documents))
+        or any(map(vendor.looks_like, filter(None, map(vendor.peek, lines))))
     ]
-
-
-def _records(head: bytes) -> Iterator[dict[str, Any]]:
-    for line in head.split(b"\n")[:RECORDS]:
-        try:
-            yield parse(line, Notes(), label=b"json")
-        except Rejected:
-            continue
 
 
 def _shown(head: bytes) -> str:

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from imconvert.errors import InputError
-from imconvert.sources.containers import Limits, open_blocks
+from imconvert.sources.containers import Limits, open_blocks, read_head
 from imconvert.sources.detect import HEAD
 from imconvert.sources.documents import begins_with_array, elements
 from imconvert.sources.inputs import STDIN, Input, check_unchanged
@@ -19,29 +19,46 @@ from imconvert.sources.layout import laid_out, one_a_line, rows
 from imconvert.sources.records import Batch, line_range, lines
 from imconvert.vendors.contract import Documents
 
+Look = Callable[[str, bytes], bytes]
+
 
 def batches(
-    source: Input, start: int, stop: int, documents: Documents | None, limits: Limits, progress: Callable[[int], None]
+    source: Input,
+    start: int,
+    stop: int,
+    documents: Documents | None,
+    limits: Limits,
+    progress: Callable[[int], None],
+    *,
+    look: Look | None = None,
 ) -> Iterator[Batch]:
     """The records of bytes [start, stop) of `source`; stop -1 is its end. `progress` is told raw bytes read.
 
+    `look(label, begin)` gives the head for the records of an input from how its content begins.
     Raises InputError (IMC-40xx) after the records before the damage.
     """
     if stop >= 0:
         blocks, begin = line_range(Path(source.path), source.label, start, stop, source.size, progress)
-        yield from lines(blocks, offset=begin)
+        head = look(source.label, read_head(Path(source.path), HEAD)) if look else b""
+        yield from _with_head(lines(blocks, offset=begin), head)
     else:
         path = None if source.path == STDIN else Path(source.path)
         blocks = open_blocks(path, source.label, member=source.member, limits=limits, progress=progress)
-        yield from _whole(blocks, documents, source.label)
+        yield from _whole(blocks, documents, source.label, look)
     check_unchanged(source)
 
 
-def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str) -> Iterator[Batch]:
+def _with_head(found: Iterator[Batch], head: bytes) -> Iterator[Batch]:
+    for batch in found:
+        batch.head = head
+        yield batch
+
+
+def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str, look: Look | None) -> Iterator[Batch]:
     """Records of a whole stream. Damage within its head is raised behind the records before it."""
     head: list[bytes] = []
     damage: list[InputError] = []
-    while documents and sum(map(len, head)) < HEAD:
+    while (documents or look) and sum(map(len, head)) < HEAD:
         try:
             head.append(next(blocks))
         except StopIteration:
@@ -52,7 +69,7 @@ def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str) -> 
     every = chain(head, _raised(damage), blocks)
     begin = b"".join(head)[:HEAD]
     if not documents or not begins_with_array(begin, documents):
-        return lines(every)
+        return _with_head(lines(every), look(label, begin) if look else b"")
     if (documents.by_line and laid_out(begin, documents)) or (documents.one_a_line and one_a_line(begin, documents)):
         return rows(every, documents, label)
     return elements(every, documents, label)

@@ -37,8 +37,8 @@ class Batch:
     `text` is there if the records are its lines; then they are only parted when they are asked for. `lengths` holds
     the true length of records that were cut to KEPT bytes, by index. `open_end` says that the last record was ended
     by the end of the input, not by a separator. `crlf` counts lines that ended in CRLF. `numbers` are the numbers of
-    the records where they don't follow each other. `head` is what stands in the records' document before its array,
-    where their vendor wants to know.
+    the records where they don't follow each other. `head` is what their document or input says as a whole, where their
+    vendor wants to know.
     """
 
     def __init__(

@@ -9,11 +9,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert import native
 from imconvert.errors import Rejected
 from imconvert.model import Message, Notes, Skip
+from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
     from imconvert.vendors.shapes import LineForms, Shape
@@ -60,9 +62,12 @@ class Gathered(NamedTuple):
 
 
 class Columns:
-    """The lines of one stream that gather from a batch, as columns; `sources` are the numbers of their records."""
+    """The lines of one stream that gather from a batch, as columns; `sources` are the numbers of their records.
 
-    __slots__ = ("digests", "keys", "lines", "msgids", "sources", "times")
+    `named` holds, for lines whose number a shortcut derived, their place among the lines and their source id.
+    """
+
+    __slots__ = ("digests", "keys", "lines", "msgids", "named", "sources", "times")
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -71,6 +76,7 @@ class Columns:
         self.msgids: list[int] = []
         self.times: list[int] = []
         self.sources: list[int] = []
+        self.named: list[tuple[int, str]] = []
 
     def add(self, line: Line, source: int) -> None:
         self.lines.append(line.data)
@@ -293,6 +299,32 @@ class Documents:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """What an input as a whole says about its records, where a vendor's reader wants to know, such as their time zone.
+
+    `look(label, begin, settings)` gives it as a flat JSON object of texts, or nothing; `begin` is how the content
+    begins, whatever part of it is read. `reader(settings, notes, latest, found)` and, if there is one,
+    `shortcut(target, settings, accounts, groups, latest, found)` are made for records of such an input.
+    """
+
+    look: Callable[[str, bytes, Settings], bytes]
+    reader: Callable[[Settings, Notes, int, bytes], Read]
+    shortcut: Callable[[Target, Settings, Book, Book, int, bytes], Shortcut | None] | None = None
+
+
+MakeRead = Callable[[Settings, Notes, int], Read]
+MakeShortcut = Callable[[Target, Settings, Book, Book, int], Shortcut | None]
+
+
+def peek_at_json(raw: bytes) -> dict[str, Any] | None:
+    """A record that is a JSON object, for detection; None for anything else."""
+    try:
+        return parse(raw, Notes(), label=b"json")
+    except Rejected:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """A vendor as the one whose exports are read.
 
@@ -305,17 +337,37 @@ class Vendor:
     number are the same message even where sender, target or time differ; a shortcut has to make its keys of the number
     alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells
     it; it is there for vendors whose source ids don't stand in their records as they are.
+    `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
+    `looks_like`, where it is not plain JSON; `redact(raw)` takes secrets out of a record that is to be told of.
     """
 
     name: str
     title: str
     looks_like: Callable[[dict[str, Any]], bool]
-    reader: Callable[[Settings, Notes, int], Read]
+    reader: MakeRead
     documents: Documents | None = None
     settings: tuple[Setting, ...] = ()
-    shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
+    shortcut: MakeShortcut | None = None
     shape: Callable[[Settings], Shape] | None = None
     more_shapes: Callable[[Settings], tuple[Shape, ...]] | None = None
     target: Target | None = None
     own_keys: bool = False
     name_of: Callable[[bytes, bytes], str | None] | None = None
+    survey: Survey | None = None
+    peek: Callable[[bytes], dict[str, Any] | None] = peek_at_json
+    redact: Callable[[bytes], bytes] | None = None
+
+    def behind(self, head: bytes) -> tuple[MakeRead, MakeShortcut | None]:
+        """What makes reader and shortcut for records with this head: that of their document, or of their input."""
+        if not head:
+            return self.reader, self.shortcut
+        if self.survey:
+            through = self.survey.shortcut
+            return partial(_with_head, self.survey.reader, head), through and partial(_with_head, through, head)
+        if self.documents and self.documents.reader:
+            return partial(_with_head, self.documents.reader, head), None
+        return self.reader, None
+
+
+def _with_head(make: Callable[..., Any], head: bytes, *given: Any) -> Any:
+    return make(*given, head)

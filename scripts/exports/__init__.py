@@ -32,11 +32,12 @@ the names "events" and "chatroom" if they are that, else under your own. make_ex
 
 from __future__ import annotations
 
-from exports import easemob, tencent, yunxin, yunxin_copies, yunxin_history
+from exports import easemob, rongcloud, tencent, yunxin, yunxin_copies, yunxin_history
 from exports.core import Shape
 
 VENDORS: dict[str, dict[str, Shape]] = {
     "yunxin": yunxin.SHAPES | yunxin_copies.SHAPES | yunxin_history.SHAPES,
     "easemob": easemob.SHAPES,
     "tencent": tencent.SHAPES,
+    "rongcloud": rongcloud.SHAPES,
 }

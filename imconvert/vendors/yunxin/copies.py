@@ -79,11 +79,14 @@ _KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Copy))
 _NEEDED = ("convType", "to", "fromAccount", "msgType", "msgTimestamp", "msgidServer")
 _TEXTS = ("convType", "to", "fromAccount", "msgType", "fromClientType", "body")
 
+_FOREIGN = {"msg_id", "originalMsgInfo"}
+"""Fields of other vendors' posts that have an event type as well."""
+
 
 def looks_like(value: dict[str, Any]) -> bool:
-    """An object whose event type is a number; other vendors have words there."""
+    """An object whose event type is a number; other vendors have words there, or fields that copies don't have."""
     kind = value.get("eventType")
-    return "msg_id" not in value and (type(kind) is int or (isinstance(kind, str) and values.digits(kind)))
+    return not value.keys() & _FOREIGN and (type(kind) is int or (isinstance(kind, str) and values.digits(kind)))
 
 
 class Reader:
