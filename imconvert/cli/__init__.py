@@ -73,7 +73,7 @@ def main() -> None:
         wrong.show()
         sys.exit(wrong.exit_code)
     except ImconvertError as why:
-        _end(why.exit_code, why.text(language()))
+        _end(why.exit_code, "\n".join([why.text(language()), *why.details(language())]))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

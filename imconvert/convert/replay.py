@@ -351,9 +351,12 @@ class _Replay(Run):
 
 def _with(options: Options, before: Manifest) -> Options:
     """The options of the first run, where this one does not say otherwise. Raises IMC-1010 for a missing map."""
-    for name, path in (("ids", options.ids), ("tids", options.tids)):
+    for name, path in (("ids", options.ids), ("tids", options.tids), ("map", options.map)):
         if name in before.options and path is None:
             raise UsageError("IMC-1010", option=f"--{name}", why="the output was made with a map", command="msgs")
+    if options.map and "map" not in before.options:
+        raise UsageError("IMC-1106", option=f"an output of {before.source}")
+    options.vendor()
     settings = {name[4:]: value for name, value in before.options.items() if name.startswith("set ")}
     policy = "rekey" if options.on_conflict == "rekey" else "quarantine"
     return replace(

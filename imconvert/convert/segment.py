@@ -32,7 +32,7 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import BY_NAME, TARGETS, Target, Vendor, shapes
+from imconvert.vendors import TARGETS, find, shapes
 from imconvert.vendors.contract import Book, Columns, Read, Shortcut, Taken, Write
 
 Progress = Callable[[int], None]
@@ -54,6 +54,7 @@ class MapJob:
     settings: dict[str, str]
     latest: int
     limits: Limits = Limits()
+    mapping: str | None = None
     ids: Path | None = None
     tids: Path | None = None
     refused: tuple[int, ...] = ()
@@ -105,6 +106,8 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
+CUT_OFF = ("IMC-2001", "IMC-2002", "IMC-2442", "IMC-2443")
+"""What is said of a record of which the end is missing."""
 
 
 class Mapper:
@@ -125,17 +128,19 @@ class Mapper:
             noted=lambda: self.notes.repairs.append("IMC-3009"),
         )
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
-        self.read: Read = BY_NAME[job.vendor].reader(job.settings, self.notes, job.latest)
-        self.through = self._shortcut(BY_NAME[job.vendor], target)
-        columns = self.through.columns if self.through else Columns
+        self.vendor, self.target = find(job.vendor, job.mapping), target
+        self.plain = self._shortcut()
+        self.read: Read
+        self.through: Shortcut | None
+        self._begin(b"")
+        columns = self.plain.columns if self.plain else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
-        self.head = b""
-        self.own_keys = BY_NAME[job.vendor].own_keys
+        self.own_keys = self.vendor.own_keys
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
 
-    def _shortcut(self, vendor: Vendor, target: Target) -> Shortcut | None:
+    def _shortcut(self) -> Shortcut | None:
         """The compiled shortcut if there is one, else the vendor's own, if it has one."""
-        job, books = self.job, (self.accounts, self.groups)
+        job, books, vendor, target = self.job, (self.accounts, self.groups), self.vendor, self.target
         if job.compiled and vendor.shape and target.line_forms:
             forms = target.line_forms(job.settings)
             found = shapes.through(
@@ -149,9 +154,9 @@ class Mapper:
         source = self.job.inputs[piece.file]
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
-        documents = BY_NAME[self.job.vendor].documents
+        build = self.vendor.tables or self.vendor.documents
         try:
-            for batch in pieces.batches(source, piece.start, piece.stop, documents, self.job.limits, progress):
+            for batch in pieces.batches(source, piece.start, piece.stop, build, self.job.limits, progress):
                 self.batch(batch, counts)
         except InputError as why:
             counts.error = (why.code, dict(why.values))
@@ -164,7 +169,8 @@ class Mapper:
 
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
         """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
-        self._behind(batch.head)
+        if batch.head != self.head:
+            self._begin(batch.head)
         columns = tuple(stream.columns for stream in self.part.streams.values())
 
         def record(index: int, raw: bytes) -> None:
@@ -173,7 +179,7 @@ class Mapper:
             except Rejected as why:
                 self._reject(batch, index, raw, why, counts)
 
-        if self.through and not batch.lengths and not batch.head:
+        if self.through and not batch.lengths:
             records = batch.text if self.through.splits and batch.text is not None else batch.records
             for taken in self.through.take(records, columns, record):
                 self._took(batch, taken, counts.file)
@@ -187,16 +193,20 @@ class Mapper:
         self.part.flush(counts.file, batch)
         counts.read += len(batch)
 
-    def _behind(self, head: bytes) -> None:
-        """Read what follows as records of a document with this head."""
-        if head == self.head:
-            return
-        vendor, job = BY_NAME[self.job.vendor], self.job
+    def _begin(self, head: bytes) -> None:
+        """Read what follows as records behind this head, which is that of a document, of a table, or of nothing."""
+        vendor, job = self.vendor, self.job
         self.head = head
-        if head and vendor.documents and vendor.documents.reader:
+        if head and vendor.tables:
+            self.read = vendor.tables.reader(job.settings, self.notes, job.latest, head)
+            ends = (self.target, job.settings, self.accounts, self.groups, job.latest)
+            self.through = vendor.tables.shortcut(*ends, head)
+        elif head and vendor.documents and vendor.documents.reader:
             self.read = vendor.documents.reader(job.settings, self.notes, job.latest, head)
+            self.through = None
         else:
             self.read = vendor.reader(job.settings, self.notes, job.latest)
+            self.through = self.plain
 
     def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """Read and write one record. Raises Rejected."""
@@ -238,7 +248,7 @@ class Mapper:
         if not raw.strip(_BLANK):
             self._odd(batch, index, b"", counts)
             return
-        if batch.open_end and index == len(batch) - 1 and why.code in ("IMC-2001", "IMC-2002"):
+        if batch.open_end and index == len(batch) - 1 and why.code in CUT_OFF:
             why = Rejected("IMC-2005")
         line = batch.number(index)
         counts.rejected += 1

@@ -1,7 +1,8 @@
 """Read one piece of an input as batches of located raw records.
 
-Strategy: what the content is (lines, a document laid out in lines, or any other document with the vendor's array) is
-decided by its first blocks; a range of a plain file is always lines, for the plan never cuts a document.
+Strategy: a table is rows throughout; else what the content is (lines, a document laid out in lines, or any other
+document with the vendor's array) is decided by its first blocks; a range of a plain file is always lines, for the plan
+never cuts anything else.
 """
 
 from __future__ import annotations
@@ -11,30 +12,45 @@ from itertools import chain
 from pathlib import Path
 
 from imconvert.errors import InputError
-from imconvert.sources.containers import Limits, open_blocks
+from imconvert.sources import tables
+from imconvert.sources.containers import Limits, open_blocks, read_range
 from imconvert.sources.detect import HEAD
 from imconvert.sources.documents import begins_with_array, elements
 from imconvert.sources.inputs import STDIN, Input, check_unchanged
 from imconvert.sources.layout import laid_out, rows
 from imconvert.sources.records import Batch, line_range, lines
-from imconvert.vendors.contract import Documents
+from imconvert.vendors.contract import Documents, Tables
+
+Build = Documents | Tables | None
 
 
 def batches(
-    source: Input, start: int, stop: int, documents: Documents | None, limits: Limits, progress: Callable[[int], None]
+    source: Input, start: int, stop: int, build: Build, limits: Limits, progress: Callable[[int], None]
 ) -> Iterator[Batch]:
     """The records of bytes [start, stop) of `source`; stop -1 is its end. `progress` is told raw bytes read.
+
+    `build` says how the vendor's files are built, if they are more than lines.
 
     Raises InputError (IMC-40xx) after the records before the damage.
     """
     if stop >= 0:
         blocks, begin = line_range(Path(source.path), source.label, start, stop, source.size, progress)
-        yield from lines(blocks, offset=begin)
+        found = lines(blocks, offset=begin)
+        yield from _part(found, start, source, build) if isinstance(build, Tables) else found
     else:
         path = None if source.path == STDIN else Path(source.path)
         blocks = open_blocks(path, source.label, member=source.member, limits=limits, progress=progress)
-        yield from _whole(blocks, documents, source.label)
+        yield from tables.rows(blocks, build) if isinstance(build, Tables) else _whole(blocks, build, source.label)
     check_unchanged(source)
+
+
+def _part(found: Iterator[Batch], start: int, source: Input, build: Tables) -> Iterator[Batch]:
+    """Rows of a part of a table, with the header that stands at the beginning of its file."""
+    first = next(lines(read_range(Path(source.path), source.label, 0, min(source.size, HEAD))), None)
+    head = tables.head_of(tables.without_mark(first), build) if first else b""
+    for number, batch in enumerate(found):
+        begins = number == 0 and start == 0
+        yield (tables.without_mark(batch) if begins else batch)._replace(head=head)
 
 
 def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str) -> Iterator[Batch]:

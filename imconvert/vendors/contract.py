@@ -255,12 +255,33 @@ class Documents:
 
     `by_line` says that the vendor writes one element a line, so that a broken one can't spoil the next.
     `reader(settings, notes, latest, head)` makes the reader for the elements behind `head`, which is what stands in
-    their document before its array; None where the head says nothing about them.
+    their document before its array; None where the head says nothing about them. A name may be a dotted path of keys,
+    and the empty one is an array that is the whole document. `always` says that nothing else is to be expected.
     """
 
     arrays: tuple[str, ...]
     by_line: bool = False
+    always: bool = False
     reader: Callable[[Settings, Notes, int, bytes], Read] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Files of rows (CSV, TSV) whose rows are records. `delimiter`, `quote` and `escape` are an ASCII character each.
+
+    `quote` and `escape` may be empty. `header` says that the first row names the columns; it is the head of its file.
+    `multiline` says that values may hold line ends; without it rows are lines, so that big files can be cut.
+    `reader` and `shortcut` are those of the vendor, made for a head.
+    """
+
+    reader: Callable[[Settings, Notes, int, bytes], Read]
+    shortcut: Callable[[Target, Settings, Book, Book, int, bytes], Shortcut | None]
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = ""
+    encoding: str = "utf-8"
+    header: bool = True
+    multiline: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,12 +289,12 @@ class Vendor:
     """A vendor as the one whose exports are read.
 
     `looks_like(value)` says whether a parsed record is this vendor's; `documents` describes its documents, if it has
-    such; `reader(settings, notes, latest)` makes the function that reads one record, `latest` being the upper bound
-    for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function that writes records through
-    to a target without making messages of them, if it knows a way; `shape(settings)` describes its usual records to the
-    compiled part, which does the same. `own_keys` says that
-    message numbers are derived from all that tells its messages apart, so that lines with the same number are the same
-    message even where sender, target or time differ; a shortcut has to make its keys of the number alone, then.
+    such, `tables` its tables; `reader(settings, notes, latest)` makes the function that reads one record, `latest`
+    being the upper bound for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
+    that writes records through to a target without making messages of them, if it knows a way; `shape(settings)`
+    describes its usual records to the compiled part, which does the same. `own_keys` says that message numbers are
+    derived from all that tells its messages apart, so that lines with the same number are the same message even where
+    sender, target or time differ; a shortcut has to make its keys of the number alone, then.
     `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells it; it is there
     for vendors whose source ids don't stand in their records as they are.
     """
@@ -283,6 +304,7 @@ class Vendor:
     looks_like: Callable[[dict[str, Any]], bool]
     reader: Callable[[Settings, Notes, int], Read]
     documents: Documents | None = None
+    tables: Tables | None = None
     settings: tuple[Setting, ...] = ()
     shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
     shape: Callable[[Settings], Shape] | None = None
