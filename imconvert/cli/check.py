@@ -9,7 +9,7 @@ import click
 
 from imconvert.cli import progress
 from imconvert.cli.msgs import CLOCK, machine, tell
-from imconvert.cli.options import SCRATCH, reading, WithSettings
+from imconvert.cli.options import SCRATCH, WithSettings, reading
 from imconvert.convert.check import check as check_inputs
 from imconvert.convert.options import Options
 

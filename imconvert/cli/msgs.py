@@ -11,7 +11,7 @@ import click
 
 from imconvert import __version__
 from imconvert.cli import progress, summary
-from imconvert.cli.options import EXISTING, language, reading, WithSettings
+from imconvert.cli.options import EXISTING, WithSettings, language, reading
 from imconvert.convert.options import Options
 from imconvert.convert.replay import replay
 from imconvert.convert.run import Clock, Outcome, convert

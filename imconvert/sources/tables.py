@@ -47,7 +47,7 @@ def _patterns(delimiter: str, quote: str, escape: str, encoding: str) -> _Patter
     inner = rb"(?:[^" + q + e + rb"]++" + (rb"|" + e + rb"." if e else b"") + rb"|" + q + q + rb")*+"
     quoted = q + inner + q
     value = rb"(?:" + quoted + rb"(?=" + d + rb"|\r?\n)|" + plain + rb"(?=[" + d + rb"\n]))"
-    row = rb"(?:" + value + d + rb")*+" + value + rb"\r?\n"
+    row = rb"[^" + q + e + rb"\n]*+\n|(?:" + value + d + rb")*+" + value + rb"\r?\n"
     broken = rb"(?:" + value + d + rb")*+" + quoted + rb"(?!" + d + rb"|\r?\n|\r?\Z|" + q + rb")"
     return _Patterns(re.compile(row, re.DOTALL), re.compile(broken, re.DOTALL))
 
@@ -125,52 +125,51 @@ class _Splitter:
     def _take(self, data: bytes) -> None:
         begin = self._skip(data) if self.too_long else 0
         match = self.row.match
+        rows: list[bytes] = []
         while True:
             found = match(data, begin)
-            if found:
-                begin = self._emit(data, begin, found.end() - 1)
-                continue
-            after = self._mend(data, begin)
-            if after == begin:
+            while found:
+                end = found.end()
+                rows.append(data[begin : end - 1])
+                begin = end
+                found = match(data, begin)
+            end = self._broken_until(data, begin)
+            if end < 0:
                 break
-            begin = after
+            rows += data[begin:end].split(b"\n")
+            begin = end + 1
+        self._emit(rows)
         self.data = data[begin:]
         if len(self.data) > RECORD_LIMIT:
             self._cut()
 
-    def _emit(self, data: bytes, begin: int, end: int) -> int:
-        """The row [begin, end) is over; gives where the next begins."""
-        row = data[begin:end]
-        self.records.append(row)
-        self.offsets.append(self.offset)
-        self.numbers.append(self.line)
-        self.crlf += row.endswith(b"\r")
-        self.offset += len(row) + 1
-        self.line += row.count(b"\n") + 1
-        return end + 1
+    def _emit(self, rows: list[bytes]) -> None:
+        """These rows are next, each with an LF behind it."""
+        offset, line = self.offset, self.line
+        self.records += rows
+        for row in rows:
+            self.offsets.append(offset)
+            self.numbers.append(line)
+            offset += len(row) + 1
+            line += row.count(b"\n") + 1
+        self.crlf += sum([row.endswith(b"\r") for row in rows])
+        self.offset, self.line = offset, line
 
-    def _mend(self, data: bytes, begin: int) -> int:
-        """Where the quotes of a row are broken, make its lines rows; gives where to go on, `begin` if nowhere yet."""
+    def _broken_until(self, data: bytes, begin: int) -> int:
+        """Where the quotes of a row are broken, the line end up to which its lines are rows of their own; -1 if not."""
         found = self.broken.match(data, begin) if self.broken else None
         if not found:
-            return begin
+            return -1
         end = data.rfind(b"\n", begin, found.end())
-        if end < 0:
-            end = data.find(b"\n", found.end())
-        return self._lines(data, begin, end) if end >= 0 else begin
-
-    def _lines(self, data: bytes, begin: int, end: int) -> int:
-        """Every line of [begin, end) is a row."""
-        for line in data[begin:end].split(b"\n"):
-            begin = self._emit(data, begin, begin + len(line))
-        return begin
+        return end if end >= 0 else data.find(b"\n", found.end())
 
     def _cut(self) -> None:
         """What waits is too long for a row: a quote that never ends, or a line that does not."""
         end = self.data.rfind(b"\n")
         if end >= 0:
             data, self.data = self.data, b""
-            self._take(data[self._lines(data, 0, end) :])
+            self._emit(data[:end].split(b"\n"))
+            self._take(data[end + 1 :])
             return
         self.lengths[len(self.records)] = 0
         self.records.append(self.data[:KEPT])
@@ -208,10 +207,7 @@ class _Splitter:
         if not rest:
             return False
         found = self.row.match(rest + b"\n")
-        if found and found.end() == len(rest) + 1:
-            self._emit(rest, 0, len(rest))
-        else:
-            self._lines(rest, 0, len(rest))
+        self._emit([rest] if found and found.end() == len(rest) + 1 else rest.split(b"\n"))
         return True
 
     def taken(self, *, open_end: bool = False) -> Iterator[Batch]:

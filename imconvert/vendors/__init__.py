@@ -18,7 +18,8 @@ from imconvert.vendors.tencent import VENDOR as TENCENT
 from imconvert.vendors.yunxin import VENDOR as YUNXIN
 
 __all__ = [
-    "ALL", "BY_NAME", "CUSTOM", "SETTINGS", "TARGETS", "Setting", "Target", "Vendor", "every", "find", "names", "settings",
+    "ALL", "BY_NAME", "CUSTOM", "SETTINGS", "TARGETS", "Setting", "Target", "Vendor",
+    "every", "find", "names", "settings",
 ]  # fmt: skip
 
 ALL: tuple[Vendor, ...] = (YUNXIN, EASEMOB, TENCENT)

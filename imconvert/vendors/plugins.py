@@ -17,7 +17,7 @@ from typing import Any
 
 from imconvert.errors import Rejected, UsageError
 from imconvert.model import Message, Notes, Skip
-from imconvert.vendors.contract import Documents, Read, Settings, Vendor
+from imconvert.vendors.contract import Read, Settings, Vendor
 
 GROUP = "imconvert.vendors"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -34,7 +34,7 @@ def names() -> list[str]:
 
 
 def every(taken: frozenset[str]) -> tuple[Vendor, ...]:
-    """All plug-ins; `taken` are the names of others. Raises UsageError IMC-1110 or IMC-1111 for the first that fails."""
+    """All plug-ins; `taken` are the names of others. Raises UsageError IMC-1110 or IMC-1111 where one fails."""
     return tuple(found for name in names() if (found := find(name, taken)))
 
 
@@ -75,7 +75,9 @@ def _loaded(point: EntryPoint) -> Vendor:
     if not isinstance(vendor, Vendor):
         raise _at_odds(point, f"{point.value} is no imconvert.vendors.contract.Vendor")
     if vendor.name != point.name or not _NAME.fullmatch(vendor.name):
-        raise _at_odds(point, f"the vendor calls itself {vendor.name!r}; entry point and vendor need one lower-case name")
+        raise _at_odds(
+            point, f"the vendor calls itself {vendor.name!r}; entry point and vendor need one lower-case name"
+        )
     if any(not setting.name.startswith(f"{vendor.name}.") for setting in vendor.settings):
         raise _at_odds(point, f"its settings have to begin with {vendor.name}.")
     if vendor.target:
@@ -96,7 +98,7 @@ def _told(point: EntryPoint) -> str:
 
 
 def _guarded(vendor: Vendor) -> Vendor:
-    """The vendor with an error of its reader made a reject; its shortcut, in which an error would cost a batch, unused."""
+    """The vendor with errors of its reader made rejects; a shortcut, where an error would cost a batch, is not used."""
     documents = vendor.documents
     if documents and documents.reader:
         documents = replace(documents, reader=_guard_head(documents.reader))

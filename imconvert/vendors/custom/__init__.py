@@ -37,7 +37,5 @@ def vendor_of(text: str) -> Vendor:
         reader=lambda settings, notes, latest: reader(mapping, notes, latest),
         documents=Documents((source.array,), always=True) if source.format == "json" else None,
         tables=tables if source.format == "csv" else None,
-        shortcut=lambda target, settings, accounts, groups, latest: shortcut(
-            mapping, target, accounts, groups, latest
-        ),
+        shortcut=lambda target, settings, accounts, groups, latest: shortcut(mapping, target, accounts, groups, latest),
     )

@@ -82,7 +82,7 @@ def _number(body: Body, key: str, make: Compiler, notes: Notes) -> Get | None:
         if value is None or value == "":
             return None
         if value.__class__ is int:
-            return value * scale  # type: ignore[no-any-return]
+            return value * scale
         if value.__class__ is str and value.isascii() and value.isdigit() and len(value) < 20:
             return int(value) * scale
         exact = _exact(value, name) * scale

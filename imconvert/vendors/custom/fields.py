@@ -55,7 +55,7 @@ def watcher(node: Node, path: Path, opened: frozenset[Path], notes: Notes) -> Ca
     if any(isinstance(name, int) for name in names) or not names:
         return None
     known = frozenset(names)
-    deeper = [
+    deeper: list[tuple[Any, Callable[[dict[str, Any]], None]]] = [
         (key, watch)
         for key, child in node.inside.items()
         if (*path, key) not in opened and child.inside and (watch := watcher(child, (*path, key), opened, notes))
@@ -195,7 +195,7 @@ def _step(value: Any, step: str | int) -> Any:
     if value.__class__ is dict:
         return value.get(step)
     if value.__class__ is list and step.__class__ is int:
-        return value[step] if -len(value) <= step < len(value) else None  # type: ignore[operator]
+        return value[step] if -len(value) <= step < len(value) else None
     return None
 
 
@@ -213,7 +213,9 @@ def _first(getters: list[Get]) -> Get:
 def _without(get: Get, unset: frozenset[str]) -> Get:
     def checked(record: Any) -> Any:
         value = get(record)
-        return None if value is not None and plain(value) in unset else value
+        if value is None:
+            return None
+        return None if (value if value.__class__ is str else plain(value)) in unset else value
 
     return checked
 
@@ -238,7 +240,7 @@ def _looked_up(get: Get, table: Any, otherwise: Any) -> Get:
         value = get(record)
         if value is None or value.__class__ in (dict, list):
             return value
-        found = rows.get(plain(value), UNSET)
+        found = rows.get(value if value.__class__ is str else plain(value), UNSET)
         return found if found is not UNSET else value if otherwise is UNSET else otherwise
 
     return looked_up
@@ -260,7 +262,7 @@ def name_of(spec: Value) -> str:
 def word(value: Any, name: str) -> str:
     """An id: a text, or a whole number as one. Raises Rejected (IMC-2101, IMC-2102)."""
     if value.__class__ is str and value:
-        return value  # type: ignore[no-any-return]
+        return value
     if value is None or value == "":
         raise Rejected("IMC-2101", field=name)
     if value.__class__ is int:
@@ -271,7 +273,7 @@ def word(value: Any, name: str) -> str:
 def text(value: Any, name: str) -> str:
     """A text, which may be empty; numbers as they are written. Raises Rejected (IMC-2101, IMC-2102)."""
     if value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return value
     if value is None:
         raise Rejected("IMC-2101", field=name)
     if value.__class__ in (int, float):

@@ -6,6 +6,7 @@ bodies. Whether it was a line, an element or a row is over once it is a dict.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -45,15 +46,18 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 _REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def reader(mapping: Mapping, notes: Notes, latest: int, head: str = "") -> Read:
-    """The function that reads one record. It raises Rejected with codes of the 2xxx family."""
+def reader(
+    mapping: Mapping, notes: Notes, latest: int, head: str = "", fit: Callable[[Any], None] | None = None
+) -> Read:
+    """The function that reads one record. It raises Rejected with codes of the 2xxx family, and what `fit` raises."""
     table = mapping.input.format == "csv"
     tree = tree_of([*mapping.used, *mapping.ignore])
     make = Compiler(mapping.input.json, tree, notes)
     watch = None if table else watcher(tree, (), make.inner, notes)
     parse = rows.reader(mapping.input, head, _columns(mapping), notes) if table else _objects(notes, watch)
     leave = _leaver(mapping, make)
-    ends, identity = _ends(mapping, make), _identity(mapping, make, notes)
+    ends: Any = _ends(mapping, make)
+    identity = _identity(mapping, make, notes)
     when, at = make.value(mapping.time), times.reader(mapping.time, latest, notes)
     who, sender = make.value(mapping.sender), name_of(mapping.sender)
     client, ext = _client(mapping.client, make, notes), _ext(mapping.ext, make)
@@ -63,7 +67,9 @@ def reader(mapping: Mapping, notes: Notes, latest: int, head: str = "") -> Read:
     def read(raw: bytes) -> Message | Skip:
         record = parse(raw)
         if record.__class__ is Skip:
-            return record  # type: ignore[no-any-return]
+            return record
+        if fit:
+            fit(record)
         left = leave(record) if leave else None
         if left is not None:
             return left
@@ -182,7 +188,7 @@ def _by_word(chat: Chat, mapping: Mapping, make: Compiler, gets: dict[str, Get |
         kind = chat.always
         if value is not None:
             found = value(record)
-            kind = table.get(plain(found), default) if found is not None else default
+            kind = table.get(found if found.__class__ is str else plain(found), default)
             if not kind:
                 make.notes.novel.append(("value", f"{name}={shown(found)}"))
                 raise Rejected("IMC-2445", why=f"[chat] has no {name} = {shown(found)}")
@@ -266,7 +272,7 @@ def _parts(mapping: Mapping, make: Compiler, notes: Notes) -> Callable[[Any], An
 
     def parts(record: Any) -> Any:
         kind = get(record)
-        read = table.get(plain(kind)) if kind is not None else default
+        read = table.get(kind if kind.__class__ is str else plain(kind)) if kind is not None else default
         if read is None:
             notes.novel.append(("type", f"{name}={shown(kind)}"))
             read = default
@@ -323,7 +329,15 @@ def _holds(rule: Rule, make: Compiler) -> Callable[[Any], bool]:
     get, values = make.value(rule.value), rule.values
     if not values:
         return lambda record: get(record) not in (None, "", False)
-    return lambda record: (value := get(record)) is not None and plain(value) in values
+    known = values | {int(value) for value in values if re.fullmatch(r"-?[1-9]\d{0,17}|0", value)}
+
+    def holds(record: Any) -> bool:
+        value = get(record)
+        if value.__class__ is str or value.__class__ is int:
+            return value in known
+        return value is not None and plain(value) in values
+
+    return holds
 
 
 def _skipped(rule: Rule) -> Callable[[Any], Skip]:

@@ -29,21 +29,35 @@ def splitter(source: Input) -> Split:
     pattern = _pattern(delimiter, quote, escape)
     undo = _undo(quote, escape)
 
+    doubled = quote * 2
+    marks = tuple(null)
+
     def closely(text: str) -> list[str | None]:
-        found: list[str | None] = []
-        for value, plain, wrong in pattern.findall(delimiter + text):
-            if wrong:
-                raise Rejected("IMC-2443")
-            found.append(undo(value[1:-1]) if value else None if plain in null else undo(plain, quoted=False))
-        return found
+        found = pattern.findall(delimiter + text)
+        if escape and escape in text:
+            return [
+                undo(value[1:-1]) if value else None if plain in null else undo(plain, quoted=False) if not wrong
+                else _broken() for value, plain, wrong in found
+            ]  # fmt: skip
+        return [
+            value[1:-1].replace(doubled, quote) if value else None if plain in null else plain if not wrong
+            else _broken() for value, plain, wrong in found
+        ]  # fmt: skip
 
     def split(text: str) -> list[str | None]:
         if (quote and quote in text) or (escape and escape in text):
             return closely(text)
         found: list[Any] = text.split(delimiter)
-        return [None if value in null else value for value in found] if null else found
+        for mark in marks:
+            if mark in text:
+                return [None if value in null else value for value in found]
+        return found
 
     return split
+
+
+def _broken() -> str:
+    raise Rejected("IMC-2443")
 
 
 def _pattern(delimiter: str, quote: str, escape: str) -> re.Pattern[str]:
@@ -110,5 +124,7 @@ def _header(split: Split, head: str) -> list[str]:
 
 
 def _missing(columns: tuple[str, ...], named: frozenset[str], optional: frozenset[str]) -> str:
-    lacking = sorted(name for name in named if columns.count(name) > 1 or (name not in columns and name not in optional))
+    lacking = sorted(
+        name for name in named if columns.count(name) > 1 or (name not in columns and name not in optional)
+    )
     return lacking[0] if lacking else ""

@@ -8,13 +8,16 @@ Promise: gives exactly the lines that the long way would give; tests/test_custom
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec import UNSET
 
 from imconvert.errors import Rejected
-from imconvert.model import Notes, Text
+from imconvert.model import Notes
 from imconvert.vendors.contract import Book, Columns, Shortcut, Target, Unfit
+from imconvert.vendors.custom.fields import Compiler, tree_of
 from imconvert.vendors.custom.messages import reader
+from imconvert.vendors.custom.parse import plain
 from imconvert.vendors.custom.spec import Mapping
 
 
@@ -26,7 +29,7 @@ def shortcut(
     if put is None:
         return None
     notes = Notes()
-    read = reader(mapping, notes, latest, head)
+    read: Any = reader(mapping, notes, latest, head, _fit(mapping))
 
     def write_through(
         records: Sequence[bytes], streams: Sequence[Columns], otherwise: Callable[[int, bytes], None]
@@ -36,19 +39,14 @@ def shortcut(
             index += 1
             try:
                 message = read(raw)
-                parts = message.parts  # type: ignore[union-attr]
-                text = parts[0]
-                if notes.repairs or notes.changes or notes.novel or text.__class__ is not Text or len(parts) > 1:
+                text = message.parts[0]
+                if notes.repairs or notes.changes or notes.novel or text.extra or len(message.parts) > 1:
                     raise Unfit
-                if text.extra:
-                    raise Unfit
-                sender, to = message.sender, message.target  # type: ignore[union-attr]
-                chat = message.chat  # type: ignore[union-attr]
+                sender, to, chat = message.sender, message.target, message.chat
                 book = accounts if chat == "p2p" else groups
                 put(
-                    streams, index, chat, message.msgid,  # type: ignore[union-attr]
-                    accounts.get(sender) or accounts.learn(sender), book.get(to) or book.learn(to), message.time,  # type: ignore[union-attr]
-                    message.client, message.ext or UNSET, text.text,  # type: ignore[union-attr]
+                    streams, index, chat, message.msgid, accounts.get(sender) or accounts.learn(sender),
+                    book.get(to) or book.learn(to), message.time, message.client, message.ext or UNSET, text.text,
                 )  # fmt: skip
             except _REFUSED:
                 left += 1
@@ -57,6 +55,30 @@ def shortcut(
         return {"text": index - left}
 
     return write_through
+
+
+def _fit(mapping: Mapping) -> Callable[[Any], None]:
+    """Raises Unfit for a record whose kind is not one plain text."""
+    texts = frozenset(name for name, body in mapping.bodies.items() if body.kind == "text")
+    if mapping.kind is None:
+        return _never if texts else _always
+    get = Compiler(mapping.input.json, tree_of(mapping.used), Notes()).value(mapping.kind)
+    plainly = frozenset(key for key, names in mapping.kinds.items() if texts.issuperset(names))
+
+    def fit(record: Any) -> None:
+        kind = get(record)
+        if (kind if kind.__class__ is str else plain(kind)) not in plainly:
+            raise Unfit
+
+    return fit
+
+
+def _never(record: Any) -> None:
+    return None
+
+
+def _always(record: Any) -> None:
+    raise Unfit
 
 
 _REFUSED = (Rejected, KeyError, AttributeError, Unfit)
