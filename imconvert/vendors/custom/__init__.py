@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 from imconvert.vendors.contract import Documents, Tables, Vendor
+from imconvert.vendors.custom.coverage import Coverage, coverage_of
 from imconvert.vendors.custom.messages import NAME, reader
 from imconvert.vendors.custom.parse import mapping_of
 from imconvert.vendors.custom.shortcut import shortcut
 from imconvert.vendors.custom.spec import Mapping
 
-__all__ = ["NAME", "Mapping", "mapping_of", "vendor_of"]
+__all__ = ["NAME", "Coverage", "Mapping", "coverage_of", "mapping_of", "vendor_of"]
 
 
 @lru_cache(maxsize=4)

@@ -54,7 +54,7 @@ def reader(
     tree = tree_of([*mapping.used, *mapping.ignore])
     make = Compiler(mapping.input.json, tree, notes)
     watch = None if table else watcher(tree, (), make.inner, notes)
-    parse = rows.reader(mapping.input, head, _columns(mapping), notes) if table else _objects(notes, watch)
+    parse = record_parser(mapping, notes, head, watch)
     leave = _leaver(mapping, make)
     ends: Any = _ends(mapping, make)
     identity = _identity(mapping, make, notes)
@@ -91,8 +91,16 @@ def reader(
     return read
 
 
+def record_parser(mapping: Mapping, notes: Notes, head: str, watch: Callable[[dict[str, Any]], None] | None) -> Parse:
+    """The function from raw bytes to a record, or to a skip where they are none."""
+    if mapping.input.format == "csv":
+        ignored = frozenset(str(path[0]) for path in mapping.ignore)
+        return rows.reader(mapping.input, head, (_columns(mapping), ignored), notes)
+    return _objects(notes, watch)
+
+
 def _columns(mapping: Mapping) -> frozenset[str]:
-    """The columns that the mapping knows, those to be ignored left out."""
+    """The columns that the mapping needs."""
     return frozenset(str(path[0]) for path in mapping.used if path)
 
 

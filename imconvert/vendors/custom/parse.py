@@ -107,7 +107,7 @@ class _Reading:
             bodies=bodies,
             skips=self.rules(found, "skip", _RULE),
             recalls=self.rules(found, "recall", (*_RULE, "of")),
-            ignore=tuple(path for text in self.texts(found, "ignore", ()) if (path := self.path(text, (), "ignore"))),
+            ignore=self.plain_paths(found, "ignore", ()),
             used=frozenset(self.used),
             **self.checked(values),
         )
@@ -188,12 +188,13 @@ class _Reading:
         steps = path_of(array) if array else ()
         if steps is None or not all(isinstance(step, str) for step in steps):
             self.problems.bad(where, "array", array, 'keys with dots between them, or "" for the document itself')
-        return Input(format=form, array=array, json=self.inner(found, where))
+        return Input(format=form, array=array, json=self.plain_paths(found, "json", where))
 
-    def inner(self, found: dict[str, Any], where: Where) -> tuple[Path, ...]:
-        paths = [path_of(text) for text in self.texts(found, "json", where)]
+    def plain_paths(self, found: dict[str, Any], key: str, where: Where) -> tuple[Path, ...]:
+        """A list of paths that no value is taken from."""
+        paths = [path_of(text) for text in self.texts(found, key, where)]
         if not all(paths):
-            self.problems.bad(where, "json", found["json"], "a list of paths")
+            self.problems.bad(where, key, found[key], "a list of paths")
         return tuple(path for path in paths if path)
 
     def rows(self, found: dict[str, Any], form: str, where: Where) -> Input:
@@ -221,7 +222,7 @@ class _Reading:
             optional=frozenset(self.texts(found, "optional", where)),
             encoding=ENCODINGS[encoding],
             multiline=self.flag(found, "multiline", where, True),
-            json=self.inner(found, where),
+            json=self.plain_paths(found, "json", where),
             **marks,
         )
 

@@ -85,15 +85,16 @@ def _undo(quote: str, escape: str) -> Callable[..., str]:
     return undo
 
 
-def reader(source: Input, head: str, named: frozenset[str], notes: Notes) -> ReadRow:
-    """The function from a raw row to a record, or to a skip for a row that is the header; `named` are the columns that
-    the mapping needs. It raises Rejected (IMC-2441 to IMC-2443, IMC-2446).
+def reader(source: Input, head: str, names: tuple[frozenset[str], frozenset[str]], notes: Notes) -> ReadRow:
+    """The function from a raw row to a record, or to a skip for a row that is the header; `names` are the columns that
+    the mapping needs, and those that it ignores. It raises Rejected (IMC-2441 to IMC-2443, IMC-2446).
     """
+    named, ignored = names
     split, encoding = splitter(source), source.encoding
     header = _header(split, head)
     columns = source.columns or tuple(header)
     missing = _missing(columns, named, source.optional)
-    unnamed = [name for name in columns if name not in named]
+    unnamed = [name for name in columns if name not in named | ignored]
     count = len(columns)
 
     def read(raw: bytes) -> dict[str, Any] | Skip:
