@@ -1,4 +1,4 @@
-"""`imconvert map guess FILE` and `imconvert map test MAP FILE...`: from an unknown export to a mapping that is right."""
+"""`imconvert map guess FILE` and `imconvert map test MAP FILE...`: from an unknown export to a right mapping."""
 
 from __future__ import annotations
 
