@@ -126,12 +126,14 @@ def _degrees(value: Any, name: str) -> str:
 def _custom(body: Body, make: Compiler, notes: Notes) -> ReadPart:
     spec = body.fields["content"]
     get, name, extra = make.value(spec), name_of(spec), _extra(body, make)
-    label, words = body.label, body.words or "custom"
+    label, words = body.label, body.words or make.name
 
     def read(record: Any) -> Part:
         content = get(record)
         if content is None:
             raise Rejected("IMC-2101", field=name)
+        if not body.words:
+            notes.changes.append(("transformed", f"{label} to a wrapped custom message"))
         return Custom(label, words, content, extra(record))
 
     return read

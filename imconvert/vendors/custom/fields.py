@@ -74,9 +74,10 @@ def watcher(node: Node, path: Path, opened: frozenset[Path], notes: Notes) -> Ca
 
 
 class Compiler:
-    """Makes getters for one reader: what it knows of JSON in texts, and the notes of its records."""
+    """Makes getters for one reader: what it knows of JSON in texts, the notes of its records, the system's name."""
 
-    def __init__(self, inner: Iterable[Path], tree: Node, notes: Notes) -> None:
+    def __init__(self, inner: Iterable[Path], tree: Node, notes: Notes, name: str = "") -> None:
+        self.name = name
         self.inner = frozenset(inner)
         self.tree = tree
         self.notes = notes

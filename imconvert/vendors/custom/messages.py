@@ -52,7 +52,7 @@ def reader(
     """The function that reads one record. It raises Rejected with codes of the 2xxx family, and what `fit` raises."""
     table = mapping.input.format == "csv"
     tree = tree_of([*mapping.used, *mapping.ignore])
-    make = Compiler(mapping.input.json, tree, notes)
+    make = Compiler(mapping.input.json, tree, notes, mapping.name)
     watch = None if table else watcher(tree, (), make.inner, notes)
     parse = record_parser(mapping, notes, head, watch)
     leave = _leaver(mapping, make)
