@@ -10,7 +10,7 @@ from typing import NamedTuple
 from imconvert.errors import UsageError
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import read_text
-from imconvert.vendors import BY_NAME, CUSTOM, Vendor, find, plugins, settings
+from imconvert.vendors import CUSTOM, Vendor, find, is_plug_in, plugins, settings
 
 ON_CONFLICT = ("quarantine", "keep-last", "rekey")
 DAY = 86_400_000
@@ -99,7 +99,7 @@ class Options:
         for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
             if path:
                 found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
-        if vendor not in BY_NAME and vendor != CUSTOM:
+        if is_plug_in(vendor):
             found["plug-in"] = plugins.version_of(vendor)
         if self.strict:
             found["strict"] = "yes"

@@ -72,11 +72,11 @@ def make_plan(options: Options, clock: Clock) -> Plan:
     """The plan of a run. Raises UsageError (IMC-10xx) where the inputs can't be understood."""
     files = expand(options.inputs, outside=options.output.absolute())
     inputs, unreadable = open_inputs(files, options.limits)
-    vendor = options.vendor()
-    if vendor is None and not inputs:
+    chosen = options.vendor()
+    if not chosen and not inputs:
         first = unreadable[0]
         raise InputError(first.code, first.label, **first.values)
-    vendor = vendor or detect(inputs, every(), options.limits)
+    vendor = chosen or detect(inputs, every(), options.limits)
     size = options.segment_size or plan.segment_size(sum(map(plan.weight, inputs)))
     return Plan(
         format=plan.FORMAT,

@@ -19,7 +19,7 @@ from imconvert.vendors.yunxin import VENDOR as YUNXIN
 
 __all__ = [
     "ALL", "BY_NAME", "CUSTOM", "SETTINGS", "TARGETS", "Setting", "Target", "Vendor",
-    "every", "find", "names", "settings",
+    "every", "find", "is_plug_in", "names", "settings",
 ]  # fmt: skip
 
 ALL: tuple[Vendor, ...] = (YUNXIN, EASEMOB, TENCENT)
@@ -39,6 +39,11 @@ def every() -> tuple[Vendor, ...]:
 def names() -> list[str]:
     """The names of all vendors; no plug-in is loaded."""
     return [*BY_NAME, *(name for name in plugins.names() if name not in BY_NAME)]
+
+
+def is_plug_in(name: str) -> bool:
+    """Whether a name can only be that of a plug-in."""
+    return name not in _TAKEN
 
 
 def find(name: str, mapping: str | None = None) -> Vendor:
