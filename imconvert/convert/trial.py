@@ -7,8 +7,8 @@ in maps, and duplicates are not looked for: that is what `imconvert check` does.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 
@@ -27,7 +27,8 @@ SHOWN = 4000
 """Bytes of a record that are shown."""
 
 
-class Shown(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Shown:
     """One record: its place, itself, what was read, what was written, and what was noted; or the code of its fate."""
 
     place: str
@@ -131,7 +132,7 @@ def _one(trial: Trial, road: _Road, place: str, raw: bytes, show: int) -> None:
         kind = (found.canonical or {})["parts"][0]["part"]
         trial.kinds[kind] = trial.kinds.get(kind, 0) + 1
     if len(trial.shown) < show and found.code != "IMC-8130":
-        trial.shown.append(found._replace(place=place, source=raw[:SHOWN].decode("utf-8", "replace")))
+        trial.shown.append(replace(found, place=place, source=raw[:SHOWN].decode("utf-8", "replace")))
 
 
 def _mapped(road: _Road, raw: bytes) -> Shown:

@@ -120,7 +120,7 @@ class _Splitter:
         if not self.offset and not self.records and data.startswith(BOM):
             self.offset, data = len(BOM), data[len(BOM) :]
         self._take(data)
-        self.wanted = len(self.data)
+        self.wanted = min(len(self.data), max(0, RECORD_LIMIT + 1 - len(self.data)))
 
     def _take(self, data: bytes) -> None:
         begin = self._skip(data) if self.too_long else 0
@@ -154,6 +154,15 @@ class _Splitter:
             line += row.count(b"\n") + 1
         self.crlf += sum([row.endswith(b"\r") for row in rows])
         self.offset, self.line = offset, line
+        if rows and max(map(len, rows)) > RECORD_LIMIT:
+            self._shorten(len(self.records) - len(rows))
+
+    def _shorten(self, first: int) -> None:
+        """Of the rows from number `first` on that are too long, keep the first bytes."""
+        for index in range(first, len(self.records)):
+            if len(self.records[index]) > RECORD_LIMIT:
+                self.lengths[index] = len(self.records[index])
+                self.records[index] = self.records[index][:KEPT]
 
     def _broken_until(self, data: bytes, begin: int) -> int:
         """Where the quotes of a row are broken, the line end up to which its lines are rows of their own; -1 if not."""
@@ -207,8 +216,9 @@ class _Splitter:
         if not rest:
             return False
         found = self.row.match(rest + b"\n")
-        self._emit([rest] if found and found.end() == len(rest) + 1 else rest.split(b"\n"))
-        return True
+        whole = found is not None and found.end() == len(rest) + 1
+        self._emit([rest] if whole else rest.removesuffix(b"\n").split(b"\n"))
+        return whole or not rest.endswith(b"\n")
 
     def taken(self, *, open_end: bool = False) -> Iterator[Batch]:
         """The rows so far; a row that is too long waits for its end, and all with it."""

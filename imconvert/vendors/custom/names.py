@@ -56,7 +56,21 @@ ROLES: dict[str, tuple[str, ...]] = {
 pinyin, and those of schemas that are often met."""
 
 INSIDE: dict[str, tuple[str, ...]] = {
-    "url": ("url", "fileurl", "remoteurl", "src", "path", "link", "imgurl", "imageurl", "ossurl", "downloadurl"),
+    "url": (
+        "url",
+        "fileurl",
+        "remoteurl",
+        "src",
+        "path",
+        "link",
+        "imgurl",
+        "imageurl",
+        "ossurl",
+        "downloadurl",
+        "key",
+        "filekey",
+        "objectkey",
+    ),
     "name": ("name", "filename", "fname", "title", "wenjianming"),
     "suffix": ("ext", "suffix", "filetype", "format"),
     "size": ("size", "filesize", "filelength", "length", "bytes", "daxiao"),

@@ -11,7 +11,8 @@ Path = tuple[str | int, ...]
 """Keys of objects and indexes of arrays, from the record inwards; the empty path is the record as a whole."""
 
 WHOLE = "$"
-_KEY = re.compile(r'"((?:[^"\\]|\\.)*)"|([^.\[\]"]+)')
+_BARE = re.compile(r'[^.\[\]"]+')
+_KEY = re.compile(r'"((?:[^"\\]|\\.)*)"|(' + _BARE.pattern + ")", re.DOTALL)
 _INDEX = re.compile(r"\[(-?\d+)\]")
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "UNSET"})()
 
@@ -28,7 +29,7 @@ def path_of(text: str) -> Path | None:
         found = index or (key if not steps or text[place] == "." else None)
         if not found:
             return None
-        steps.append(int(found[1]) if index else found[2] or re.sub(r"\\(.)", r"\1", found[1]))
+        steps.append(int(found[1]) if index else found[2] or re.sub(r"\\(.)", r"\1", found[1], flags=re.DOTALL))
         place = found.end()
     return tuple(steps) or None
 
@@ -37,9 +38,14 @@ def shown(path: Path) -> str:
     """The path as text."""
     if not path:
         return WHOLE
-    steps = [f"[{s}]" if isinstance(s, int) else f".{s}" if _KEY.fullmatch(s) and '"' not in s else f'."{s}"'
-             for s in path]  # fmt: skip
-    return "".join(steps).removeprefix(".")
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path).removeprefix(".")
+
+
+def _key(step: str) -> str:
+    """A key as it stands in a path: in quotes if it would be read as something else."""
+    if _BARE.fullmatch(step) and step != WHOLE:
+        return step
+    return '"' + re.sub(r'(["\\])', r"\\\1", step) + '"'
 
 
 @dataclass(frozen=True, slots=True)
