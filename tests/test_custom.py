@@ -318,7 +318,7 @@ class Roads:
         left: list[int] = []
         streams = [Columns() for _ in TARGET.streams]
         assert through
-        through([raw], streams, lambda index, _: left.append(index))
+        through.take([raw], tuple(streams), lambda index, _: left.append(index))
         return None if left else [line for stream in streams for line in stream.lines]
 
 

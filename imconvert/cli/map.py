@@ -39,11 +39,11 @@ WORDS = {
 
 
 @click.group("map")
-def map_group() -> None:
+def map() -> None:
     """Mapping files for the exports of self-built systems (docs/mapping.md)."""
 
 
-@map_group.command()
+@map.command()
 @click.argument("file", type=EXISTING, metavar="FILE")
 def guess(file: Path) -> None:
     """Propose a mapping for FILE (JSON lines, a JSON document, CSV or TSV; packed or not) and print it.
@@ -54,7 +54,7 @@ def guess(file: Path) -> None:
     click.echo(guess_mapping(file, LIMITS), nl=False)
 
 
-@map_group.command()
+@map.command()
 @click.argument("mapping", type=EXISTING, metavar="MAP")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option(

@@ -34,7 +34,7 @@ from imconvert.errors import IntegrityError, UsageError
 from imconvert.model import key_of
 from imconvert.sources.inputs import Input, text_lines
 from imconvert.sources.records import Batch
-from imconvert.vendors import BY_NAME, TARGETS
+from imconvert.vendors import TARGETS, find
 
 BATCH = 1000
 WINDOW = 65536
@@ -282,7 +282,7 @@ class _Replay(Run):
 
     def _shard_keys(self) -> dict[int, list[int]]:
         self._phase("keys", sum(shard.bytes for shard in self.before.shards))
-        own_keys = BY_NAME[self.plan.vendor].own_keys
+        own_keys = find(self.plan.vendor, self.options.mapping()).own_keys
         jobs = [
             KeysJob(self.work.path, self.options.output, self.plan.target, shard, own_keys) for shard in self.shards
         ]

@@ -37,7 +37,7 @@ from imconvert.convert.work import (
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
 from imconvert.sources.inputs import STDIN, expand, open_inputs
-from imconvert.vendors import TARGETS, every
+from imconvert.vendors import TARGETS, every, find
 
 
 class Watcher(Protocol):
@@ -212,7 +212,7 @@ class Run:
         return parts
 
     def _settler(self) -> Settler:
-        own_keys = BY_NAME[self.plan.vendor].own_keys
+        own_keys = find(self.plan.vendor, self.options.mapping()).own_keys
         return Settler(self.work, self.options, self.target, self.pool, self._phase, own_keys)
 
     def _phase(self, name: str, total: int) -> None:

@@ -49,8 +49,9 @@ def _part(found: Iterator[Batch], start: int, source: Input, build: Tables) -> I
     first = next(lines(read_range(Path(source.path), source.label, 0, min(source.size, HEAD))), None)
     head = tables.head_of(tables.without_mark(first), build) if first else b""
     for number, batch in enumerate(found):
-        begins = number == 0 and start == 0
-        yield (tables.without_mark(batch) if begins else batch)._replace(head=head)
+        batch = tables.without_mark(batch) if number == 0 and start == 0 else batch
+        batch.head = head
+        yield batch
 
 
 def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str) -> Iterator[Batch]:

@@ -62,7 +62,8 @@ def rows(blocks: Iterator[bytes], tables: Tables) -> Iterator[Batch]:
     for number, batch in enumerate(batches):
         if number == 0:
             head = head_of(batch, tables)
-        yield batch._replace(head=head)
+        batch.head = head
+        yield batch
 
 
 def head_of(batch: Batch, tables: Tables) -> bytes:
@@ -85,8 +86,9 @@ def without_mark(batch: Batch) -> Batch:
     first = batch.records[0]
     if not first.startswith(BOM):
         return batch
-    batch.offsets[0] += len(BOM)
-    return batch._replace(records=[first[len(BOM) :], *batch.records[1:]])
+    records, offsets = [first[len(BOM) :], *batch.records[1:]], batch.offsets.copy()
+    offsets[0] += len(BOM)
+    return Batch(records, offsets, batch.first, batch.lengths, batch.open_end, batch.crlf, batch.numbers, batch.head)
 
 
 class _Splitter:

@@ -7,14 +7,14 @@ Promise: gives exactly the lines that the long way would give; tests/test_custom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
 
 from imconvert.errors import Rejected
 from imconvert.model import Notes
-from imconvert.vendors.contract import Book, Columns, Shortcut, Target, Unfit
+from imconvert.vendors.contract import Book, Columns, Shortcut, Taken, Target, Unfit
 from imconvert.vendors.custom.fields import Compiler, tree_of
 from imconvert.vendors.custom.messages import reader
 from imconvert.vendors.custom.parse import plain
@@ -32,8 +32,8 @@ def shortcut(
     read: Any = reader(mapping, notes, latest, head, _fit(mapping))
 
     def write_through(
-        records: Sequence[bytes], streams: Sequence[Columns], otherwise: Callable[[int, bytes], None]
-    ) -> dict[str, int]:
+        records: list[bytes], streams: tuple[Columns, ...], otherwise: Callable[[int, bytes], None]
+    ) -> list[Taken]:
         index = left = -1
         for raw in records:
             index += 1
@@ -52,9 +52,9 @@ def shortcut(
                 left += 1
                 notes.clear()
                 otherwise(index, raw)
-        return {"text": index - left}
+        return [Taken("text", (), index - left, 0)]
 
-    return write_through
+    return Shortcut(write_through)
 
 
 def _fit(mapping: Mapping) -> Callable[[Any], None]:
