@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -511,3 +513,26 @@ def test_map_test_tells_the_problems_of_a_mapping(tmp_path: Path, table: tuple[P
     (tmp_path / "bad.toml").write_text(changed('sender = "from"', ""))
     found = command("test", tmp_path / "bad.toml", table[0])
     assert ["IMC-1103"] == [code for code, _, _ in found.exception.values["problems"]]
+
+
+# Generated exports whose truth is known
+
+
+@pytest.mark.parametrize(("shape", "example"), [("lines", "ndjson-log"), ("table", "mysql-csv")])
+def test_counts_are_those_of_the_generator(shape: str, example: str, tmp_path: Path) -> None:
+    script = FIXTURES.parent / "scripts" / "make_export.py"
+    asked = ["--messages", "2500", "--files", "2", "--seed", "11", "--damage", "0.02", "--conflicts", "0.01"]
+    line = [sys.executable, str(script), "custom", str(tmp_path / "in"), "--shape", shape, *asked]
+    truth = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)
+    found = run(tmp_path / "in", tmp_path / "out", FIXTURES / "custom" / example / "mapping.toml").manifest
+    headers = len(truth["files"]) if shape == "table" else 0
+    totals = found.totals
+    assert (
+        truth["lines"] + headers,
+        truth["messages"] + truth["extra_bodies"],
+        truth["conflicts"],
+        truth["damaged"],
+        truth["events"] + truth["chatroom"] + headers,
+    ) == (totals.read, totals.written, totals.conflicts, totals.rejected, totals.skipped)
+    assert truth["duplicates"] + totals.split - truth["extra_bodies"] == totals.duplicates
+    assert truth["by_chat"]["p2p"] + truth["by_chat"]["team"] == truth["messages"]

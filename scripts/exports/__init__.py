@@ -32,11 +32,12 @@ the names "events" and "chatroom" if they are that, else under your own. make_ex
 
 from __future__ import annotations
 
-from exports import easemob, tencent, yunxin
+from exports import custom, easemob, tencent, yunxin
 from exports.core import Shape
 
 VENDORS: dict[str, dict[str, Shape]] = {
     "yunxin": yunxin.SHAPES,
     "easemob": easemob.SHAPES,
     "tencent": tencent.SHAPES,
+    "custom": custom.SHAPES,
 }
