@@ -80,7 +80,7 @@ def _document(head: bytes) -> Found | None:
         for prefix, event, _ in ijson.parse(io.BytesIO(head.lstrip(_BOM)), multiple_values=True):
             if event == "start_map" and (prefix == "item" or prefix.endswith(".item")):
                 counts[prefix.removesuffix("item").removesuffix(".")] += 1
-    except (ijson.JSONError, UnicodeDecodeError):
+    except (ijson.JSONError, ValueError):
         pass
     paths = [path for path, _ in counts.most_common() if ".item" not in f".{path}."]
     array = paths[0] if paths else ""

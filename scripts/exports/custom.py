@@ -1,7 +1,7 @@
 """Self-built systems: the log and the table that the two full examples of docs/mapping.md describe.
 
-The mapping of the lines is fixtures/custom/ndjson-log/mapping.toml, that of the table is in fixtures/custom/mysql-csv. A
-row of the table is drawn as a record of the log and rewritten by MySQL's rules when its file is put together.
+The mapping of the lines is fixtures/custom/ndjson-log/mapping.toml, that of the table is in fixtures/custom/mysql-csv.
+A row of the table is drawn as a record of the log and rewritten by MySQL's rules when its file is put together.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ def row_of(line: str, number: int) -> str:
         return quoted(line)
     body = record["payload"]
     kind, chat = body["type"], record["scene"] != "single"
-    content = body["text"] if kind == "text" else dumps_wide(WAYS.get(kind, lambda body: body)(body))
+    way = WAYS.get(kind)
+    content = body["text"] if kind == "text" else dumps_wide(way(body) if way else body)
     when = f"{datetime.fromtimestamp(int(record['ts']) // 1000, BEIJING):%Y-%m-%d %H:%M:%S}"
     sender = f"u_{record['from']['uid']}" if "uid" in record["from"] else "\\N"
     to = ("\\N", record["to"]["gid"]) if chat else (f"u_{record['to']['uid']}", 0)
