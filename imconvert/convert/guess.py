@@ -6,19 +6,16 @@ table, whose delimiter is the one that splits the first rows alike. Only the fir
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ijson
-
 from imconvert.errors import InputError, Rejected, UsageError
 from imconvert.model import Notes
 from imconvert.sources import tables
 from imconvert.sources.containers import Limits, sniff
-from imconvert.sources.documents import elements
+from imconvert.sources.documents import Scanner, elements
 from imconvert.vendors.contract import Documents, Tables
 from imconvert.vendors.custom import rows
 from imconvert.vendors.custom.guess import quoted
@@ -75,15 +72,8 @@ def _document(head: bytes) -> Found | None:
     """A JSON document, cut at the array that holds most objects."""
     if not head.lstrip(_BOM + b" \t\r\n").startswith((b"{", b"[")):
         return None
-    counts: Counter[str] = Counter()
-    try:
-        for prefix, event, _ in ijson.parse(io.BytesIO(head.lstrip(_BOM)), multiple_values=True):
-            if event == "start_map" and (prefix == "item" or prefix.endswith(".item")):
-                counts[prefix.removesuffix("item").removesuffix(".")] += 1
-    except (ijson.JSONError, ValueError):
-        pass
-    paths = [path for path, _ in counts.most_common() if ".item" not in f".{path}."]
-    array = paths[0] if paths else ""
+    paths = [path for path, _ in _arrays(head).most_common(1)]
+    array = ".".join(paths[0]) if paths else ""
     raws: list[bytes] = []
     try:
         for batch in elements(iter([head]), Documents((array,), always=True), ""):
@@ -91,6 +81,28 @@ def _document(head: bytes) -> Found | None:
     except InputError:
         raws = raws[:-1]
     return Found(['format = "json"', f"array = {quoted(array)}"], _records(raws))
+
+
+def _arrays(head: bytes) -> Counter[tuple[str, ...]]:
+    """How many objects are elements of each array that keys alone lead to."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    inside: list[tuple[int, tuple[str, ...] | None]] = []
+    marks, kinds, _ = Scanner().structure(head)
+    for place, kind in zip(marks.tolist(), kinds.tolist(), strict=True):
+        if kind not in b"{[":
+            inside = inside[:-1]
+            continue
+        outer, path = inside[-1] if inside else (0, ())
+        if outer == 0x5B and kind == 0x7B and path is not None:
+            counts[path] += 1
+        key = _KEY.search(head, max(0, place - 200), place)
+        if inside:
+            path = (*path, key[1].decode()) if path is not None and outer == 0x7B and key else None
+        inside.append((kind, path))
+    return counts
+
+
+_KEY = re.compile(rb'"([\w-]+)"\s*:\s*\Z')
 
 
 def _table(head: bytes) -> Found | None:
