@@ -149,10 +149,19 @@ def _deepest(data: bytes) -> int:
 
 
 class Skip(Struct, frozen=True, gc=False):
-    """A record that is left out on purpose: a code of the 81xx family, with the values of its text."""
+    """A record that is left out on purpose: a code of the 81xx family, with the values of its text.
+
+    An event (IMC-8102) has `event` and `of`, the source id of the message, among its values. Where that id alone could
+    mean several messages, `ends` is the conversation: p2p or team, and sender and target as a message has them.
+    """
 
     code: str
     values: dict[str, Any]
+    ends: tuple[str, str, str] | None = None
+
+
+EPOCH = ("+00:00", "epoch")
+"""The clock of records whose times are counted from 1970 UTC."""
 
 
 class Notes:
@@ -162,14 +171,18 @@ class Notes:
     "degraded", for the fidelity table. `novel` are pairs (what, name) of what the vendor's documents don't know: a
     "key" by its path, a "type" of content, a "value" of a field that has a fixed set of them, written field=value.
     The driver empties all of them for each record.
+
+    `clock` is how the reader turns times into UTC: the offset, and what says that it is that. It stays until the reader
+    says otherwise, when it is made or with a record; readers whose records hold instants leave it as it is.
     """
 
-    __slots__ = ("changes", "novel", "repairs")
+    __slots__ = ("changes", "clock", "novel", "repairs")
 
     def __init__(self) -> None:
         self.repairs: list[str] = []
         self.changes: list[tuple[str, str]] = []
         self.novel: list[tuple[str, str]] = []
+        self.clock = EPOCH
 
     def clear(self) -> None:
         self.repairs.clear()

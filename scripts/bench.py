@@ -2,8 +2,7 @@
 
 Every run is a fresh process, timed from start to exit with all output fsynced; contenders.py says what
 exactly the job is and how each contender does it. Contenders take turns, and the median of the rounds counts.
-Input is made once by make_export.py, with its usual share of oddities, duplicates and damage, and is warm in
-the page cache; dirty pages are written out before each run. Rows are counted here, in the files left behind.
+measuring.py makes the input and measures the runs.
 A wide gap between `s` and `best s` says that the machine was not quiet: measure again.
 The time ratio is time a message, as a multiple of the first row's; below 1 is faster than that row.
 
@@ -13,215 +12,40 @@ resident sizes (RSS: it counts in each).
 
 Suites: `compare` is imconvert against the others; `scale` shows how rate and memory follow the number of
 messages; `jobs` is one worker against several; `files` is one big file against 10,000 small ones with the
-same lines. Nothing here passes or fails on a time.
+same lines; `sources` is every shape of every vendor that `exports` can make, about --size MB each, with one worker,
+beside Easemob's history lines, and says whether the counts are those that were planted. Nothing here passes or
+fails on a time.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import os
 import platform
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import psutil
+from exports import VENDORS as SHAPES
+from measuring import HERE, MIB, OURS, Case, Input, Plan, Row, command_of, joined, make_input, take_turns
 
-HERE = Path(__file__).resolve().parent
-MIB = 1 << 20
-INTERVAL = 0.05
-SEED = 1
 SMALL_FILES = 10_000
-OURS = "imconvert"
+SAMPLE = 20_000
+BASE = ("easemob", "lines")
 CONTENDERS = (OURS, "plain", "duckdb", "chdb")
 VENDORS = ("yunxin", "easemob")
 PACKAGES = ("duckdb", "chdb", "chdb-core", "msgspec", "orjson", "numpy", "xxhash")
-GOOD_EXITS = (0, 3)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the caller asked for."""
-
-    messages: int
-    vendors: Sequence[str]
-    contenders: Sequence[str]
-    repeat: int
-    jobs: int
-    sizes: Sequence[int]
-    work: Path
-
-
-class Input(NamedTuple):
-    """A folder of files, how many good messages they hold and how many bytes."""
-
-    vendor: str
-    folder: Path
-    messages: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One process, measured."""
-
-    seconds: float
-    pss: int
-    rss: int
-    p2p: int
-    team: int
-    problem: str = ""
-
-
-class Case(NamedTuple):
-    """One row of a table: what is run on what."""
-
-    label: str
-    command: Callable[[Path], list[str]]
-    input: Input
-
-
-class Row(NamedTuple):
-    """The runs of a case."""
-
-    case: Case
-    runs: list[Run]
-
-
-# --- input ---------------------------------------------------------------------------------------------
-
-
-def make_input(plan: Plan, vendor: str, messages: int, *, files: int = 8) -> Input:
-    """The files of an earlier call, if it asked the same of the same generator, else new ones."""
-    generator = HERE / "make_export.py"
-    sources = sorted((HERE / "exports").glob("*.py"))
-    made_by = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]
-    folder = plan.work / "input" / f"{vendor}-{messages}-{files}-{made_by}"
-    truth = folder.with_suffix(".json")
-    if not truth.exists():
-        click.echo(f"making {folder.name} ...", err=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        amounts = [f"--messages={messages}", f"--files={files}", f"--seed={SEED}", f"--jobs={plan.jobs}"]
-        command = [sys.executable, str(generator), vendor, str(folder), *amounts]
-        truth.write_bytes(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    return Input(vendor, folder, messages, json.loads(truth.read_bytes())["bytes"])
-
-
-def joined(source: Input) -> Input:
-    """The same lines in one file."""
-    folder = source.folder.with_name(f"{source.folder.name}-joined")
-    name = min(path.name for path in source.folder.iterdir())
-    if not (folder / name).exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "part").open("wb") as out:
-            for path in sorted(source.folder.iterdir()):
-                out.write(path.read_bytes())
-        (folder / "part").rename(folder / name)
-    return source._replace(folder=folder)
-
-
-# --- one run -------------------------------------------------------------------------------------------
-
-
-def command_of(name: str, source: Input, jobs: int) -> Callable[[Path], list[str]]:
-    """The command line of a contender, given the folder it shall write."""
-    place, workers = str(source.folder), ["--jobs", str(jobs)]
-    if name == OURS:
-        start = [sys.executable, "-m", "imconvert", "msgs", place]
-        return lambda out: [*start, str(out), "--from", source.vendor, *workers, "--quiet", "--json"]
-    start = [sys.executable, str(HERE / "contenders.py"), name, source.vendor, place]
-    return lambda out: [*start, str(out), *workers]
-
-
-def measure(case: Case, out: Path) -> Run:
-    """Run a case once. The folder it wrote is gone afterwards."""
-    shutil.rmtree(out, ignore_errors=True)
-    os.sync()
-    done = threading.Event()
-    peaks = {"pss": 0, "rss": 0}
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
-        start = time.perf_counter()
-        process = subprocess.Popen(case.command(out), stdout=said, stderr=complained, cwd=HERE.parent)
-        sampler = threading.Thread(target=sample, args=(process.pid, done, peaks))
-        sampler.start()
-        code = process.wait()
-        seconds = time.perf_counter() - start
-        done.set()
-        sampler.join()
-        complained.seek(0)
-        problem = "" if code in GOOD_EXITS else last_words(complained.read(), code)
-    rows = [0 if problem else lines_in(out.glob(f"{chat}*")) for chat in ("p2p", "team")]
-    shutil.rmtree(out, ignore_errors=True)
-    return Run(seconds, peaks["pss"], peaks["rss"], rows[0], rows[1], problem)
-
-
-def last_words(complaint: bytes, code: int) -> str:
-    lines = complaint.decode(errors="replace").strip().splitlines()
-    return f"exit code {code}: {lines[-1][:120] if lines else 'no message'}"
-
-
-def sample(pid: int, done: threading.Event, peaks: dict[str, int]) -> None:
-    """Keep the highest sums over the process tree, until told to stop."""
-    root = psutil.Process(pid)
-    while not done.wait(INTERVAL):
-        try:
-            tree = [root, *root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return
-        sizes = [sizes_of(process) for process in tree]
-        peaks["pss"] = max(peaks["pss"], sum(pss for pss, _ in sizes))
-        peaks["rss"] = max(peaks["rss"], sum(rss for _, rss in sizes))
-
-
-def sizes_of(process: psutil.Process) -> tuple[int, int]:
-    """Proportional and resident size in bytes, from one look; nothing for a process that is just ending."""
-    sizes = {"Pss": 0, "Rss": 0}
-    try:
-        for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()[1:]:
-            name, _, value = line.partition(":")
-            if name in sizes:
-                sizes[name] = int(value.split()[0]) * 1024
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return sizes["Pss"], sizes["Rss"]
-
-
-def lines_in(paths: Iterable[Path]) -> int:
-    count = 0
-    for path in paths:
-        with path.open("rb") as lines:
-            while block := lines.read(8 * MIB):
-                count += block.count(b"\n")
-    return count
-
-
-def take_turns(cases: Sequence[Case], plan: Plan) -> list[Row]:
-    """All cases once, then all again; one that failed is not tried again."""
-    rows = [Row(case, []) for case in cases]
-    for turn in range(plan.repeat):
-        for row in rows:
-            if row.runs and row.runs[-1].problem:
-                continue
-            run = measure(row.case, plan.work / "out")
-            row.runs.append(run)
-            told = run.problem or f"{run.seconds:.2f} s"
-            click.echo(f"round {turn + 1}: {row.case.input.vendor} {row.case.label}: {told}", err=True)
-    return rows
 
 
 # --- suites --------------------------------------------------------------------------------------------
@@ -258,12 +82,38 @@ def files(plan: Plan) -> list[Row]:
     return take_turns([Case(label, command_of(OURS, one, plan.jobs), one) for label, one in named], plan)
 
 
+def sources(plan: Plan) -> list[Row]:
+    """Every shape of every vendor, the one that the others are compared with first."""
+    wanted = [(vendor, shape) for vendor in SHAPES for shape in SHAPES[vendor] if vendor in plan.vendors]
+    order = dict.fromkeys([BASE, *wanted])
+    inputs = [sized(plan, vendor, shape) for vendor, shape in order]
+    return take_turns([Case(f"{one.vendor} {one.shape}", command_of(OURS, one, 1), one) for one in inputs], plan)
+
+
+def sized(plan: Plan, vendor: str, shape: str) -> Input:
+    """An export of about the size asked for; a shape whose files are single documents gets one of them."""
+    sample = make_input(plan, vendor, SAMPLE, files=1, shape=shape)
+    messages = plan.size * 1000 * SAMPLE // sample.bytes * 1000
+    return make_input(plan, vendor, max(SAMPLE, messages), files=1 if SHAPES[vendor][shape].single else 8, shape=shape)
+
+
 SUITES: dict[str, Callable[[Plan], list[Row]]] = {
-    "compare": compare, "scale": scale, "jobs": jobs, "files": files,
+    "compare": compare, "scale": scale, "jobs": jobs, "files": files, "sources": sources,
 }  # fmt: skip
 
 # --- report --------------------------------------------------------------------------------------------
 
+SOURCE_HEADS = (
+    "",
+    "s",
+    "best s",
+    "messages/s",
+    "MB/s",
+    "times Easemob's rate",
+    "peak PSS, MiB",
+    "peak RSS, MiB",
+    "counts",
+)
 HEADS = (
     "",
     "s",
@@ -284,6 +134,7 @@ def summary(row: Row, base: float | None) -> dict[str, Any]:
     source = row.case.input
     facts = {
         "vendor": source.vendor,
+        "shape": source.shape,
         "label": row.case.label,
         "messages": source.messages,
         "bytes": source.bytes,
@@ -299,10 +150,32 @@ def summary(row: Row, base: float | None) -> dict[str, Any]:
         "ratio": seconds / source.messages / base if base else None,
         "pss": median(run.pss for run in good) / MIB,
         "rss": median(run.rss for run in good) / MIB,
+        "counts": compared(source.truth, good[-1].counts),
         "p2p": good[-1].p2p,
         "team": good[-1].team,
         "runs": [asdict(run) for run in good],
     }
+
+
+def compared(truth: dict[str, Any], counts: dict[str, int]) -> str:
+    """Whether the counts of a run are those that the input's maker tells.
+
+    He counts records; of a duplicate with several bodies each is a line, and counted here.
+    """
+    if not counts:
+        return ""
+    good, rejected = truth["messages"], truth["damaged"]
+    skipped = truth["lines"] - good - truth["duplicates"] - truth["conflicts"] - rejected
+    planted = {
+        "read": truth["lines"],
+        "written": good + truth["extra_bodies"],
+        "duplicates": truth["duplicates"] + counts["split"] - truth["extra_bodies"],
+        "conflicts": truth["conflicts"],
+        "rejected": rejected,
+        "skipped": skipped,
+    }
+    wrong = [f"{name} {counts[name]:,} for {count:,}" for name, count in planted.items() if counts[name] != count]
+    return "; ".join(wrong) or "as planted"
 
 
 def base_of(rows: Sequence[Row]) -> float | None:
@@ -314,11 +187,21 @@ def base_of(rows: Sequence[Row]) -> float | None:
 
 
 def summaries(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    told = []
+    told: list[dict[str, Any]] = []
+    if any(row.case.input.shape != "lines" for row in rows):
+        return [summary(row, base_of(rows)) for row in rows]
     for vendor in dict.fromkeys(row.case.input.vendor for row in rows):
         group = [row for row in rows if row.case.input.vendor == vendor]
         told += [summary(row, base_of(group)) for row in group]
     return told
+
+
+def source_cells(fact: dict[str, Any]) -> list[str]:
+    """A row of `sources`; the ratio is of rates here: above 1 is faster than Easemob's lines."""
+    if "problem" in fact:
+        return [fact["label"], fact["problem"], *[""] * (len(SOURCE_HEADS) - 2)]
+    ratio = f"{1 / fact['ratio']:.2f}" if fact["ratio"] else ""
+    return [*cells(fact)[:5], ratio, f"{fact['pss']:,.0f}", f"{fact['rss']:,.0f}", fact["counts"]]
 
 
 def cells(fact: dict[str, Any]) -> list[str]:
@@ -332,10 +215,9 @@ def cells(fact: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
 
 
-def table(facts: Sequence[dict[str, Any]]) -> str:
-    """Markdown whose columns also line up as plain text."""
-    lines = [list(HEADS), *map(cells, facts)]
-    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(HEADS))]
+def table(lines: Sequence[list[str]]) -> str:
+    """Markdown whose columns also line up as plain text; the first line is the heads."""
+    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(lines[0]))]
     rule = ["-" * widths[0]] + ["-" * (width - 1) + ":" for width in widths[1:]]
     made = [[lines[0][0].ljust(widths[0]), *padded(lines[0][1:], widths[1:])], rule]
     made += [[line[0].ljust(widths[0]), *padded(line[1:], widths[1:])] for line in lines[1:]]
@@ -387,18 +269,23 @@ def report(facts: Sequence[dict[str, Any]], host: dict[str, Any]) -> str:
         f"Python {host['python']} · {versions} · load before {host['load']}",
         f"`python scripts/bench.py {shlex.join(sys.argv[1:])}`".replace(" `", "`"),
     ]
+    if any(fact["shape"] != "lines" for fact in facts):
+        made = ", ".join(f"{f['label']} {f['messages']:,} messages in {f['bytes'] / 1e6:,.0f} MB" for f in facts)
+        return "\n\n".join([*parts, made, table([list(SOURCE_HEADS), *map(source_cells, facts)])])
     for vendor in dict.fromkeys(fact["vendor"] for fact in facts):
         group = [fact for fact in facts if fact["vendor"] == vendor]
         sizes = ", ".join(dict.fromkeys(f"{f['messages']:,} messages in {f['bytes'] / 1e6:,.0f} MB" for f in group))
-        parts += [f"**{vendor} → yunxin**, {sizes}", table(group)]
+        parts += [f"**{vendor} → yunxin**, {sizes}", table([list(HEADS), *map(cells, group)])]
     return "\n\n".join(parts)
 
 
 # --- command -------------------------------------------------------------------------------------------
 
 
-def names(allowed: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
-    def read(context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
+def names(allowed: Sequence[str]) -> Callable[[click.Context, click.Parameter, str | None], list[str]]:
+    def read(context: click.Context, parameter: click.Parameter, value: str | None) -> list[str]:
+        if value is None:
+            return []
         asked = [name.strip() for name in value.split(",")]
         wrong = [name for name in asked if name not in allowed]
         if wrong:
@@ -425,15 +312,18 @@ def installed(asked: Sequence[str]) -> list[str]:
 @click.command(help=__doc__.split("\n")[0])
 @click.option("--suite", type=click.Choice(list(SUITES)), default="compare", show_default=True)
 @click.option("--messages", type=click.IntRange(1), default=1_000_000, show_default=True)
-@click.option("--vendors", callback=names(VENDORS), default=",".join(VENDORS), show_default=True)
+@click.option("--vendors", callback=names(tuple(SHAPES)), help="By default all that the suite knows.")
 @click.option("--contenders", callback=names(CONTENDERS), default=",".join(CONTENDERS), show_default=True)
 @click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Rounds.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Workers or threads.")
 @click.option("--sizes", callback=numbers, default="1,10,30", show_default=True, help="Millions, for `scale`.")
+@click.option("--size", type=click.IntRange(1), default=200, show_default=True, help="MB a shape, for `sources`.")
 @click.option("--work", type=click.Path(file_okay=False, path_type=Path), help="Where input is made and kept.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="All figures go here.")
 def main(suite: str, contenders: list[str], *, work: Path | None, file: Path | None, **asked: Any) -> None:
     work = (work or Path(tempfile.gettempdir()) / "imconvert-bench").resolve()
+    known = tuple(SHAPES) if suite == "sources" else VENDORS
+    asked["vendors"] = [vendor for vendor in asked["vendors"] if vendor in known] or list(known)
     plan = Plan(contenders=installed(contenders), work=work, **asked)
     host = machine()
     facts = summaries(SUITES[suite](plan))

@@ -65,20 +65,26 @@ class Shortcut:
     ) -> None:
         chosen, books = complete(settings), (Book(TARGET.account_rule), Book(TARGET.group_rule))
         if compiled:
-            forms = TARGET.line_forms(chosen)
-            shape = BY_NAME[vendor].shape(chosen)
-            self.through = shapes.through(shape, forms, books=books, latest=LATEST, digest_of=TARGET.digest_of)
+            more = BY_NAME[vendor].more_shapes
+            self.ways = [(shape.mark, compiled_from(shape, chosen, books)) for shape in (more(chosen) if more else ())]
+            self.ways.append((b"", compiled_from(BY_NAME[vendor].shape(chosen), chosen, books)))
         else:
-            self.through = BY_NAME[vendor].shortcut(TARGET, chosen, *books, LATEST)
+            self.ways = [(b"", BY_NAME[vendor].shortcut(TARGET, chosen, *books, LATEST))]
 
     def __call__(self, raw: bytes) -> Written | None:
         left: list[int] = []
-        streams = tuple(self.through.columns() for _ in TARGET.streams)
-        found = self.through.take([raw], streams, lambda index, _: left.append(index))
+        through = next(through for mark, through in self.ways if mark in raw)
+        streams = tuple(through.columns() for _ in TARGET.streams)
+        found = through.take([raw], streams, lambda index, _: left.append(index))
         if left:
             return None
         taken = next(taken for taken in found if taken.records)
         return Written("", taken.label, tuple(gathered(streams)), changes=taken.changes)
+
+
+def compiled_from(shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book]) -> Any:
+    forms = TARGET.line_forms(chosen)
+    return shapes.through(shape, forms, books=books, latest=LATEST, digest_of=TARGET.digest_of)
 
 
 def gathered(streams: tuple[Gathers, ...]) -> list[Line]:

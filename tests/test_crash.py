@@ -102,6 +102,11 @@ def test_killed_with_rekeying(folder: Path) -> None:
     kill_everywhere(Job(folder, on_conflict="rekey"), stride=9 * SHARE)
 
 
+@pytest.mark.parametrize("policy", ["drop", "mark"])
+def test_killed_with_recalls(folder: Path, policy: str) -> None:
+    kill_everywhere(Job(folder, recalls=policy, on_conflict="rekey"), stride=19 * SHARE)
+
+
 def test_killed_with_keep_last(folder: Path) -> None:
     kill_everywhere(Job(folder, on_conflict="keep-last"), stride=23 * SHARE)
 

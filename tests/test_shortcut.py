@@ -150,5 +150,5 @@ def test_shortcut_keeps_records_in_order_around_those_it_leaves() -> None:
     case = next(case for case in YUNXIN if case.name == "json-label")
     raws = [raw for file in case.inputs() for raw in records(file.read_bytes())]
     left: list[int] = []
-    taken = Shortcut().through.take([*raws, b"", raws[0][4:]], (Columns(), Columns()), lambda i, _: left.append(i))
+    taken = Shortcut().ways[0][1].take([*raws, b"", raws[0][4:]], (Columns(), Columns()), lambda i, _: left.append(i))
     assert (left, sum(found.records for found in taken)) == ([0, 1, 2, 3, 4], 1)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from imconvert.convert.options import ON_CONFLICT, Budget
+from imconvert.convert.options import ON_CONFLICT, RECALLS, Budget
 from imconvert.vendors import names, settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -139,6 +139,8 @@ READING = (
     click.option("--on-conflict", type=click.Choice(ON_CONFLICT), default="quarantine",
                  show_default=True, help="Of messages with the same id, sender, target and time but other content: "
                  "keep the first, keep the last, or give the later ones a new id."),
+    click.option("--recalls", type=click.Choice(RECALLS), default="keep", show_default=True,
+                 help="Messages that were recalled later: write them, leave them out, or write a mark in their place."),
     click.option("--max-rejects", type=Rejects(), help="Stop (exit 5) when more records are rejected."),
     click.option("--segment-size", type=SegmentSize(), default=None, show_default="auto",
                  help="Bytes of input that are one unit of work and of resuming."),

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from imconvert.convert.manifest import Example, Manifest
+from imconvert.convert.manifest import Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
 from imconvert.errors import cause_of
+from imconvert.model import EPOCH
 
 WORDS = {
     "en": {
@@ -24,6 +25,8 @@ WORDS = {
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
         "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
         "key": "key", "type": "type", "value": "value",
+        "drop": "recalled messages left out, in lines", "mark": "recalled messages marked, in lines",
+        "clock": "time zone", "events": "recall events", "without": "recall events without a message",
         "uncompiled": "without the part in C (see Installation in README)",
     },
     "zh": {
@@ -37,6 +40,8 @@ WORDS = {
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
         "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
         "key": "字段", "type": "类型", "value": "取值",
+        "drop": "已略过的撤回消息（行）", "mark": "已标记的撤回消息（行）",
+        "clock": "时区", "events": "撤回事件", "without": "找不到消息的撤回事件",
         "uncompiled": "未使用 C 扩展（见 README 的安装说明）",
     },
 }  # fmt: skip
@@ -121,7 +126,17 @@ def _totals(found: Manifest, words: Mapping[str, str]) -> list[str]:
         lines.append(f"  ({words['rekeyed']}: {found.rekeyed:,})")
     if found.collisions:
         lines.append(f"  ({words['collisions']}: {found.collisions.ids:,})")
+    lines += _recalls(found.recalls, words) if found.recalls else []
     return [*lines, f"  ✓ {words['balanced']}"]
+
+
+def _recalls(recalls: Recalls, words: Mapping[str, str]) -> list[str]:
+    """What became of recalled messages; events that are about none of these inputs' are told apart."""
+    lines = [f"  ({words[recalls.policy]}: {recalls.lines:,}; {words['events']}: {recalls.events:,})"]
+    if recalls.without:
+        place = f"  {words['example']} {printable(recalls.first['file'])}:{recalls.first['line']}"
+        lines.append(f"  ({words['without']}: {recalls.without:,}{place})")
+    return lines
 
 
 def _errors(found: Manifest, words: Mapping[str, str]) -> list[str]:
@@ -173,7 +188,8 @@ def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
 
 def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> list[str]:
     facts = outcome.facts
-    rows = [(words["output"], str(output))] if output else []
+    rows = [(words["clock"], _clock(each, words)) for each in outcome.manifest.times if each.source != EPOCH[1]]
+    rows += [(words["output"], str(output))] if output else []
     if facts:
         rate = f"{facts['records_per_second']:,}/s, {facts['megabytes_per_second']:,} MB/s, {facts['seconds']:,} s"
         if not facts["compiled"]:
@@ -184,6 +200,10 @@ def _run(outcome: Outcome, output: Path | None, words: Mapping[str, str]) -> lis
             *rows,
         ]
     return [f"{padded(name, 14)}  {value}" for name, value in rows]
+
+
+def _clock(times: Times, words: Mapping[str, str]) -> str:
+    return f"{printable(times.offset)} ({printable(times.source)}), {words['inputs']}: {times.inputs:,}"
 
 
 def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:

@@ -15,10 +15,26 @@ import numpy as np
 from imconvert import durable
 from imconvert.convert import drops, ledger, manifest, maps
 from imconvert.convert.drops import Drops
-from imconvert.convert.manifest import Labels, Manifest
+from imconvert.convert.lines import LineReader
+from imconvert.convert.manifest import Example, Labels, Manifest
 from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, Outcome, Run, Watcher, bases_of, make_plan
-from imconvert.convert.work import CONFLICT, DUPLICATE, KINDS, RENUMBERED, PartMarker, WorkFolder
+from imconvert.convert.work import (
+    CONFLICT,
+    DUPLICATE,
+    KINDS,
+    LEFT_OUT,
+    MARKED_RENUMBERED,
+    RECALLED,
+    RENUMBERED,
+    TOMBSTONES,
+    Count,
+    First,
+    PartMarker,
+    WorkFolder,
+    place_number,
+)
+from imconvert.errors import cause_of
 
 
 def check(options: Options, base: Path | None, watch: Watcher, clock: Clock, facts: dict[str, Any]) -> Outcome:
@@ -49,17 +65,40 @@ class _Check(Run):
     def _found(self, parts: list[PartMarker]) -> Manifest:
         found = manifest.new(self.plan)
         books = ledger.accounts(parts, [], len(self.plan.inputs))
-        labels = Labels(self.plan, bases_of(parts))
+        bases = bases_of(parts)
+        labels = Labels(self.plan, bases)
         found.inputs = self._inputs(parts, books)
         self._describe(found, parts, labels)
         found.totals = ledger.total(books)
         kinds = self._decided()
         found.totals.duplicates, found.totals.conflicts = kinds[DUPLICATE], kinds[CONFLICT]
-        found.collisions = self._collided(kinds[RENUMBERED], {})
+        recalled = kinds[RECALLED]
+        found.totals.skipped += recalled
+        if recalled:
+            found.skipped["IMC-8140"] = self._first_recalled(parts, recalled, labels)
+        found.recalls = self._recalls(recalled + sum(kinds[kind] for kind in TOMBSTONES), bases)
+        found.collisions = self._collided(kinds[RENUMBERED] + kinds[MARKED_RENUMBERED], {})
         lines = sum(sum(part.rows) for part in parts)
-        found.totals.written = lines - found.totals.duplicates - found.totals.conflicts
+        found.totals.written = lines - sum(kinds[kind] for kind in LEFT_OUT)
         ledger.check([found.totals], ["all inputs"], found.totals.written)
         return found
+
+    def _first_recalled(self, parts: list[PartMarker], count: int, labels: Labels) -> Example:
+        """The recalled lines as an example of what is skipped, with the first in input order."""
+        with durable.Reader(self.work.drops) as reader, LineReader(self.work, self.target) as lines:
+            for part in parts:
+                places = [
+                    window["place"][window["kind"] == RECALLED][:1]
+                    for stream in range(len(self.target.streams))
+                    for window in Drops(reader).windows(*(place_number(part.segment, stream + n, 0) for n in (0, 1)))
+                ]
+                rows = lines.rows(np.concatenate([np.empty(0, np.uint64), *places]))
+                if len(rows):
+                    file, line = min((row[6], row[1]) for row in rows.tolist())
+                    return labels.example(
+                        part.segment, "IMC-8140", Count(count, First(file, line, cause_of("IMC-8140")))
+                    )
+        raise AssertionError("there are recalled lines")
 
     def _decided(self) -> list[int]:
         """How many lines are not written as they are, by kind."""

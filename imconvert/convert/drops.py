@@ -1,7 +1,8 @@
 """The lines that are not written as they are, in one file sorted by place.
 
 Strategy: each partition leaves its drops sorted; they are merged by ranges of places, a range being halved until
-its drops fit the budget. Memory is fixed, however many lines are dropped.
+its drops fit the budget. Memory is fixed, however many lines are dropped. A line may be recalled as well as something
+else: left out is left out, and a new number stays with a tombstone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert.work import DROP, Array, FileSum, WorkFolder, rows_at
+from imconvert.convert.work import (
+    DROP,
+    MARKED,
+    MARKED_REKEYED,
+    MARKED_RENUMBERED,
+    RECALLED,
+    REKEYED,
+    RENUMBERED,
+    Array,
+    FileSum,
+    WorkFolder,
+    rows_at,
+)
 
 BUDGET = 1 << 18
 """Drops held in memory at once: 8 MiB."""
@@ -65,7 +78,29 @@ def _ranges(work: WorkFolder, partitions: int, low: int, high: int) -> Iterator[
         yield from _ranges(work, partitions, middle, high)
     elif total:
         rows = np.concatenate([_between(work, number, low, high) for number in range(partitions)])
-        yield rows[np.argsort(rows["place"], kind="stable")]
+        yield _one_each(rows[np.argsort(rows["place"], kind="stable")])
+
+
+_TOMBSTONE_OF = {REKEYED: MARKED_REKEYED, RENUMBERED: MARKED_RENUMBERED}
+
+
+def _one_each(rows: Array) -> Array:
+    """One drop for each place, of rows sorted by place, and at equal places by partition: recalls come last."""
+    places = rows["place"]
+    first = np.ones(len(rows), bool)
+    first[1:] = places[1:] != places[:-1]
+    if first.all():
+        return rows
+    kept = rows[first].copy()
+    owner = np.cumsum(first) - 1
+    second = ~first
+    second[1:] &= first[:-1]
+    for row in np.flatnonzero(second).tolist():
+        drop, recall = kept[owner[row]], rows[row]
+        if drop["kind"] in _TOMBSTONE_OF:
+            kept["kind"][owner[row]] = _TOMBSTONE_OF[int(drop["kind"])] if recall["kind"] == MARKED else RECALLED
+            kept["winner"][owner[row]] = recall["winner"]
+    return kept
 
 
 def _count(work: WorkFolder, number: int, low: int, high: int) -> int:

@@ -7,6 +7,7 @@ The identity, per input and in total, each term counted where it happens and che
 `read` are the records (lines, or elements of a document) of the input, blank ones too; `split` is how many more
 lines than records the written messages are; `written` the lines that stand in shards; `duplicates` and `conflicts`
 the lines left out because their key was there before; `rejected` and `skipped` whole records, the latter on purpose.
+A message that was recalled and therefore left out counts as skipped with each of its lines.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def accounts(parts: Iterable[PartMarker], seals: Iterable[SealMarker], inputs: i
         for name in ("written", "duplicates", "conflicts"):
             for file, count in getattr(seal, name).items():
                 setattr(found[file], name, getattr(found[file], name) + count)
+        for file, count in seal.recalled.items():
+            found[file].skipped += count
     return found
 
 

@@ -69,6 +69,26 @@ class Collisions(Struct):
     first: dict[str, Any]
 
 
+class Times(Struct, rename={"source": "from"}):
+    """An offset from UTC by which times were read, what says that it is that, in how many inputs, the first of them."""
+
+    offset: str
+    source: str
+    inputs: int
+    first: str
+
+
+class Recalls(Struct):
+    """What was done about recalled messages: the policy, recall events, lines that were left out or became tombstones,
+    and events without a message, with the first of these."""
+
+    policy: str
+    events: int
+    lines: int
+    without: int
+    first: dict[str, Any]
+
+
 class Manifest(Struct):
     """See docs/formats.md for each field."""
 
@@ -91,6 +111,8 @@ class Manifest(Struct):
     drift: dict[str, Drift] = {}
     collisions: Collisions | None = None
     sources: list[SourceFacts] = []
+    recalls: Recalls | None = None
+    times: list[Times] = []
 
 
 def to_bytes(manifest: Manifest) -> bytes:
@@ -118,10 +140,11 @@ class Labels:
                 if name in found:
                     found[name].count += count.count
                 else:
-                    found[name] = self._example(segment, name, count)
+                    found[name] = self.example(segment, name, count)
         return dict(sorted(found.items()))
 
-    def _example(self, segment: int, name: str, count: Count) -> Example:
+    def example(self, segment: int, name: str, count: Count) -> Example:
+        """A counter of a segment, its first place counted in the whole input."""
         first = count.first
         assert first is not None
         line = first.line + self.bases.get((segment, first.file), 0) + 1
@@ -147,6 +170,16 @@ def fidelity(parts: list[PartMarker], labels: Labels) -> dict[str, Fidelity]:
     for kind, row in found.items():
         row.kept -= changes[f"{kind}\tany\t"].count if f"{kind}\tany\t" in changes else 0
     return dict(sorted(found.items()))
+
+
+def times(parts: list[PartMarker], labels: list[str]) -> list[Times]:
+    """By which offsets the times of the inputs were read, in order."""
+    inputs: dict[tuple[str, str], set[int]] = {}
+    for part in parts:
+        for piece in part.pieces:
+            for clock in piece.clocks:
+                inputs.setdefault(clock, set()).add(piece.file)
+    return [Times(*clock, len(files), labels[min(files)]) for clock, files in sorted(inputs.items())]
 
 
 def example_of(reject: dict[str, Any]) -> Example:

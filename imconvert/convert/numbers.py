@@ -26,6 +26,12 @@ Identity = tuple[int, int, int]
 """A derived number, shifted left by one; of what it was derived from: half a hash of the source id, the part."""
 
 
+Name = tuple[int, int]
+"""Of a source id, half a hash; the part."""
+
+Known = Callable[[set[Name]], dict[Name, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class NumbersJob:
     """What a worker needs for one partition: buckets [first, stop) of all files, in input order."""
@@ -74,17 +80,23 @@ def _shared(job: NumbersJob) -> Array:
     return np.asarray(numbers[counts > 1])
 
 
-def renumbered(work: WorkFolder, partitions: int, rows: Callable[[], Iterator[Array]]) -> int:
-    """Write new numbers for the lines of all but the first of ids that share one, as DROP rows; gives how many ids.
+def renumbered(
+    work: WorkFolder, partitions: int, rows: Callable[[], Iterator[Array]], known: Known = lambda names: {}
+) -> tuple[int, int]:
+    """Write new numbers for the lines of all but the first of ids that share one, as DROP rows.
 
-    `rows()` gives all ROW rows of the run, in windows.
+    `rows()` gives all ROW rows of the run, in windows; `known` the numbers that ids got before. Gives how many ids got
+    one now, and how many lines have one.
     """
     found = np.concatenate([read_rows(work.collided(number), KEY) for number in range(partitions)])
     found = found[np.argsort(found["place"], kind="stable")]
     identities: list[Identity] = list(zip(*(found[name].tolist() for name in ("hi", "lo", "digest")), strict=True))
     owners: dict[int, Identity] = {}
     later = {one: None for one in identities if owners.setdefault(one[0], one) != one}
-    numbers = _next_numbers(list(later), rows)
+    before = known({one[1:] for one in later})
+    numbers = _next_numbers([one for one in later if one[1:] not in before], rows)
+    new = len(numbers)
+    numbers |= {one: before[one[1:]] for one in later if one[1:] in before}
     moved = [row for row, one in enumerate(identities) if one in numbers]
     drops = np.zeros(len(moved), DROP)
     drops["place"] = drops["winner"] = found["place"][moved]
@@ -93,7 +105,7 @@ def renumbered(work: WorkFolder, partitions: int, rows: Callable[[], Iterator[Ar
     writer = durable.Writer(work.renumbered)
     writer.write(drops.tobytes())
     writer.finish()
-    return len(numbers)
+    return new, len(moved)
 
 
 def _next_numbers(identities: Sequence[Identity], rows: Callable[[], Iterator[Array]]) -> dict[Identity, int]:

@@ -13,6 +13,7 @@ from imconvert.sources.inputs import read_text
 from imconvert.vendors import CUSTOM, Vendor, find, is_plug_in, plugins, settings
 
 ON_CONFLICT = ("quarantine", "keep-last", "rekey")
+RECALLS = ("keep", "drop", "mark")
 DAY = 86_400_000
 
 
@@ -41,6 +42,7 @@ class Options:
     target: str = "yunxin"
     jobs: int = 1
     on_conflict: str = "quarantine"
+    recalls: str = "keep"
     max_rejects: Budget | None = None
     segment_size: int | None = None
     map: Path | None = None
@@ -101,6 +103,8 @@ class Options:
                 found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
         if is_plug_in(vendor):
             found["plug-in"] = plugins.version_of(vendor)
+        if self.recalls != "keep":
+            found["recalls"] = self.recalls
         if self.strict:
             found["strict"] = "yes"
         if self.latest is not None:

@@ -14,7 +14,18 @@ import numpy as np
 
 from imconvert import durable
 from imconvert.convert.names import Names
-from imconvert.convert.work import BUCKETS, KEY, MOST_ROWS, ROW, SOURCE, Array, FileSum, WorkFolder, place_number
+from imconvert.convert.work import (
+    BUCKETS,
+    KEY,
+    MOST_ROWS,
+    RECALL,
+    ROW,
+    SOURCE,
+    Array,
+    FileSum,
+    WorkFolder,
+    place_number,
+)
 from imconvert.errors import IntegrityError
 from imconvert.model import Message
 from imconvert.sources.records import Batch
@@ -146,6 +157,7 @@ class Part:
         self.numbers = KeyRuns(work, segment, prefix="numbers.")
         self.rejects = durable.Writer(work.part(segment, "rejects"))
         self.skipped = durable.Writer(work.part(segment, "skipped"))
+        self.recalls = durable.Writer(work.part(segment, "recalls"))
         self.ids = durable.Writer(work.part(segment, "ids"))
         self.missing = durable.Writer(work.part(segment, "missing"))
 
@@ -166,7 +178,7 @@ class Part:
         for runs in (self.keys, self.numbers):
             runs.flush()
             writers += [runs.keys, runs.buckets]
-        writers += [self.rejects, self.skipped, self.ids, self.missing]
+        writers += [self.rejects, self.skipped, self.recalls, self.ids, self.missing]
         for stream in self.streams.values():
             writers += [stream.lines, stream.rows, stream.sources]
         for writer in writers:
@@ -177,4 +189,11 @@ class Part:
 def facts(part: Part) -> dict[str, Any]:
     """The parts of the marker that the files themselves tell."""
     rows = [stream.count for stream in part.streams.values()]
-    return {"rows": rows, "runs": part.keys.runs, "numbers": part.numbers.runs, "named": part.named}
+    recalls = part.recalls.size // RECALL.itemsize
+    return {
+        "rows": rows,
+        "runs": part.keys.runs,
+        "numbers": part.numbers.runs,
+        "named": part.named,
+        "recalls": recalls,
+    }

@@ -4,15 +4,17 @@ Plan: the lines of a rejects file are mapped again, each under its old place; th
 their keys; both are resolved together, what is finished coming first; what is new is sealed into further shards.
 Order of durable writes: all in `.work/`, then published like a run: shards, indexes, side files, manifest last.
 Promise: a reject counts once. It is known by file, record number and offset, and only those that still stand in
-OUT/rejects.ndjson are taken; so repeating a replay changes nothing.
+OUT/rejects.ndjson are taken; so repeating a replay changes nothing. Recall events, of the finished output and of the
+replay, apply to the records that are taken; finished shards never change.
 """
 
 from __future__ import annotations
 
 import base64
 from collections import Counter
-from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +23,17 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
-from imconvert.convert import index, ledger, manifest, maps, publish
-from imconvert.convert.manifest import Example, Fidelity, Manifest, SideFile
+from imconvert.convert import index, ledger, manifest, maps, publish, recalls, source_index
+from imconvert.convert.finished import FinishedShard, KeysJob, read_keys
+from imconvert.convert.manifest import Collisions, Example, Fidelity, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.part import KeyRuns
 from imconvert.convert.plan import Piece, Plan, Segment
-from imconvert.convert.run import Clock, Outcome, Run, Watcher, read_manifest
+from imconvert.convert.run import Clock, Outcome, Run, Watcher, read_manifest, recalled_lines
 from imconvert.convert.segment import Mapper
-from imconvert.convert.work import KEY, ROW, PartMarker, SealMarker, ShardFacts, WorkFolder, place_number
-from imconvert.durable.sums import Sums
-from imconvert.errors import IntegrityError, UsageError
-from imconvert.model import key_of
+from imconvert.convert.work import KEY, PartMarker, SealMarker, WorkFolder
+from imconvert.errors import UsageError
+from imconvert.model import Skip
 from imconvert.sources.inputs import Input, text_lines
 from imconvert.sources.records import Batch
 from imconvert.vendors import TARGETS, find
@@ -66,85 +68,20 @@ class Reject(msgspec.Struct):
         return xxh3_64_intdigest(f"{self.line}:{self.offset}:{self.file}".encode())
 
 
+class Skipped(msgspec.Struct):
+    """What a replay needs of a line of skipped.ndjson."""
+
+    code: str
+    file: str
+    line: int
+    offset: int
+    event: str = ""
+    of: str = ""
+    ends: tuple[str, str, str] | None = msgspec.field(default=None, name="in")
+
+
 _decode = msgspec.json.Decoder(Reject).decode
-
-
-@dataclass(frozen=True, slots=True)
-class _Shard:
-    """A finished shard that stands in for a part: its number as a segment, its stream, its facts."""
-
-    number: int
-    stream: int
-    facts: ShardFacts
-
-
-@dataclass(frozen=True, slots=True)
-class KeysJob:
-    """What a worker needs to read the keys of one finished shard."""
-
-    work: Path
-    output: Path
-    target: str
-    shard: _Shard
-    own_keys: bool = False
-
-
-def read_keys(job: KeysJob, progress: Any) -> list[int]:
-    """Leave rows and keys of a finished shard as if it were a part; gives the lengths of its runs.
-
-    Raises IntegrityError IMC-6002 where the shard or its index is not as it was written.
-    """
-    work, shard, target = WorkFolder(job.work), job.shard, TARGETS[job.target]
-    name, stream = shard.facts.name, shard.facts.stream
-    part = work.part(shard.number, stream)
-    if not durable.link(job.output / name, part):
-        durable.join_files(part, [job.output / name])
-    sums = Sums()
-    durable.scan(part, seen=sums.add)
-    _as_written(name, sums.sha256 == shard.facts.sha256)
-    rows = durable.Writer(work.part(shard.number, f"{stream}.rows"))
-    keys = KeyRuns(work, shard.number)
-    first = begin = 0
-    with durable.Reader(job.output / index.FOLDER / index.name_of(name)) as beside:
-        lines = durable.lines_of(part)
-        for block in index.blocks(beside):
-            some = list(islice(lines, len(block["msgid"])))
-            _as_written(name, len(some) == len(block["msgid"]))
-            found, hashed, begin = _shard_rows(block, some, target, begin, own_keys=job.own_keys)
-            hashed["place"] += np.uint64(place_number(shard.number, shard.stream, first))
-            rows.write(found.tobytes())
-            keys.add(hashed)
-            first += len(found)
-            progress(int(found["length"].sum()) + len(found))
-    _as_written(name, first == shard.facts.lines)
-    keys.flush()
-    for writer in (rows, keys.keys, keys.buckets):
-        writer.finish()
-    return keys.runs
-
-
-def _as_written(name: str, found: bool) -> None:
-    if not found:
-        raise IntegrityError("IMC-6002", name, what="the shard or its index is not what the manifest says")
-
-
-def _shard_rows(
-    block: dict[str, Any], lines: list[bytes], target: Any, begin: int, *, own_keys: bool
-) -> tuple[Any, Any, int]:
-    count = len(block["msgid"])
-    rows, keys = np.zeros(count, ROW), np.zeros(count, KEY)
-    for name in index.COLUMNS:
-        rows[name] = block[name] - np.uint64(name == "line")
-    hashes, digests = [], []
-    for row, line in enumerate(lines):
-        hashes.append(key_of(*target.read_key(line).identity(own_keys)))
-        digests.append(target.digest_of(line))
-        rows["begin"][row], rows["length"][row] = begin, len(line)
-        begin += len(line) + 1
-    keys["hi"], keys["lo"] = np.frombuffer(b"".join(hashes), "<u8").reshape(count, 2).T
-    keys["digest"] = np.frombuffer(b"".join(digests), "<u8")
-    keys["place"] = np.arange(count, dtype=np.uint64)
-    return rows, keys, begin
+_decode_skipped = msgspec.json.Decoder(Skipped).decode
 
 
 def replay(path: Path, options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any]) -> Outcome:
@@ -187,7 +124,7 @@ class _Replay(Run):
         self.before = before
         self.labels = [source.file for source in before.inputs]
         self.shards = [
-            _Shard(number, TARGETS[before.target].streams.index(shard.stream), shard)
+            FinishedShard(number, TARGETS[before.target].streams.index(shard.stream), shard)
             for number, shard in enumerate(before.shards)
         ]
         segment = Segment(len(self.shards), tuple(Piece(number) for number in range(len(self.labels))))
@@ -222,11 +159,43 @@ class _Replay(Run):
             )
             for shard in self.shards
         ]
+        if part.numbers:
+            stand_ins.append(self._finished_numbers())
         basis = self._basis([part])
-        self._settler().settle([*stand_ins, part], basis)
+        replace(self._settler(), known=self._known).settle([*stand_ins, part], basis)
         names = self._numbered(self._shard_names([part]))
         seal = self._seal([part], basis, {}, names)[0]
         return self._publish_replay(part, seal, set(chosen))
+
+    def _finished_numbers(self) -> PartMarker:
+        """The derived numbers of the finished output as those of a part that comes before all others."""
+        segment = len(self.shards) + 1
+        runs = KeyRuns(self.work, segment, prefix="numbers.")
+        for block in self._sources():
+            rows = np.zeros(len(block["hash"]), KEY)
+            rows["hi"] = block["msgid"] << np.uint64(1)
+            rows["lo"], rows["digest"] = block["hash"], block["part"]
+            runs.add(rows)
+        runs.flush()
+        for writer in (runs.keys, runs.buckets):
+            writer.finish()
+        empty = [0] * len(self.target.streams)
+        return PartMarker(segment, "", [], empty, [], {}, {}, {}, {}, {}, 0, {}, numbers=runs.runs)
+
+    def _known(self, names: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """The numbers that these source ids have in the finished output."""
+        hashes = np.array(sorted({name[0] for name in names}), np.uint64)
+        return {
+            (int(block["hash"][row]), int(block["part"][row])): int(block["msgid"][row])
+            for block in self._sources()
+            for row in np.flatnonzero(np.isin(block["hash"], hashes)).tolist()
+        }
+
+    def _sources(self) -> Iterator[dict[str, Any]]:
+        """The indexes of source ids of the finished output, block by block."""
+        for each in self.before.sources:
+            with durable.Reader(self.options.output / index.FOLDER / each.name) as reader:
+                yield from source_index.blocks(reader)
 
     def _numbered(self, names: dict[int, dict[str, str]]) -> dict[int, dict[str, str]]:
         """The names of new shards go on behind those that are there."""
@@ -268,6 +237,8 @@ class _Replay(Run):
         self._phase("convert", len(chosen))
         job = replace(self._map_job(segment, ()), fold=False)
         mapper = Mapper(job, self.work)
+        if self.options.recalls != "keep":
+            self._remember_recalls(mapper)
         files = {label: file for file, label in enumerate(self.labels)}
         order = sorted(chosen.values(), key=lambda reject: (files[reject.file], reject.line, reject.offset))
         for (label, head), found in groupby(order, key=lambda reject: (reject.file, reject.head)):
@@ -279,6 +250,22 @@ class _Replay(Run):
         part = self.work.read_part(segment.number)
         assert part is not None
         return part
+
+    def _remember_recalls(self, mapper: Mapper) -> None:
+        """Leave the recall events of the finished output, for they may be about records that are taken back."""
+        side = self.options.output / "skipped.ndjson"
+        files = {label: file for file, label in enumerate(self.labels)}
+        writer = durable.Writer(self.work.earlier_recalls)
+        for line in durable.lines_of(side):
+            found = _decode_skipped(line)
+            if found.event:
+                skip = Skip(found.code, {"event": found.event, "of": found.of}, found.ends)
+                event = recalls.event_of(skip, mapper.accounts, mapper.groups)
+                if event:
+                    row = recalls.row_of(event, line=found.line - 1, offset=found.offset, file=files[found.file],
+                                         segment=mapper.job.segment.number)  # fmt: skip
+                    writer.write(row.tobytes())
+        writer.finish()
 
     def _shard_keys(self) -> dict[int, list[int]]:
         self._phase("keys", sum(shard.bytes for shard in self.before.shards))
@@ -319,10 +306,35 @@ class _Replay(Run):
         found.rejects = self._rejects_now()
         for ours, theirs in ((found.skipped, part.skipped), (found.repairs, part.repairs)):
             _add(ours, labels.examples([(part.segment, theirs)]))
+        _add(found.skipped, recalled_lines([seal]))
+        found.recalls = self._recalls_now(seal)
+        found.collisions = self._collisions_now(seal)
         _add_fidelity(found.fidelity, manifest.fidelity([part], labels))
         found.duplicates = found.duplicates or seal.examples.get("IMC-8201", {})
         found.conflicts = found.conflicts or seal.examples.get("IMC-8301", {})
         return found
+
+    def _collisions_now(self, seal: SealMarker) -> Collisions | None:
+        lines = sum(seal.renumbered.values())
+        resolved = self.work.last_resolved()
+        ids = resolved.collided if resolved else 0
+        before = self.before.collisions
+        if not before:
+            return Collisions(ids, lines, seal.examples.get("renumbered", {})) if lines or ids else None
+        return Collisions(before.ids + ids, before.lines + lines, before.first)
+
+    def _recalls_now(self, seal: SealMarker) -> Recalls | None:
+        """What was done about recalls, the replayed records included; events of before are not counted again."""
+        before, more = self.before.recalls, self._recalled([seal], {})
+        if not before or not more:
+            return before
+        return Recalls(
+            before.policy,
+            before.events + more.events,
+            before.lines + more.lines,
+            before.without + more.without,
+            before.first or more.first,
+        )
 
     def _grown(self, name: str, seal: SealMarker, chosen: set[int]) -> SideFile:
         """The side file with what the replay added; of the rejects, without those that were taken."""
@@ -364,6 +376,7 @@ def _with(options: Options, before: Manifest) -> Options:
         settings={**settings, **options.settings},
         strict=options.strict or "strict" in before.options,
         on_conflict=policy,
+        recalls=before.options.get("recalls", "keep"),
         max_rejects=None,
     )
 

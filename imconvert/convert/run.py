@@ -19,7 +19,7 @@ from xxhash import xxh3_64_hexdigest
 from imconvert import durable, native
 from imconvert.convert import collide, drift, ledger, manifest, maps, plan, publish, source_index
 from imconvert.convert.drops import Drops
-from imconvert.convert.manifest import Collisions, Example, InputFacts, Labels, Manifest, SideFile
+from imconvert.convert.manifest import Collisions, Example, InputFacts, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Pool
@@ -269,6 +269,7 @@ class Run:
             refused=refused,
             strict=options.strict,
             keep_lines=options.keep_lines,
+            recalls=options.recalls != "keep",
             compiled=options.compiled,
         )
 
@@ -291,7 +292,7 @@ class Run:
         return collide.refused(self.work, parts)
 
     def _basis(self, parts: list[PartMarker]) -> str:
-        policy = f"{self.options.on_conflict} {self.options.keep_lines}".encode()
+        policy = f"{self.options.on_conflict} {self.options.recalls} {self.options.keep_lines}".encode()
         return xxh3_64_hexdigest(b"".join(marker_bytes(part) for part in parts) + policy)
 
     def _shard_names(self, parts: list[PartMarker]) -> dict[int, dict[str, str]]:
@@ -327,7 +328,7 @@ class Run:
             "seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams)
         )
         labels = {number: source.label for number, source in enumerate(self.plan.inputs)}
-        sources = self._source_names(parts)
+        sources, settings = self._source_names(parts), self.options.complete_settings()
         jobs = [
             SealJob(
                 work=self.work.path,
@@ -338,6 +339,8 @@ class Run:
                 labels=labels,
                 basis=basis,
                 sources=sources[part.segment],
+                vendor=self.plan.vendor,
+                settings=settings,
             )
             for part in todo
         ]
@@ -371,6 +374,7 @@ class Run:
         found.rekeyed = sum(sum(seal.rekeyed.values()) for seal in seals)
         renumbered = sum(sum(seal.renumbered.values()) for seal in seals)
         found.collisions = self._collided(renumbered, _first_example("renumbered", seals))
+        found.recalls = self._recalled(seals, bases)
         found.sources = [seal.sources for seal in seals if seal.sources]
         found.streams = {s: sum(shard.lines for shard in shards if shard.stream == s) for s in self.target.streams}
         found.shards = shards
@@ -379,11 +383,27 @@ class Run:
         self._describe(found, parts, labels)
         found.duplicates = _first_example("IMC-8201", seals)
         found.conflicts = _first_example("IMC-8301", seals)
+        found.skipped = dict(sorted((found.skipped | recalled_lines(seals)).items()))
         return found
 
     def _collided(self, lines: int, first: dict[str, Any]) -> Collisions | None:
         resolved = self.work.last_resolved()
         return Collisions(resolved.collided, lines, first) if resolved and resolved.collided else None
+
+    def _recalled(self, seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Recalls | None:
+        return self._recalls(sum(sum((*s.recalled.values(), *s.marked.values())) for s in seals), bases)
+
+    def _recalls(self, lines: int, bases: dict[tuple[int, int], int]) -> Recalls | None:
+        resolved = self.work.last_resolved()
+        facts = resolved and resolved.recalls
+        if not facts:
+            return None
+        first: dict[str, Any] = {}
+        if facts.first:
+            segment, file, line, offset = facts.first
+            line += bases.get((segment, file), 0) + 1
+            first = {"file": self.plan.inputs[file].label, "line": line, "offset": offset}
+        return Recalls(self.options.recalls, facts.events, lines, facts.without, first)
 
     def _describe(self, found: Manifest, parts: list[PartMarker], labels: Labels) -> None:
         """What was rejected, skipped, repaired and changed, with the first place of each."""
@@ -391,6 +411,7 @@ class Run:
         found.skipped = labels.examples([(part.segment, part.skipped) for part in parts])
         found.repairs = labels.examples([(part.segment, part.repairs) for part in parts])
         found.fidelity = manifest.fidelity(parts, labels)
+        found.times = manifest.times(parts, labels.labels)
         found.drift = drift.merged(parts, labels.labels, labels.bases)
         empty = [source.file for source in found.inputs if not source.account.read and not source.error]
         if empty:
@@ -437,6 +458,16 @@ def _spans(starts: dict[str, float], end: float) -> dict[str, float]:
 
 def _first_example(code: str, seals: Sequence[SealMarker]) -> dict[str, Any]:
     return next((seal.examples[code] for seal in seals if code in seal.examples), {})
+
+
+def recalled_lines(seals: Sequence[SealMarker]) -> dict[str, Example]:
+    """The lines that were left out because they were recalled, as one of the reasons for which something is skipped."""
+    count = sum(sum(seal.recalled.values()) for seal in seals)
+    if not count:
+        return {}
+    code = "IMC-8140"
+    first = _first_example(code, seals)
+    return {code: Example(count, CATALOGUE[code].name, first["file"], first["line"], first["why"])}
 
 
 def bases_of(parts: list[PartMarker]) -> dict[tuple[int, int], int]:

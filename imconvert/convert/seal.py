@@ -8,8 +8,10 @@ whole run is published, so that sealing again gives the same.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +25,18 @@ from imconvert.convert.lines import WINDOW, LineReader
 from imconvert.convert.work import (
     CONFLICT,
     DUPLICATE,
-    LEFT_OUT,
+    KINDS,
+    MARKED_REKEYED,
+    MARKED_RENUMBERED,
     MOST_ROWS,
+    RECALL,
+    RECALLED,
     REKEYED,
     RENUMBERED,
     REWRITTEN,
     ROW,
     SOURCE,
+    TOMBSTONES,
     Array,
     FileSum,
     SealMarker,
@@ -39,6 +46,7 @@ from imconvert.convert.work import (
     marker_bytes,
     place_number,
     place_of,
+    read_rows,
     row_windows,
 )
 from imconvert.durable.sums import Sums
@@ -54,7 +62,7 @@ class SealJob:
     `shards` are the names of its shards by stream; a stream that has none stays empty. `bases` are the numbers of
     records of a file before each segment, by (segment, file), where they are not 0. `labels` name the inputs.
     `basis` names what was resolved, for the marker. `sources` is the name of its index of source ids, or empty where
-    there are none to look up.
+    there are none to look up. `vendor` and `settings` are for tombstones.
     """
 
     work: Path
@@ -65,7 +73,12 @@ class SealJob:
     labels: dict[int, str]
     basis: str
     sources: str = ""
+    vendor: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
 
+
+Located = tuple[int, int, bytes]
+"""A line of a side file, behind the input and the number of its record."""
 
 SIDES = {DUPLICATE: ("duplicates", "IMC-8201"), CONFLICT: ("conflicts", "IMC-8301")}
 
@@ -80,9 +93,10 @@ class _Sealer:
         self.job = job
         self.work = WorkFolder(job.work)
         self.target: Target = TARGETS[job.target]
-        self.counts: dict[int, dict[int, int]] = {kind: {} for kind in (*LEFT_OUT, *REWRITTEN)}
+        self.counts: dict[int, dict[int, int]] = {kind: {} for kind in range(KINDS)}
         self.written: dict[int, int] = {}
         self.examples: dict[str, Any] = {}
+        self.earliest: dict[str, tuple[int, int]] = {}
         self.sums: list[tuple[Path, FileSum]] = []
         self.sides = {kind: durable.Writer(self.work.seal(job.segment, name)) for kind, (name, _) in SIDES.items()}
 
@@ -93,7 +107,7 @@ class _Sealer:
             for number, stream in enumerate(self.target.streams)
             if (facts := self._stream(number, stream, progress))
         ]
-        self.sums += [self._located(name) for name in ("rejects", "skipped")]
+        self.sums += [self._copied("rejects", self._located("rejects")), self._copied("skipped", self._skipped())]
         for writer in self.sides.values():
             writer.finish()
             self.sums.append((writer.path, FileSum(writer.size, writer.digest)))
@@ -103,9 +117,11 @@ class _Sealer:
             shards=shards,
             duplicates=self.counts[DUPLICATE],
             conflicts=self.counts[CONFLICT],
-            rekeyed=self.counts[REKEYED],
+            rekeyed=self._counted(REKEYED, MARKED_REKEYED),
             written=self.written,
-            renumbered=self.counts[RENUMBERED],
+            renumbered=self._counted(RENUMBERED, MARKED_RENUMBERED),
+            recalled=self.counts[RECALLED],
+            marked=self._counted(*TOMBSTONES),
             files={path.name: found for path, found in self.sums},
             examples=self.examples,
             basis=job.basis,
@@ -113,6 +129,14 @@ class _Sealer:
         )
         durable.replace_file(self.work.seal(job.segment, "json"), marker_bytes(marker))
         return sum(facts.lines for facts in shards)
+
+    def _counted(self, *kinds: int) -> dict[int, int]:
+        """Lines of any of these kinds, by input."""
+        found: dict[int, int] = {}
+        for kind in kinds:
+            for file, count in self.counts[kind].items():
+                found[file] = found.get(file, 0) + count
+        return found
 
     def _stream(self, number: int, stream: str, progress: Callable[[int], None]) -> ShardFacts | None:
         job = self.job
@@ -165,10 +189,11 @@ class _Sealer:
         for first, rows in row_windows(self.work.part(self.job.segment, f"{stream}.rows"), ROW):
             here = drops.between(low + first, low + first + len(rows))
             changed = (here["place"] - np.uint64(low + first)).astype(np.int64)
-            yield from _window(part, rows, here, changed, self.target)
+            yield from _window(part, rows, here, changed, self._rewritten)
             rows = rows.copy()
             new = np.isin(here["kind"], REWRITTEN)
-            rows["msgid"][changed[new]] = here["msgid"][new]
+            numbered = new & (here["msgid"] != 0)
+            rows["msgid"][changed[numbered]] = here["msgid"][numbered]
             rows["line"] += self._bases(rows["file"])
             stays = np.ones(len(rows), bool)
             stays[changed[~new]] = False
@@ -209,13 +234,14 @@ class _Sealer:
         """Count the drops by input, and write a line for each to its side file."""
         with LineReader(self.work, self.target) as reader:
             rows = reader.rows(drops["place"])
-            winners = reader.rows(drops["winner"])
+            lost = np.isin(drops["kind"], list(SIDES))
+            winners = reader.rows(np.where(lost, drops["winner"], drops["place"]))
             for drop, row, winner in zip(drops.tolist(), rows.tolist(), winners.tolist(), strict=True):
                 kind, file = drop[2], row[-1]
                 self.counts[kind][file] = self.counts[kind].get(file, 0) + 1
                 if kind in SIDES:
                     self._side(reader, drop, row, winner)
-                elif kind == RENUMBERED:
+                elif kind in (RENUMBERED, MARKED_RENUMBERED):
                     self._example("renumbered", drop, row)
 
     def _side(self, reader: LineReader, drop: tuple[int, ...], row: tuple[int, ...], winner: tuple[int, ...]) -> None:
@@ -234,7 +260,13 @@ class _Sealer:
 
     def _example(self, name: str, drop: tuple[int, ...], row: tuple[int, ...]) -> None:
         """Keep the first line that is written under another number."""
-        self.examples.setdefault(name, {**self._place(drop[0], row), "derived": row[4], "msgid": drop[3]})
+        self._first(name, row, {**self._place(drop[0], row), "derived": row[4], "msgid": drop[3]})
+
+    def _first(self, name: str, row: tuple[int, ...], found: dict[str, Any]) -> None:
+        """Keep what is first in input order; streams come one after the other."""
+        place = row[6], row[1]
+        if place < self.earliest.get(name, (place[0] + 1, 0)):
+            self.earliest[name], self.examples[name] = place, found
 
     def _line(self, reader: LineReader, drop: tuple[int, ...], place: int, row: tuple[int, ...]) -> bytes:
         """A line, with the number that both lines of a drop got where another id had theirs."""
@@ -247,27 +279,70 @@ class _Sealer:
         line += self.job.bases.get((place_of(place).segment, file), 0) + 1
         return {"file": self.job.labels[file], "line": line, "offset": offset}
 
-    def _located(self, name: str) -> tuple[Path, FileSum]:
-        """Copy rejects or skips with their record numbers counted from 1 in the whole file."""
-        writer = durable.Writer(self.work.seal(self.job.segment, name))
+    def _rewritten(self, line: bytes, drop: Array) -> bytes:
+        """A line with its new number, or as a tombstone, or both."""
+        if drop["msgid"]:
+            line = self.target.with_msgid(line, int(drop["msgid"]))
+        return self.target.tombstone(line, self.job.vendor, self.job.settings) if drop["kind"] in TOMBSTONES else line
+
+    def _located(self, name: str) -> Iterator[Located]:
+        """Rejects or skips, with their record numbers counted from 1 in the whole file."""
         for line in durable.lines_of(self.work.part(self.job.segment, name)):
             file, _, record = line.partition(b"\t")
             found = msgspec.json.decode(record)
+            place = int(file), found["line"]
             found["line"] += self.job.bases.get((self.job.segment, int(file)), 0) + 1
-            writer.write(msgspec.json.encode(found) + b"\n")
+            yield *place, msgspec.json.encode(found) + b"\n"
+
+    def _skipped(self) -> Iterator[Located]:
+        """Skips, and lines that were recalled, in the order of their records."""
+        with durable.Reader(self.work.drops) as reader, LineReader(self.work, self.target) as lines:
+            recalled = [self._recalled(number, Drops(reader), lines) for number in range(len(self.target.streams))]
+            yield from heapq.merge(self._located("skipped"), *recalled, key=itemgetter(0, 1))
+
+    def _recalled(self, stream: int, drops: Drops, lines: LineReader) -> Iterator[Located]:
+        """The lines of a stream that were left out because they were recalled."""
+        low, high = (place_number(self.job.segment, stream + more, 0) for more in (0, 1))
+        for window in drops.windows(low, high, size=WINDOW):
+            chosen = window[window["kind"] == RECALLED]
+            if len(chosen):
+                for drop, row in zip(chosen.tolist(), lines.rows(chosen["place"]).tolist(), strict=True):
+                    yield row[6], row[1], self._recalled_line(drop, row, lines)
+
+    def _recalled_line(self, drop: tuple[int, ...], row: tuple[int, ...], lines: LineReader) -> bytes:
+        code = "IMC-8140"
+        line = self._line(lines, drop, drop[0], row)
+        found = {"code": code, **self._place(drop[0], row), "why": cause_of(code), "remedy": remedy_of(code)}
+        self._first(code, row, {name: found[name] for name in ("file", "line", "why")})
+        found |= {"key": self.target.read_key(line)._asdict(), "recalled_by": self._event(drop[1])}
+        return msgspec.json.encode(found | {"message": msgspec.Raw(line)}) + b"\n"
+
+    def _event(self, number: int) -> dict[str, Any]:
+        """Where a recall event stands."""
+        row = read_rows(self.work.recalls, RECALL, number, number + 1)[0]
+        file = int(row["file"])
+        line = int(row["line"]) + self.job.bases.get((int(row["segment"]), file), 0) + 1
+        return {"file": self.job.labels[file], "line": line, "offset": int(row["offset"])}
+
+    def _copied(self, name: str, lines: Iterator[Located]) -> tuple[Path, FileSum]:
+        writer = durable.Writer(self.work.seal(self.job.segment, name))
+        for _, _, line in lines:
+            writer.write(line)
         writer.finish()
         return writer.path, FileSum(writer.size, writer.digest)
 
 
-def _window(part: Path, rows: Array, drops: Array, changed: Array, target: Target) -> Iterator[durable.Piece]:
-    """The pieces of one window of rows: what lies between the changed ones, and lines with new numbers."""
+def _window(
+    part: Path, rows: Array, drops: Array, changed: Array, rewritten: Callable[[bytes, Array], bytes]
+) -> Iterator[durable.Piece]:
+    """The pieces of one window of rows: what lies between the changed ones, and lines that are written anew."""
     begin = int(rows["begin"][0])
     for drop, row in zip(drops, changed.tolist(), strict=True):
         start, length = int(rows["begin"][row]), int(rows["length"][row])
         yield durable.Range(part, begin, start)
         if drop["kind"] in REWRITTEN:
             with durable.Reader(part) as reader:
-                yield target.with_msgid(reader.at(start, length), int(drop["msgid"])) + b"\n"
+                yield rewritten(reader.at(start, length), drop) + b"\n"
         begin = start + length + 1
     yield durable.Range(part, begin, int(rows["begin"][-1]) + int(rows["length"][-1]) + 1)
 

@@ -19,7 +19,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
-from imconvert.convert import maps
+from imconvert.convert import maps, recalls
 from imconvert.convert.drift import Radar
 from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
@@ -32,8 +32,9 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import TARGETS, find, shapes
+from imconvert.vendors import TARGETS, Target, find, shapes
 from imconvert.vendors.contract import Book, Columns, Read, Shortcut, Taken, Write
+from imconvert.vendors.shapes import Shape
 
 Progress = Callable[[int], None]
 
@@ -43,6 +44,7 @@ class MapJob:
     """What a worker needs for one segment.
 
     `refused` are xxh3-64 of account ids that collide after folding; without `fold` all ids that fold are refused.
+    With `recalls` the events that recall messages are noted.
     `compiled` takes the compiled part where it is built.
     """
 
@@ -61,6 +63,7 @@ class MapJob:
     strict: bool = False
     keep_lines: bool = True
     fold: bool = True
+    recalls: bool = False
     compiled: bool = True
 
 
@@ -108,6 +111,7 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 CUT_OFF = ("IMC-2001", "IMC-2002", "IMC-2442", "IMC-2443")
 """What is said of a record of which the end is missing."""
+LOOKED_AT = 4096
 
 
 class Mapper:
@@ -130,9 +134,11 @@ class Mapper:
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
         self.vendor, self.target = find(job.vendor, job.mapping), target
         self.plain = self._shortcut()
+        self.marked = list(self._marked())
         self.read: Read
         self.through: Shortcut | None
         self._begin(b"")
+        self.clock = self.notes.clock
         columns = self.plain.columns if self.plain else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
         self.own_keys = self.vendor.own_keys
@@ -142,13 +148,35 @@ class Mapper:
         """The compiled shortcut if there is one, else the vendor's own, if it has one."""
         job, books, vendor, target = self.job, (self.accounts, self.groups), self.vendor, self.target
         if job.compiled and vendor.shape and target.line_forms:
-            forms = target.line_forms(job.settings)
-            found = shapes.through(
-                vendor.shape(job.settings), forms, books=books, latest=job.latest, digest_of=target.digest_of
-            )
+            found = self._compiled(vendor.shape(job.settings), target)
             if found:
                 return found
         return vendor.shortcut(target, job.settings, *books, job.latest) if vendor.shortcut else None
+
+    def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
+        assert target.line_forms
+        forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
+        return shapes.through(shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of)
+
+    def _marked(self) -> Iterator[tuple[Shape, Shortcut]]:
+        """The compiled shortcuts of the vendor's other formats."""
+        vendor, target = self.vendor, self.target
+        if self.job.compiled and vendor.more_shapes and target.line_forms:
+            for shape in vendor.more_shapes(self.job.settings):
+                found = self._compiled(shape, target)
+                if found:
+                    yield shape, found
+
+    def _way(self, batch: Batch) -> Shortcut | None:
+        """The shortcut for a batch, by its first record; whatever doesn't fit it goes the long way."""
+        if batch.lengths:
+            return None
+        if self.marked:
+            first = batch.records[0] if batch.text is None else batch.text[:LOOKED_AT]
+            for shape, shortcut in self.marked:
+                if shape.mark in first:
+                    return shortcut if shape.any_head or not batch.head else None
+        return self.through
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
@@ -179,10 +207,11 @@ class Mapper:
             except Rejected as why:
                 self._reject(batch, index, raw, why, counts)
 
-        if self.through and not batch.lengths:
-            records = batch.text if self.through.splits and batch.text is not None else batch.records
-            for taken in self.through.take(records, columns, record):
-                self._took(batch, taken, counts.file)
+        through = self._way(batch)
+        if through:
+            records = batch.text if through.splits and batch.text is not None else batch.records
+            for taken in through.take(records, columns, record):
+                self._took(batch, taken, counts)
         else:
             for index, raw in enumerate(batch.records):
                 record(index, raw)
@@ -221,6 +250,8 @@ class Mapper:
             lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
+        if notes.clock not in counts.clocks:
+            counts.clocks.append(notes.clock)
         label = label_of(message.parts[0])
         if notes.repairs or notes.changes or notes.novel:
             self._note(label, counts.file, batch.number(index))
@@ -264,8 +295,20 @@ class Mapper:
         text = cause_of(skip.code, skip.values)
         count(self.tally.skipped, skip.code, counts.file, line, skip.values)
         offset = int(batch.offsets[index])
+        if self.job.recalls:
+            self._recall(skip, counts.file, line, offset)
         more: dict[str, Any] = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
+        if skip.ends:
+            more["in"] = skip.ends
         self.part.skipped.write(self._located(skip.code, counts.file, line, offset, text, raw, more))
+
+    def _recall(self, skip: Skip, file: int, line: int, offset: int) -> None:
+        """Take note of an event that recalls a message."""
+        event = recalls.event_of(skip, self.accounts, self.groups)
+        if event:
+            segment = self.job.segment.number
+            row = recalls.row_of(event, line=line, offset=offset, file=file, segment=segment)
+            self.part.recalls.write(row.tobytes())
 
     def _located(
         self, code: str, file: int, line: int, offset: int, why: str, raw: bytes, more: dict[str, Any] | None = None
@@ -302,8 +345,12 @@ class Mapper:
         if changes:
             count(self.tally.changes, f"{kind}\tany\t", file, line, times=times)
 
-    def _took(self, batch: Batch, taken: Taken, file: int) -> None:
+    def _took(self, batch: Batch, taken: Taken, counts: PieceCounts) -> None:
+        """Count what the shortcut took; it reads times as the reader does before its first record."""
+        file = counts.file
         if taken.records:
+            if self.clock not in counts.clocks:
+                counts.clocks.append(self.clock)
             self.tally.kinds[taken.label] = self.tally.kinds.get(taken.label, 0) + taken.records
             self._changed(taken.label, taken.changes, file, batch.number(taken.first), taken.records)
 

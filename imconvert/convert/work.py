@@ -3,8 +3,8 @@
 Layout of `.work/part-00007.*` for each stream: the target lines, a ROW for each line, and `sources`, SOURCE rows. For
 all streams together: `keys`, sorted runs of KEY rows, with `buckets`, the number of keys below each of BUCKETS hash
 bounds for each run; `numbers.keys` and `numbers.buckets`, the same for derived message numbers; `rejects` and `skipped`
-as NDJSON; `ids`, the accounts met. `part-00007.json`, the marker, comes last and holds the size and xxh3-64 of each of
-them, so that a part without a fitting marker does not exist.
+as NDJSON; `recalls`, RECALL rows; `ids`, the accounts met. `part-00007.json`, the marker, comes last and holds the size
+and xxh3-64 of each of them, so that a part without a fitting marker does not exist.
 """
 
 from __future__ import annotations
@@ -48,13 +48,30 @@ DROP = np.dtype([("place", "<u8"), ("winner", "<u8"), ("kind", "<u8"), ("msgid",
 """Of one line that is not written as it is: its place, the place of the line that stays, one of the kinds below, and
 the new message number where it got one."""
 
-DUPLICATE, CONFLICT, REKEYED, RENUMBERED = 0, 1, 2, 3
-KINDS = 4
+DUPLICATE, CONFLICT, REKEYED, RENUMBERED, RECALLED, MARKED, MARKED_REKEYED, MARKED_RENUMBERED = range(8)
+KINDS = 8
 """Left out for a line with the same key and content, or other content; written with a new number because of its key,
-or because another source id has the number."""
+or because another source id has the number; recalled and left out for it (`winner` is the number of the event), or
+written as a tombstone, which may have a new number as well."""
 
-LEFT_OUT = (DUPLICATE, CONFLICT)
-REWRITTEN = (REKEYED, RENUMBERED)
+LEFT_OUT = (DUPLICATE, CONFLICT, RECALLED)
+TOMBSTONES = (MARKED, MARKED_REKEYED, MARKED_RENUMBERED)
+REWRITTEN = (REKEYED, RENUMBERED, *TOMBSTONES)
+
+RECALL = np.dtype(
+    [
+        ("hi", "<u8"),
+        ("lo", "<u8"),
+        ("msgid", "<u8"),
+        ("talk", "<u8"),
+        ("line", "<u8"),
+        ("offset", "<u8"),
+        ("file", "<u4"),
+        ("segment", "<u4"),
+    ]
+)
+"""Of one recall event: xxh3-128 of the source id that it recalls, the number that this id is or 0, a hash of the
+conversation or 0; where the event stands, its `line` counted as in a ROW."""
 
 IDS = np.dtype([("target", "<u8"), ("source", "<u8")])
 """Of one account met: xxh3-64 of its id as written and as it came."""
@@ -114,7 +131,8 @@ class Novelties(Struct):
 
 
 class PieceCounts(Struct):
-    """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are."""
+    """The ledger of one piece. `lines` are target lines; `split` is how many more than their records they are.
+    `clocks` are the offsets by which times were read, each with what says so."""
 
     file: int
     read: int = 0
@@ -124,6 +142,7 @@ class PieceCounts(Struct):
     lines: int = 0
     bytes: int = 0
     error: tuple[str, dict[str, Any]] | None = None
+    clocks: list[tuple[str, str]] = []
 
 
 class PartMarker(Struct):
@@ -144,6 +163,7 @@ class PartMarker(Struct):
     drift: dict[str, Novelties] = {}
     numbers: list[int] = []
     named: int = 0
+    recalls: int = 0
 
 
 class SealMarker(Struct):
@@ -160,6 +180,8 @@ class SealMarker(Struct):
     examples: dict[str, Any]
     basis: str
     sources: SourceFacts | None = None
+    recalled: dict[int, int] = {}
+    marked: dict[int, int] = {}
 
 
 class Resolved(Struct):
@@ -169,6 +191,15 @@ class Resolved(Struct):
     basis: str
     files: dict[str, FileSum]
     collided: int = 0
+    recalls: RecallFacts | None = None
+
+
+class RecallFacts(Struct):
+    """Recall events; how many found no message, and where the first of these stands (segment, input, line, offset)."""
+
+    events: int
+    without: int
+    first: tuple[int, int, int, int] | None
 
 
 class SourceFacts(Struct):
@@ -230,6 +261,14 @@ class WorkFolder:
     @property
     def renumbered(self) -> Path:
         return self.path / "renumbered"
+
+    @property
+    def recalls(self) -> Path:
+        return self.path / "recalls"
+
+    @property
+    def earlier_recalls(self) -> Path:
+        return self.path / "recalls.earlier"
 
     def collided(self, partition: int) -> Path:
         return self.path / f"collided-{partition:05}"

@@ -199,6 +199,15 @@ _REJECTS = (
     _entry("IMC-2447", "bad-inner-json", "The text in \"{field}\" is not valid JSON.",
            "Correct the field in the raw record and replay it.",
            "字段“{field}”中的文本不是有效的 JSON。", "请在 raw 中修正该字段后回放。"),
+    _entry("IMC-2480", "not-of-conversation", "The sender {sender} is none of the two of the conversation ({pair}).",
+           "Correct from and to before the messages of the answer, or convert it apart.",
+           "发送者 {sender} 不属于该会话的双方（{pair}）。", "请修正应答中消息数组之前的 from 和 to，或单独转换该文件。"),
+    _entry("IMC-2481", "no-conversation", "The answer does not say whom the message went to.",
+           "Put the query's from and to, or tid, before \"msgs\" in the answer, or give --set yunxin.conversation=ACCID,ACCID or =TID.",
+           "应答中没有说明消息发给谁。", "请把查询参数 from 和 to（或 tid）写入应答的 msgs 之前，或使用 --set yunxin.conversation=账号,账号（或群号）。"),
+    _entry("IMC-2482", "error-answer", "The answer is an error and holds no messages: {answer}.",
+           "Ask again for the same window, and convert the new answer.",
+           "该应答是错误，不含消息：{answer}。", "请重新查询同一时间段，再转换新的应答。"),
 )
 
 _REPAIRS = (
@@ -255,6 +264,9 @@ _REPAIRS = (
     _entry("IMC-3120", "clock-turned-back", "The local time is one that its zone has twice; the earlier one was taken.",
            "Order within that hour may be wrong by an hour; export times with their zone if it matters.",
            "该本地时间在其时区中出现两次，已取较早者。", "该小时内的顺序可能相差一小时；如有影响请导出带时区的时间。"),
+    _entry("IMC-3140", "group-or-room", "The post does not say whether it is of a group or of a chat room; it was taken for a group's.",
+           "Should the id be a chat room's, leave the message out.",
+           "该回调未说明来自群还是聊天室，已按群消息处理。", "如果该 ID 属于聊天室，请去掉该消息。"),
 )
 
 _INPUTS = (
@@ -345,6 +357,20 @@ _LEFT_OUT = (
            "该行是列名。", "无需处理。"),
     _entry("IMC-8131", "by-mapping", "Left out by the mapping: {rule}.", "Change the mapping to keep it.",
            "按映射略过：{rule}。", "修改映射即可保留。"),
+    _entry("IMC-8140", "recalled-later", "The message was recalled later.",
+           "To keep recalled messages, convert again with --recalls keep, or mark.",
+           "该消息后来被撤回。", "如需保留被撤回的消息，请用 --recalls keep 或 mark 重新转换。"),
+    _entry("IMC-8150", "blocked", "The message was blocked ({why}) and never delivered.", "Nothing to do.",
+           "该消息已被拦截（{why}），未送达。", "无需处理。"),
+    _entry("IMC-8151", "other-copy", "The record is a copy of another event than a message ({event}).", "Nothing to do.",
+           "该抄送记录不是消息，而是其他事件（{event}）。", "无需处理。"),
+    _entry("IMC-8152", "system-notification", "The record is a system notification ({kind}), no part of the chat history.",
+           "It stands in skipped.ndjson, should you want it.",
+           "该记录是系统通知（{kind}），不属于聊天记录。", "记录保存在 skipped.ndjson 中。"),
+    _entry("IMC-8153", "empty-answer", "The answer holds no messages.", "Nothing to do.", "该应答不含消息。", "无需处理。"),
+    _entry("IMC-8154", "offline-copy", "The post repeats a message for one of its offline receivers.",
+           "The message itself is in the post of event chat; look whether those were recorded, too.",
+           "该回调是针对离线接收者的重复通知。", "消息本体在 chat 事件的回调中，请确认也已记录。"),
     _entry("IMC-8201", "duplicate", "The same message was already written.", "Nothing to do.",
            "同一条消息已写出。", "无需处理。"),
     _entry("IMC-8301", "conflict", "Another message with the same id, sender, target and time was kept.",

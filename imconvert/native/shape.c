@@ -158,13 +158,15 @@ static int read_choice(const Node *node, Scan *scan, Fields *fields)
     return 0;
 }
 
-/* A string that holds JSON; it is read by the child. */
+/* A string that holds JSON, which is read by the child; an empty one says nothing. */
 static int read_json(const Node *node, Scan *scan, Fields *fields)
 {
     Span text;
     Scan inner;
     if (!scan_meaning(scan, &text))
         return 0;
+    if (!text.size)
+        return 1;
     inner.at = text.data;
     inner.end = text.data + text.size;
     inner.room = scan->room;

@@ -62,11 +62,14 @@ static int has(const Fields *fields, int field)
 static int chat_of(const Fields *fields)
 {
     int people = has(fields, SENDER) + has(fields, RECEIVER), team = has(fields, MEMBER) + has(fields, GROUP);
-    if (has(fields, CHAT))
-        return people == 2 && !team ? fields->field[CHAT].span.data[0] : -1;
+    int to_group = has(fields, SENDER) && has(fields, GROUP) && !has(fields, MEMBER);
+    if (has(fields, CHAT)) {
+        int chat = fields->field[CHAT].span.data[0];
+        return (people == 2 && !team) || (chat && to_group) ? chat : -1;
+    }
     if (people == 2 && !team)
         return 0;
-    return team == 2 && !people ? 1 : -1;
+    return (team == 2 && !people) || (to_group && people == 1) ? 1 : -1;
 }
 
 static Field field_of(const Id *id)

@@ -1,4 +1,4 @@
-"""Split JSON documents of any size into the elements of one array (easemob.md §2.4, tencent.md §7.2).
+"""Split JSON documents of any size into the elements of one array (easemob.md §2.4, tencent.md §7.2, yunxin.md §5).
 
 Strategy: each block is scanned with NumPy: unescaped quotes give the in-string mask, braces and brackets outside
 of strings give the depth; an element runs from the place where the depth leaves the array to where it returns.
@@ -86,7 +86,8 @@ class _Splitter:
 
     `where` says what the bytes from `begin` on, which wait in `carry`, are part of: what stands BETWEEN documents, the
     ENVELOPE of a document before its array, the ARRAY between its elements, an ELEMENT, or the TAIL behind the array.
-    Records of documents with other heads are never in the same batch.
+    Records of documents with other heads are never in the same batch. `base` is the depth inside of the array,
+    `owner` the name of the object that the envelope is in.
     """
 
     def __init__(self, documents: Documents) -> None:
@@ -255,22 +256,22 @@ def _keys_of(paths: Iterable[tuple[bytes, ...]]) -> re.Pattern[bytes]:
 
 def array_key(documents: Documents) -> bytes:
     """A pattern for the key of the array and its bracket."""
-    return rb'"(?:' + b"|".join(re.escape(name.encode()) for name in documents.arrays) + rb')"\s*:\s*\['
+    names = (re.escape(name.rpartition(".")[2].encode()) for name in documents.arrays)
+    return rb'"(?:' + b"|".join(names) + rb')"\s*:\s*\['
 
 
 def begins_with_array(head: bytes, documents: Documents) -> bool:
-    """Whether the first JSON value of content that begins with `head` is an object with such an array at its top."""
+    """Whether the first JSON value of content that begins with `head` is an object with such an array."""
     if documents.always:
         return True
     text = head.lstrip(_BLANKS)
-    if not text.startswith(b"{") or not any(name.encode() in text for name in documents.arrays):
+    if not text.startswith(b"{") or not re.search(array_key(documents), text):
         return False
-    marks, kinds, depths = Scanner().structure(text)
+    marks, _, depths = Scanner().structure(text)
     ends = np.flatnonzero(depths <= 0)
-    first = slice(int(ends[0]) if len(ends) else len(marks))
-    key = re.compile(array_key(documents) + rb"$")
-    opened = marks[first][(depths[first] == 2) & (kinds[first] == 0x5B)]
-    return any(key.search(text, max(0, place - 256), place + 1) for place in opened.tolist())
+    splitter = _Splitter(documents)
+    splitter.feed(text[: int(marks[ends[0]])] if len(ends) else text)
+    return splitter.where not in (BETWEEN, ENVELOPE)
 
 
 def elements(blocks: Iterator[bytes], documents: Documents, label: str) -> Iterator[Batch]:

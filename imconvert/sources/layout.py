@@ -42,6 +42,18 @@ def _is_row(text: bytes) -> bool:
     return text.startswith(b"{") and text.endswith((b"},", b"}"))
 
 
+def one_a_line(head: bytes, documents: Documents) -> bool:
+    """Whether content that begins with `head` has several whole documents, one a line."""
+    found = [line.strip(_EMPTY) for line in head.split(b"\n")]
+    found = [line for line in found if line]
+    return (
+        len(found) > 1
+        and found[1].startswith(b"{")
+        and bool(re.search(array_key(documents), found[0]))
+        and (_is_json(found[0]))
+    )
+
+
 class _Rows:
     """Tells heads, elements and ends apart. `carry` holds an element whose line did not end it, from `begun` on."""
 

@@ -17,7 +17,7 @@ from imconvert.sources.containers import Limits, open_blocks, read_range
 from imconvert.sources.detect import HEAD
 from imconvert.sources.documents import begins_with_array, elements
 from imconvert.sources.inputs import STDIN, Input, check_unchanged
-from imconvert.sources.layout import laid_out, rows
+from imconvert.sources.layout import laid_out, one_a_line, rows
 from imconvert.sources.records import Batch, line_range, lines
 from imconvert.vendors.contract import Documents, Tables
 
@@ -70,7 +70,7 @@ def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str) -> 
     begin = b"".join(head)[:HEAD]
     if not documents or not begins_with_array(begin, documents):
         return lines(every)
-    if documents.by_line and laid_out(begin, documents):
+    if (documents.by_line and laid_out(begin, documents)) or (documents.one_a_line and one_a_line(begin, documents)):
         return rows(every, documents, label)
     return elements(every, documents, label)
 

@@ -139,7 +139,9 @@ class Setting:
     help: str
 
     def accepts(self, value: str) -> bool:
-        """Whether `value` is one of `allowed`; the word "number" stands for any whole number from 1."""
+        """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line."""
+        if self.allowed == "text":
+            return value.isprintable()
         if self.allowed == "number":
             return value.isascii() and value.isdigit() and int(value) > 0
         return value in self.allowed
@@ -206,6 +208,11 @@ class Book(dict[str, Any]):
             raise KeyError(source)
         return self[source]
 
+    def preview(self, source: str) -> Any:
+        """The target of an id, without taking note that it was met. Raises Rejected."""
+        mapped = self.map.get(source)
+        return self.rule(source if mapped is None else mapped)
+
     def _learn(self, source: str) -> Any:
         mapped = self.map.get(source)
         if mapped is not None:
@@ -230,7 +237,8 @@ class Target:
     `streams` are the kinds of shards, `suffix` their file ending. `writer(settings, notes, accounts, groups)` makes
     the function that writes one message; `put_text`, if there is one, adds a plain text without a message.
     `account_rule` and `group_rule` check ids. Of a line that the writer made, `read_key` finds the key, `digest_of`
-    the digest of its content, and `with_msgid` makes a copy that has another message number. `merge_fold` says
+    the digest of its content; `with_msgid` makes a copy that has another message number, and `tombstone` one, by the
+    name of the source vendor and the settings, that only says that the message was recalled. `merge_fold` says
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
     lines to the compiled part.
     """
@@ -244,6 +252,7 @@ class Target:
     read_key: Callable[[bytes], KeyFields]
     digest_of: Callable[[bytes], bytes]
     with_msgid: Callable[[bytes, int], bytes]
+    tombstone: Callable[[bytes, str, Settings], bytes]
     put_text: PutText | None
     merge_fold: Callable[[Settings], bool]
     line_forms: Callable[[Settings], LineForms] | None = None
@@ -251,9 +260,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """JSON documents whose elements are records: the names that their top-level array may have.
+    """JSON documents whose elements are records: the names that their array may have.
 
-    `by_line` says that the vendor writes one element a line, so that a broken one can't spoil the next.
+    `by_line` says that the vendor writes one element a line, so that a broken one can't spoil the next; `one_a_line`
+    that whole documents may be kept one a line, with the same good.
     `reader(settings, notes, latest, head)` makes the reader for the elements behind `head`, which is what stands in
     their document before its array; None where the head says nothing about them. A name may be a dotted path of keys,
     and the empty one is an array that is the whole document. `always` says that nothing else is to be expected.
@@ -262,6 +272,7 @@ class Documents:
     arrays: tuple[str, ...]
     by_line: bool = False
     always: bool = False
+    one_a_line: bool = False
     reader: Callable[[Settings, Notes, int, bytes], Read] | None = None
 
 
@@ -292,9 +303,10 @@ class Vendor:
     such, `tables` its tables; `reader(settings, notes, latest)` makes the function that reads one record, `latest`
     being the upper bound for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function
     that writes records through to a target without making messages of them, if it knows a way; `shape(settings)`
-    describes its usual records to the compiled part, which does the same. `own_keys` says that message numbers are
-    derived from all that tells its messages apart, so that lines with the same number are the same message even where
-    sender, target or time differ; a shortcut has to make its keys of the number alone, then.
+    describes its usual records to the compiled part, which does the same, and `more_shapes(settings)` those of its
+    other formats, each with a mark. `own_keys` says that message numbers are derived from all that tells its messages
+    apart, so that lines with the same number are the same message even where sender, target or time differ; a shortcut
+    has to make its keys of the number alone, then.
     `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells it; it is there
     for vendors whose source ids don't stand in their records as they are.
     """
@@ -308,6 +320,7 @@ class Vendor:
     settings: tuple[Setting, ...] = ()
     shortcut: Callable[[Target, Settings, Book, Book, int], Shortcut | None] | None = None
     shape: Callable[[Settings], Shape] | None = None
+    more_shapes: Callable[[Settings], tuple[Shape, ...]] | None = None
     target: Target | None = None
     own_keys: bool = False
     name_of: Callable[[bytes, bytes], str | None] | None = None

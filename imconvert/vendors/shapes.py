@@ -103,7 +103,7 @@ def among(*tokens: str) -> Node:
 
 
 def json(node: Node) -> Node:
-    """A string that holds JSON."""
+    """A string that holds JSON; an empty one says nothing."""
     return ("json", node)
 
 
@@ -159,6 +159,8 @@ class Shape:
     The name of a kind is its word in reports, with more behind a colon where the target's forms differ.
     `extras` are the names, in order, of the leftovers extra0, extra1, ...; `client` is what all records have if they
     name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
+    `mark` is what all records have in them where a vendor has shapes beside its first; `any_head` says that what stands
+    in their document before its array says nothing about those that fit.
     """
 
     tree: Node
@@ -167,6 +169,8 @@ class Shape:
     client: int | None = None
     bare: bool = False
     find_suffix: bool = False
+    mark: bytes = b""
+    any_head: bool = False
 
 
 @dataclass(frozen=True, slots=True)

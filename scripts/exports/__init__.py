@@ -32,11 +32,11 @@ the names "events" and "chatroom" if they are that, else under your own. make_ex
 
 from __future__ import annotations
 
-from exports import custom, easemob, tencent, yunxin
+from exports import custom, easemob, tencent, yunxin, yunxin_copies, yunxin_history
 from exports.core import Shape
 
 VENDORS: dict[str, dict[str, Shape]] = {
-    "yunxin": yunxin.SHAPES,
+    "yunxin": yunxin.SHAPES | yunxin_copies.SHAPES | yunxin_history.SHAPES,
     "easemob": easemob.SHAPES,
     "tencent": tencent.SHAPES,
     "custom": custom.SHAPES,

@@ -95,6 +95,7 @@ class Shape:
     name        the name of a file without the ending of a compressor
     hourly      whether a file is an hour, as its name may say
     chats_apart whether an hour has a file for p2p and one for teams
+    single      whether a file is one document, however long
     container   wraps the file itself where the vendor always packs it (a zip, say)
     """
 
@@ -118,4 +119,5 @@ class Shape:
     name: Callable[[str, Stretch], str]
     hourly: bool = False
     chats_apart: bool = False
+    single: bool = False
     container: Open | None = None

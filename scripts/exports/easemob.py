@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 from typing import Any
 
-from exports.core import HOUR, SEQUENCE, Change, Draw, Media, Shape, Stretch
+from exports.core import HOUR, SEQUENCE, TEAM, Change, Draw, Media, Shape, Stretch
 from exports.damage import DAMAGED_LINE, LINE_ODDITIES, damage, not_an_object, without_sender
 from exports.stream import as_lines, by_hour, numbered
 from exports.texts import SURNAMES, WORDS
-from exports.tools import backwards, dumps, loads, pick_media, split_at_mark, swap, uuid_head
+from exports.tools import backwards, dumps, loads, narrow, pick_media, split_at_mark, swap, uuid_head
 
 PAGE = 1000  # entities in one answer of the old export
 SHARES = {"img": 0.08, "audio": 0.06, "video": 0.015, "loc": 0.007, "file": 0.01, "custom": 0.035} | {
@@ -203,4 +204,43 @@ ENTITIES = replace(
     name=numbered(".json"),
 )
 
-SHAPES = {"lines": LINES, "entities": ENTITIES}
+
+def as_one(front: str, between: str, end: str) -> Callable[[Iterator[list[str]], Stretch], Iterator[list[str]]]:
+    """A single document that holds all."""
+
+    def blocks(batches: Iterator[list[str]], stretch: Stretch) -> Iterator[list[str]]:
+        mark = front
+        for lines in batches:
+            yield [mark, between.join(map(as_entity, lines))]
+            mark = between
+        yield [end]
+
+    return blocks
+
+
+def indented(batches: Iterator[list[str]], stretch: Stretch) -> Iterator[list[str]]:
+    """A single document as a pretty-printer leaves it."""
+    laid_out = ([narrow(json.dumps(json.loads(line.encode("latin-1")), indent=2, ensure_ascii=False)) for line in lines]
+                for lines in batches)  # fmt: skip
+    return as_one('{\n  "action": "get",\n  "entities": [\n', ",\n", "\n  ]\n}\n")(laid_out, stretch)
+
+
+POSTED_AS = {"txt": "text", "img": "image", "audio": "voice", "loc": "location", "cmd": "command", "two": "text"}
+
+
+def post_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
+    """A webhook post: the history line with what a post adds."""
+    line = line_of(kind, draw, when, number, media).replace('"direction":"outgoing",', "", 1)
+    chat, sender, target, _ = draw[1]
+    scope, group = ("group", f'"group_id":"{target}",') if chat == TEAM else ("user", "")
+    word = POSTED_AS.get(kind, kind)
+    who = f'"callId":"acme#chat_{number}","eventType":"chat",{group}"content_type":"chat:{scope}:{word}"'
+    signed = f'"security":"{number:032x}","securityVersion":"1.0.0","appkey":"acme#chat","host":"msync@10.0.0.7"'
+    return f"{{{who},{line[1:-1]},{signed}}}"
+
+
+DOCUMENT = replace(ENTITIES, blocks=as_one('{"action":"get","entities":[', ",", "]}"), single=True)
+INDENTED = replace(ENTITIES, blocks=indented, single=True)
+POSTS = replace(LINES, line=post_of, name=numbered(".ndjson"))
+
+SHAPES = {"lines": LINES, "entities": ENTITIES, "document": DOCUMENT, "indented": INDENTED, "posts": POSTS}

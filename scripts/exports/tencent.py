@@ -243,6 +243,7 @@ ONE_LINE = replace(
     oddities=ODDITIES,
     damaged=damage(without_sender, not_an_object),  # anything else would break the whole document
     blocks=as_one_line,
+    single=True,
 )
 
 CALLBACKS = replace(

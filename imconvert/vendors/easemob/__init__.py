@@ -1,13 +1,16 @@
-"""Easemob (环信): history files and old JSON dumps as source. Reference: easemob.md."""
+"""Easemob (环信): history files, webhook posts and old JSON dumps as source. Reference: easemob.md."""
 
 from imconvert.vendors.contract import Documents, Setting, Vendor
 from imconvert.vendors.easemob import messages
-from imconvert.vendors.easemob.shape import shape
+from imconvert.vendors.easemob.shape import more_shapes, shape
 from imconvert.vendors.easemob.shortcut import shortcut
 
 SETTINGS = (
     Setting("easemob.commands", "custom", ("custom", "skip"),
             "what a transparent command (cmd) becomes: a custom message, or nothing"),
+    Setting("easemob.incoming", "keep", ("keep", "skip"),
+            "what the receiver's copy of a message (direction incoming) becomes: the message, should it be the only "
+            "copy; or nothing"),
 )  # fmt: skip
 
 VENDOR = Vendor(
@@ -19,4 +22,5 @@ VENDOR = Vendor(
     settings=SETTINGS,
     shortcut=shortcut,
     shape=shape,
+    more_shapes=more_shapes,
 )

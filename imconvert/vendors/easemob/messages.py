@@ -1,4 +1,4 @@
-"""Read Easemob's history lines, and the entities of its old dumps, as messages (easemob.md §2.2-2.4).
+"""Read Easemob's history lines, webhook posts, and entities of old dumps, as messages (easemob.md §2.2-2.4, §5.2).
 
 Strategy: a typed decoder takes what the vendor documents; what it refuses is parsed leniently and brought into the
 same typed record, so that there is one reading of its meaning.
@@ -16,11 +16,13 @@ from imconvert.errors import Rejected
 from imconvert.model import MAX_DEPTH, MAX_ID, UNKNOWN_CLIENT, Message, Notes, Skip, depth_exceeds, derived_id
 from imconvert.vendors import lenient, values
 from imconvert.vendors.contract import Read, Settings
+from imconvert.vendors.easemob import posts
 from imconvert.vendors.easemob.bodies import VENDOR, read_body
 from imconvert.vendors.lenient import shown
 
 _EVENTS = frozenset({"recall", "edit", "notify", "read_ack"})
 _CHATS = {"chat": "p2p", "groupchat": "team"}
+_POSTED = {**_CHATS, "group": "team"}
 REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -38,7 +40,10 @@ class Payload(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class Record(Struct, forbid_unknown_fields=True, gc=False):
-    """One history line or one entity of a dump; the last six carry nothing about the message (§2.2, §2.4)."""
+    """One history line, one entity of a dump or one webhook post (§2.2, §2.4, §5.2).
+
+    `event` is there in posts only. Behind `direction` nothing is said about the message.
+    """
 
     msg_id: str
     timestamp: int
@@ -47,18 +52,25 @@ class Record(Struct, forbid_unknown_fields=True, gc=False):
     from_: str | None = msgspec.field(default=None, name="from")
     to: str | None = None
     recall_id: str | None = None
+    event: str | None = msgspec.field(default=None, name="eventType")
+    group_id: str | None = None
+    content_type: str | None = None
     direction: Literal["outgoing", "incoming"] | None = None
     type: Literal["chatmessage"] | None = None
     uuid: Raw | None = None
     created: Raw | None = None
     modified: Raw | None = None
+    callId: Raw | None = None
+    security: Raw | None = None
+    securityVersion: Raw | None = None
+    appkey: Raw | None = None
+    host: Raw | None = None
 
 
 _decode = msgspec.json.Decoder(Record).decode
 _decode_any = msgspec.json.Decoder().decode
 _KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Record))
 _PAYLOAD_KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Payload))
-_VALUES = {"direction": ("outgoing", "incoming"), "type": ("chatmessage",)}
 
 
 def looks_like(value: dict[str, Any]) -> bool:
@@ -71,6 +83,7 @@ def looks_like(value: dict[str, Any]) -> bool:
 def reader(settings: Settings, notes: Notes, latest: int) -> Read:
     """The function that reads one record. It raises Rejected with codes of the 2xxx family."""
     skip_commands = settings["easemob.commands"] == "skip"
+    without_copies = settings["easemob.incoming"] == "skip"
 
     def read(raw: bytes) -> Message | Skip:
         if depth_exceeds(raw):
@@ -82,9 +95,9 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
         if not record.msg_id:
             raise Rejected("IMC-2102", field="msg_id", found='""', expected="an id")
         payload = record.payload
-        chat = _CHATS.get(record.chat_type or payload.type or "chat")
-        if chat is None or payload.ack_message_id or payload.edit_message_id:
-            return _left_out(record, notes)
+        chat = _chat_of(record, notes, without_copies=without_copies)
+        if isinstance(chat, Skip):
+            return chat
         bodies = payload.bodies
         if skip_commands and bodies and all(body.get("type") == "cmd" for body in bodies):
             return Skip("IMC-8104", {"setting": "easemob.commands=skip"})
@@ -99,13 +112,37 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
             time,
             chat,  # type: ignore[arg-type]
             _person(payload.from_ or record.from_, "payload.from", notes),
-            _person(payload.to or record.to, "payload.to", notes),
+            _person(_target(record, chat), "payload.to", notes),
             UNKNOWN_CLIENT,
             tuple([read_body(body, notes) for body in bodies]),
             _ext(payload.ext, notes),
         )
 
     return read
+
+
+def _chat_of(record: Record, notes: Notes, *, without_copies: bool) -> str | Skip:
+    """Whether it is a message of two people or of a group, or why it is left out. Raises Rejected."""
+    if without_copies and record.direction == "incoming":
+        return Skip("IMC-8104", {"setting": "easemob.incoming=skip"})
+    payload = record.payload
+    kind = record.chat_type or payload.type or "chat"
+    chats = _CHATS
+    if record.event is not None:
+        skip = posts.left_out(record.event, kind, record.content_type, notes)
+        if skip:
+            return skip
+        chats = _POSTED
+    if kind not in chats or payload.ack_message_id or payload.edit_message_id:
+        return _left_out(record, notes)
+    return chats[kind]
+
+
+def _target(record: Record, chat: str) -> str | None:
+    """In a group's post `to` may be a user: the group's own field comes first (§5.2)."""
+    if chat == "team" and record.group_id:
+        return record.group_id
+    return record.payload.to or record.to
 
 
 def _left_out(record: Record, notes: Notes) -> Skip:
@@ -174,16 +211,19 @@ def _mended(raw: bytes, notes: Notes) -> Record:
         from_=_word(found, "from"),
         to=_word(found, "to"),
         recall_id=_word(found, "recall_id"),
+        event=_word(found, "eventType"),
+        group_id=_word(found, "group_id"),
+        content_type=_word(found, "content_type"),
+        direction="incoming" if found.get("direction") == "incoming" else None,
     )
 
 
 def _name_unknown(found: dict[str, Any], payload: Iterable[str], notes: Notes) -> None:
     notes.novel.extend(("key", key) for key in found if key not in _KEYS)
     notes.novel.extend(("key", f"payload.{key}") for key in payload if key not in _PAYLOAD_KEYS)
-    for key, known in _VALUES.items():
-        value = found.get(key)
-        if isinstance(value, str) and value not in known:
-            notes.novel.append(("value", f"{key}={value}"))
+    kind = found.get("type")
+    if isinstance(kind, str) and kind != "chatmessage":
+        notes.novel.append(("value", f"type={kind}"))
 
 
 def _id(value: Any, notes: Notes) -> str:

@@ -10,6 +10,7 @@ from imconvert.vendors.contract import Settings
 from imconvert.vendors.shapes import (
     IGNORED,
     Kind,
+    Node,
     Shape,
     among,
     anything,
@@ -49,17 +50,23 @@ _BODY = record_of(
     }
 )
 
-_TREE = record(
-    msg_id=digits("msgid"),
-    timestamp=number("time"),
-    direction=among('"outgoing"', '"incoming"'),
-    from_=IGNORED,
-    to=IGNORED,
-    chat_type=choice("chat", {'"chat"': 0, '"groupchat"': 1}),
-    payload=record(
-        bodies=only(kept("content", _BODY)), ext=extension("ext"), from_=text("sender"), to=text("receiver")
-    ),
-)
+
+def _tree(*directions: str, **more: Node) -> Node:
+    return record(
+        msg_id=digits("msgid"),
+        timestamp=number("time"),
+        direction=among(*directions),
+        from_=IGNORED,
+        to=IGNORED,
+        chat_type=choice("chat", {'"chat"': 0, '"groupchat"': 1}),
+        payload=record(
+            bodies=only(kept("content", _BODY)), ext=extension("ext"), from_=text("sender"), to=text("receiver")
+        ),
+        **more,
+    )
+
+
+_OUTGOING, _INCOMING = '"outgoing"', '"incoming"'
 
 _KEPT = {f"extra{number}": ("transformed", f"{name} kept in attach") for number, name in enumerate(_EXTRAS)}
 _SECRET, _THUMB = ("extra0",), ("extra1", "extra2")
@@ -80,7 +87,7 @@ def _wrapped(kind: str, *optional: str) -> Kind:
 
 
 _SHAPE = Shape(
-    tree=_TREE,
+    tree=_tree(_OUTGOING, _INCOMING),
     kinds={
         0: ("text", Kind(required=("text",), optional=("ext", "content"))),
         1: ("image", _file("width", "height", *_THUMB)),
@@ -99,7 +106,32 @@ _SHAPE = Shape(
 
 
 def shape(settings: Settings) -> Shape:
-    """The shape; commands that are to be skipped go the long way."""
-    if settings["easemob.commands"] != "skip":
-        return _SHAPE
-    return replace(_SHAPE, kinds={number: kind for number, kind in _SHAPE.kinds.items() if number != _TYPES["cmd"]})
+    """The shape; commands and copies that are to be skipped go the long way."""
+    found = _SHAPE
+    if settings["easemob.incoming"] == "skip":
+        found = replace(found, tree=_tree(_OUTGOING))
+    if settings["easemob.commands"] == "skip":
+        found = replace(found, kinds={number: kind for number, kind in found.kinds.items() if number != _TYPES["cmd"]})
+    return found
+
+
+_SUFFIXES = ("text", "image", "voice", "location", "video", "file", "command", "custom", "txt", "unknown")
+_POST = {
+    "eventType": among('"chat"'),
+    "group_id": text("group"),
+    "content_type": choice(
+        "extra7", {f'"chat:{scope}:{kind}"': "" for scope in ("user", "group") for kind in _SUFFIXES}
+    ),
+    **dict.fromkeys(("callId", "security", "securityVersion", "appkey", "host"), IGNORED),
+}
+
+
+def _posted(kind: Kind) -> Kind:
+    """Only with its content type a post says whether it is of a group."""
+    return replace(kind, required=(*kind.required, "extra7"))
+
+
+def more_shapes(settings: Settings) -> tuple[Shape, ...]:
+    """The shape of webhook posts."""
+    kinds = {number: (label, _posted(kind)) for number, (label, kind) in shape(settings).kinds.items()}
+    return (replace(_SHAPE, tree=_tree(_OUTGOING, **_POST), kinds=kinds, mark=b'"callId"'),)

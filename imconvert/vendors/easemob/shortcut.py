@@ -41,12 +41,17 @@ class _Record(Struct, forbid_unknown_fields=True, gc=False):
     timestamp: int
     chat_type: Literal["chat", "groupchat"]
     payload: _Payload
-    direction: Literal["outgoing", "incoming"] | UnsetType = UNSET
+    direction: str | UnsetType = UNSET
     from_: str | UnsetType = field(name="from", default=UNSET)
     to: str | UnsetType = UNSET
 
 
-_decode = msgspec.json.Decoder(_Record).decode
+class _Outgoing(_Record, forbid_unknown_fields=True, gc=False):
+    direction: Literal["outgoing"] | UnsetType = UNSET
+
+
+_decode: Callable[[bytes], Any] = msgspec.json.Decoder(_Record).decode
+_decode_outgoing: Callable[[bytes], Any] = msgspec.json.Decoder(_Outgoing).decode
 _decode_any = msgspec.json.Decoder().decode
 
 
@@ -55,12 +60,13 @@ def shortcut(target: Target, settings: Settings, accounts: Book, groups: Book, l
     put = target.put_text
     if put is None:
         return None
+    decoded = _decode if settings["easemob.incoming"] == "keep" else _decode_outgoing
     texts: dict[bytes, Any] = {b"{}": UNSET, b"null": UNSET}
 
     def write_through(
         records: list[bytes], streams: tuple[Columns, ...], otherwise: Callable[[int, bytes], None]
     ) -> list[Taken]:
-        decode, earliest, unset = _decode, values.EARLIEST, UNSET
+        decode, earliest, unset = decoded, values.EARLIEST, UNSET
         person, group = accounts.get, groups.get
         index = left = -1
         for raw in records:

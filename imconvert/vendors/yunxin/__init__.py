@@ -1,8 +1,9 @@
-"""NetEase Yunxin (网易云信): import lines as source and as target. Reference: yunxin.md."""
+"""NetEase Yunxin (网易云信): import lines as source and as target; message copies and answers of history queries as
+source. Reference: yunxin.md."""
 
 from imconvert.vendors.contract import Setting, Target, Vendor
-from imconvert.vendors.yunxin import forms, import_lines, messages, rules
-from imconvert.vendors.yunxin.shape import shape
+from imconvert.vendors.yunxin import formats, forms, import_lines, rules
+from imconvert.vendors.yunxin.shape import more_shapes, shape
 from imconvert.vendors.yunxin.shortcut import shortcut
 
 SETTINGS = (
@@ -14,6 +15,16 @@ SETTINGS = (
             "what to do with account ids that differ only in case"),
     Setting("yunxin.attach_limit", "5000", "number",
             "longest attach in characters; longer ones are rejected"),
+    Setting("yunxin.conversation", "none", "text",
+            "whose messages answers of history queries (v1) hold that don't say so: ACCID,ACCID or TID"),
+    Setting("yunxin.calls", "custom", ("custom", "skip"),
+            "what a call in message copies becomes: a custom message, or nothing"),
+    Setting("yunxin.super_team", "team", ("team", "skip"),
+            "what a super team's message in message copies becomes: a team's message, or nothing"),
+    Setting("yunxin.team_name", "custom", ("custom", "keep"),
+            "a team's new name in a notification: custom message if nothing else changed; or kept as key 3 of tinfo"),
+    Setting("yunxin.mute_flag", "mute", "text",
+            "the key that says in a notification of the mute list whether somebody was muted (1) or unmuted (0)"),
 )  # fmt: skip
 
 TARGET = Target(
@@ -26,6 +37,7 @@ TARGET = Target(
     read_key=import_lines.read_key,
     digest_of=import_lines.digest_of,
     with_msgid=import_lines.with_msgid,
+    tombstone=import_lines.tombstone,
     put_text=import_lines.put_text,
     merge_fold=lambda settings: settings["yunxin.fold"] == "merge",
     line_forms=forms.line_forms,
@@ -34,10 +46,12 @@ TARGET = Target(
 VENDOR = Vendor(
     name="yunxin",
     title="NetEase Yunxin 网易云信",
-    looks_like=messages.looks_like,
-    reader=messages.reader,
+    looks_like=formats.looks_like,
+    reader=formats.reader,
+    documents=formats.DOCUMENTS,
     settings=SETTINGS,
     shortcut=shortcut,
     shape=shape,
+    more_shapes=more_shapes,
     target=TARGET,
 )

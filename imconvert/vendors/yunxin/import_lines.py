@@ -105,18 +105,26 @@ def put_text(
 
 
 def _pieces(message: Message, notes: Notes) -> list[Message]:
-    """One message for each part, in order, the later ones with ids of their own (easemob.md §2.3)."""
+    """One message for each part, in order, the later ones with ids of their own (easemob.md §2.3, yunxin.md §1.5)."""
+    if isinstance(message.parts[0], Notice):
+        notes.changes.append(("transformed", "a notice about several to one each"))
+        return [_piece(message, number, part, message.ext) for number, part in enumerate(message.parts)]
     notes.changes.append(("transformed", "several bodies to one message each"))
     count = len(message.parts)
     return [
-        msgspec.structs.replace(
+        _piece(
             message,
-            msgid=message.msgid if number == 0 else derived_id("part", f"{message.source_id}#{number}"),
-            parts=(part,),
-            ext=_part_ext(message.ext if number == 0 else None, f"{number + 1}/{count}", message.source_id),
+            number,
+            part,
+            _part_ext(message.ext if number == 0 else None, f"{number + 1}/{count}", message.source_id),
         )
         for number, part in enumerate(message.parts)
     ]
+
+
+def _piece(message: Message, number: int, part: Part, ext: str | None) -> Message:
+    msgid = message.msgid if number == 0 else derived_id("part", f"{message.source_id}#{number}")
+    return msgspec.structs.replace(message, msgid=msgid, parts=(part,), ext=ext)
 
 
 def _part_ext(ext: str | None, part: str, source_id: str) -> str:
@@ -280,3 +288,15 @@ def with_msgid(line: bytes, msgid: int) -> bytes:
     record = _decode_any(line)
     record["data"]["msgid"] = msgid
     return encode(record)
+
+
+_OF_MESSAGES = ("msgid", "from", "to", "accid", "tid", "createTime", "clientType")
+
+
+def tombstone(line: bytes, source: str, settings: Settings) -> bytes:
+    """The line of a recalled message: who, where and when, but of its content only the type (yunxin.md §10)."""
+    record = _decode_any(line)
+    data = {key: value for key, value in record["data"].items() if key in _OF_MESSAGES}
+    content = _wrapped(Custom("recalled", source, {"type": record["type"]}))
+    data["attach"] = compact(content) if settings["yunxin.custom_attach"] == "string" else content
+    return encode({"type": CUSTOM, "data": data})

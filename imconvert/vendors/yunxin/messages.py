@@ -6,7 +6,7 @@ Strategy: a typed decoder takes what the vendor's samples show; what it refuses 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import UNSET
@@ -45,10 +45,10 @@ from imconvert.vendors.yunxin.records import (
     Record,
     decode_attach,
     decode_record,
-    encode,
 )
 
 _TIP = 10
+ReadPart = Callable[[Record, Notes], Part]
 
 
 def looks_like(value: dict[str, Any]) -> bool:
@@ -57,15 +57,31 @@ def looks_like(value: dict[str, Any]) -> bool:
     return "type" in value and isinstance(data, dict) and ("msgid" in data or "createTime" in data)
 
 
+Take = Callable[[Record, bytes], Message]
+
+
 def reader(settings: Settings, notes: Notes, latest: int) -> Read:
     """The function that reads one line. It raises Rejected with codes of the 2xxx family."""
-    parts = _part_readers(settings["yunxin.tip"])
+    take = taker(settings, notes, latest)
 
     def read(raw: bytes) -> Message | Skip:
         try:
             record = decode_record(raw)
         except REFUSED:
             record = repair.mend(raw, notes)
+        return take(record, raw)
+
+    return read
+
+
+def taker(settings: Settings, notes: Notes, latest: int, *, kinds: Mapping[int, ReadPart] | None = None) -> Take:
+    """The function that makes a message of a typed record; the second argument is the raw record that it stands in.
+
+    `kinds` are readers for types beyond those of import lines. Raises Rejected.
+    """
+    parts = _part_readers(settings["yunxin.tip"]) | dict(kinds or {})
+
+    def take(record: Record, raw: bytes) -> Message:
         data: Any = record.data
         kind = record.type
         read_part = parts.get(kind)
@@ -86,7 +102,7 @@ def reader(settings: Settings, notes: Notes, latest: int) -> Read:
         _name_leftovers(data, kind, notes)
         return Message(str(data.msgid), data.msgid, time, chat, sender, target, client, (part,), data.ext or None)
 
-    return read
+    return take
 
 
 def _unknown_type(kind: int, notes: Notes) -> Rejected:
@@ -234,8 +250,8 @@ def _info(data: Any, notes: Notes) -> dict[str, Any]:
 
 def _tip_as_custom(record: Record, notes: Notes) -> Part:
     data = record.data
-    if isinstance(data.attach, dict) and depth_exceeds(encode(data.attach), MAX_DEPTH - 4):
-        raise Rejected("IMC-2004", limit=MAX_DEPTH)
+    if isinstance(data.attach, dict):
+        repair.check_depth(data.attach)
     notes.changes.append(("transformed", "tip to custom"))
     content = {key: value for key in ("body", "attach") if (value := getattr(data, key)) is not UNSET}
     return Custom("tip", "yunxin", content)
@@ -248,7 +264,6 @@ def _tip_as_text(record: Record, notes: Notes) -> Part:
     return _text(record, notes)
 
 
-ReadPart = Callable[[Record, Notes], Part]
 _TIPS: dict[str, ReadPart] = {"custom": _tip_as_custom, "text": _tip_as_text}
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from msgspec import UNSET
 
 from imconvert.errors import Rejected
-from imconvert.model import MAX_ID, Notes
+from imconvert.model import MAX_DEPTH, MAX_ID, Notes, depth_exceeds
 from imconvert.vendors import lenient, values
 from imconvert.vendors.lenient import shown
-from imconvert.vendors.yunxin.records import Attach, Data, Record
+from imconvert.vendors.yunxin.records import Attach, Data, Record, encode
 
 _KNOWN = frozenset({"msgid", "createTime", "clientType", "from", "to", "accid", "tid", "body", "attach", "ext",
                     "accid2", "tinfo"})  # fmt: skip
@@ -121,6 +121,12 @@ def attach_object(attach: Any, notes: Notes) -> dict[str, Any]:
             break
         value = _opened(value, attach, notes)
     raise Rejected("IMC-2107", found=shown(attach))
+
+
+def check_depth(content: Any) -> None:
+    """Raise Rejected (IMC-2004) where content is too deep to be wrapped into a custom message."""
+    if depth_exceeds(encode(content), MAX_DEPTH - 4):
+        raise Rejected("IMC-2004", limit=MAX_DEPTH)
 
 
 def _opened(text: str, attach: Any, notes: Notes) -> Any:
