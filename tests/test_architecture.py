@@ -20,8 +20,8 @@ LEVELS = {
 ALLOWED = {("sources", "vendors"), ("load", "convert"), ("serve", "convert"), ("audit", "convert"), ("model", "errors")}
 
 DOORS = {
-    "open": ("sources", "durable"), "socket": ("deliver", "serve", "load"), "subprocess": (),
-    "print": ("cli",), "click": ("cli",), "environ": ("cli",), "time": ("cli",),
+    "open": ("sources", "durable"), "socket": ("deliver", "serve", "load", "simulators"), "subprocess": (),
+    "sqlite3": ("durable", "simulators"), "print": ("cli",), "click": ("cli",), "environ": ("cli",), "time": ("cli",),
     "multiprocessing": ("convert/pool.py",),
 }  # fmt: skip
 LIMIT, LONGEST, USUAL = 500, 60, 40
@@ -67,6 +67,14 @@ def test_imports_go_downward(module: Path) -> None:
         theirs = name.split(".")[1]
         fine = theirs == mine or (mine, theirs) in ALLOWED or LEVELS[theirs] < LEVELS[mine]
         assert fine, f"{module}:{line} imports {name}"
+
+
+@every_module
+def test_simulators_share_no_code_with_what_they_rehearse(module: Path) -> None:
+    if room(module) != "simulators":
+        return
+    theirs = {name.split(".")[1] for _, name in imported(module) if name.startswith("imconvert.")}
+    assert set() == theirs - {"simulators", "model", "errors"}
 
 
 def test_every_room_has_a_level() -> None:
@@ -136,11 +144,14 @@ def test_sources_write_nothing(module: Path) -> None:
 
 
 @every_module
-@pytest.mark.parametrize("door", ["socket", "subprocess", "click", "time", "multiprocessing"])
+@pytest.mark.parametrize("door", ["socket", "subprocess", "sqlite3", "click", "time", "multiprocessing"])
 def test_the_world_is_imported_at_its_door(module: Path, door: str) -> None:
     if behind(module, door):
         return
-    aliases = {"socket": {"socket", "httpx", "asyncio", "http"}, "click": {"click", "tqdm"}}.get(door, {door})
+    aliases = {
+        "socket": {"socket", "httpx", "asyncio", "http", "uvicorn", "starlette"},
+        "click": {"click", "tqdm"},
+    }.get(door, {door})
     assert [(line, name) for line, name in imported(module) if name.split(".")[0] in aliases] == []
 
 

@@ -17,7 +17,7 @@ from support.small_jobs import LATEST, easemob, options, run, small_inputs, surr
 
 from imconvert import __version__
 from imconvert.cli import progress, summary
-from imconvert.cli.options import Moment, Pair, Rejects, SegmentSize, Size
+from imconvert.cli.options import Moment, Pair, Rejects, SegmentSize, Size, Span
 from imconvert.convert.manifest import Example, Fidelity
 from imconvert.convert.options import Budget
 from imconvert.convert.run import Outcome
@@ -52,6 +52,8 @@ def named(value: Any) -> str:
 VALUES: list[tuple[click.ParamType, str, Any]] = [
     (Size(), "1000", 1000), (Size(), "64k", 65536), (Size(), "64KiB", 65536), (Size(), " 2 mb ", 2 << 20),
     (Size(), "1.5G", 3 << 29), (Size(), "1T", 1 << 40), (Size(), "10b", 10),
+    (Span(), "500ms", 0.5), (Span(), "5s", 5.0), (Span(), "5", 5.0), (Span(), " 2 m ", 120.0), (Span(), "1.5H", 5400.0),
+    (Span(), "1d", 86400.0), (Span(), "0", 0.0),
     (SegmentSize(), "auto", None), (SegmentSize(), "900", 900),
     (Rejects(), "0", Budget(0, False)), (Rejects(), "17", Budget(17, False)), (Rejects(), "0.1%", Budget(0.1, True)),
     (Rejects(), "100%", Budget(100, True)),
@@ -70,6 +72,7 @@ def test_value(kind: click.ParamType, text: str, expected: Any) -> None:
 
 WRONG: list[tuple[click.ParamType, list[str], str]] = [
     (Size(), ["", "x", "-1", "0", "0k", "1x", "1kk", "1e3", "0x10", "1,000"], "is no size such as 64MiB"),
+    (Span(), ["", "x", "-1s", "5x", "1e3s", "1,000s", "s"], "is no span of time such as 500ms, 5s or 2h"),
     (SegmentSize(), ["AUTO!", "0", "none"], "is no size such as 64MiB"),
     (Rejects(), ["", "x", "-1", "1.5", "-1%", "%", "nan%", "inf%", "1%%"], "neither a number of records nor a share"),
     (Moment(), ["", "yesterday", "-1", "1.5", "2024-13-01", "12:00"], "neither milliseconds nor a time"),

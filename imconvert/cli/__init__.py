@@ -15,7 +15,7 @@ from imconvert import __version__
 from imconvert.cli.options import language
 from imconvert.errors import ImconvertError
 
-COMMANDS = ("msgs", "check", "map", "explain", "errors", "pack")
+COMMANDS = ("msgs", "check", "map", "explain", "errors", "pack", "serve", "simulate", "spool")
 """Each is a module of this folder that holds a command of its name; it is loaded when it is asked for."""
 
 
@@ -55,6 +55,7 @@ def cli() -> None:
       2  wrong usage                6  integrity: nothing was published
       3  done, with rejects or conflicts
       4  an input could not be read whole
+      7  the other side refused, or its answer is wrong
       130/143  stopped by a signal; the same command resumes
     """
 

@@ -17,6 +17,8 @@ from imconvert.vendors import names, settings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SPANS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)", re.IGNORECASE)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
@@ -39,6 +41,20 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         if not 1 <= size < 1 << 62:
             self.fail(f"{value!r} is no size such as 64MiB", param, ctx)
         return int(size)
+
+
+class Span(click.ParamType):  # type: ignore[type-arg]
+    """A span of time in seconds: 500ms, 5s, 5, 2m, 1.5h, 1d."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        found = _SPAN.fullmatch(str(value).strip())
+        if not found:
+            self.fail(f"{value!r} is no span of time such as 500ms, 5s or 2h", param, ctx)
+        return float(found[1]) * _SPANS[found[2].lower()]
 
 
 class SegmentSize(Size):

@@ -254,6 +254,11 @@ class Reader:
     def size(self) -> int:
         return os.fstat(self._fd).st_size
 
+    @property
+    def changed(self) -> int:
+        """Time of the last write in ns."""
+        return os.fstat(self._fd).st_mtime_ns
+
     def at(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes from `offset`. Raises IMC-6002 if the file ends before."""
         try:

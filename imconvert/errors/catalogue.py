@@ -1,7 +1,8 @@
 """The catalogue of codes: name, cause and remedy, in English and Chinese.
 
 Families by first digit: 1 usage, 2 rejected record, 3 repair or notice, 4 input, 5 stopped by a budget, 6 integrity,
-8 record that is left out on purpose (skipped, duplicate, conflict). Texts are single sentences; `{name}` is filled in.
+7 the other side refused or its answer is wrong, 8 record that is left out on purpose (skipped, duplicate, conflict).
+Texts are single sentences; `{name}` is filled in.
 """
 
 from __future__ import annotations
@@ -103,6 +104,30 @@ _USAGE = (
     _entry("IMC-1112", "unknown-vendor", "There is no source {found}{hint}; known are {known}.",
            "Correct --from, or install the plug-in that reads it.",
            "没有来源 {found}{hint}；可用的有 {known}。", "请修正 --from，或安装相应插件。"),
+    _entry("IMC-1130", "open-to-all", "Without a token, anybody could pull from {host} and move the feed on.",
+           "Set a token (IMCONVERT_FEED_TOKEN or --token-file), or say --open-to-all.",
+           "未设置令牌，任何人都可从 {host} 拉取并推进增量。", "请设置令牌（IMCONVERT_FEED_TOKEN 或 --token-file），或明确指定 --open-to-all。"),
+    _entry("IMC-1131", "bad-certificate", "The certificate or its key cannot be used: {why}.",
+           "Give a PEM chain with --tls-cert and its private key with --tls-key.",
+           "证书或私钥无法使用：{why}。", "请用 --tls-cert 指定 PEM 证书链，用 --tls-key 指定其私钥。"),
+    _entry("IMC-1132", "cannot-listen", "Cannot listen on {address}: {why}.",
+           "Choose another --host or --port, or end what listens there.",
+           "无法监听 {address}：{why}。", "请更换 --host 或 --port，或停止占用该端口的程序。"),
+    _entry("IMC-1133", "no-such-folder", "There is no such folder.",
+           "Name finished outputs, or a folder in which they will appear.",
+           "目录不存在。", "请指定已完成的输出目录，或将会出现输出的目录。"),
+    _entry("IMC-1134", "other-target", "The output is for {found}; the feed serves records for {target}.",
+           "Serve outputs that were converted for {target}.",
+           "该输出面向 {found}，而增量接口提供 {target} 的记录。", "请提供转换为 {target} 的输出。"),
+    _entry("IMC-1135", "token-file-open", "Other users may read the token file.",
+           "Make it private: chmod 600.",
+           "其他用户可读取令牌文件。", "请收紧权限：chmod 600。"),
+    _entry("IMC-1160", "not-a-store", "This file is not the store of a rehearsal.",
+           "Name another file with --store, or none; nothing was changed.",
+           "该文件不是演练的存储文件。", "请用 --store 指定其他文件，或不指定；未做任何修改。"),
+    _entry("IMC-1161", "store-unusable", "The store cannot be used: {why}.",
+           "Check folder, rights and disk, and that no other puller holds it; the same command goes on.",
+           "存储文件无法使用：{why}。", "请检查目录、权限和磁盘，并确认没有其他拉取进程占用；重复同一命令即可继续。"),
 )
 
 _REJECTS = (
@@ -330,6 +355,48 @@ _STOPS = (
     _entry("IMC-6006", "damaged-handover", "The finished hand-over file has {found} bytes, not {expected}.",
            "Bring the file back, or remove the folder and pack again.",
            "已完成的交付文件为 {found} 字节，应为 {expected} 字节。", "请恢复该文件，或删除该目录后重新打包。"),
+    _entry("IMC-6040", "feed-state", "The state of the feed cannot be used: {why}.",
+           "Free the disk, or end what has the file locked; nothing was counted as delivered.",
+           "增量状态无法使用：{why}。", "请释放磁盘空间，或结束占用该文件的程序；未计入任何交付。"),
+    _entry("IMC-6041", "feed-file", "A file of the feed is not what it was: {why}.",
+           "Bring the file back as its manifest describes it; the feed waits and loses nothing.",
+           "增量中的文件已改变：{why}。", "请按清单恢复该文件；增量会等待，不会丢失。"),
+    _entry("IMC-6042", "damaged-line", "A line of the spool cannot be served: {why}.",
+           "Hand the record in again.",
+           "spool 中的一行无法提供：{why}。", "请重新提交该记录。"),
+    _entry("IMC-6043", "feed-index", "The key index is damaged.",
+           "Nothing to do; it is built again from the feed's own lines.",
+           "键索引已损坏。", "无需处理；会根据增量自身的内容重建。"),
+)
+
+_FEED = (
+    _entry("IMC-7120", "no-answer", "The feed did not answer: {why}.",
+           "Check that imconvert serve runs, and host, port and certificate of the address.",
+           "增量接口没有应答：{why}。", "请检查 imconvert serve 是否在运行，以及地址的主机、端口和证书。"),
+    _entry("IMC-7121", "feed-refused", "The feed refused the pull with HTTP {status}.",
+           "Check token, path, allow list and rate limit.",
+           "增量接口拒绝了拉取，HTTP {status}。", "请检查令牌、路径、IP 白名单和频率限制。"),
+    _entry("IMC-7122", "feed-status", "The feed answered with HTTP {status}.",
+           "The puller takes 200 only; look at the log of the server or of the proxy before it.",
+           "增量接口返回 HTTP {status}。", "拉取方只接受 200；请查看服务端或其前置代理的日志。"),
+    _entry("IMC-7123", "feed-trouble", "The feed says that it is in trouble: HTTP {status}, code {found}.",
+           "Look at the log of the server; nothing is lost, the next pull brings the same records.",
+           "增量接口报告自身故障：HTTP {status}，code {found}。", "请查看服务端日志；数据不会丢失，下次拉取会得到相同记录。"),
+    _entry("IMC-7124", "not-as-agreed", "The answer is not {{\"code\":200,\"data\":[…]}}: {why}.",
+           "The server, or a proxy before it, breaks the agreement; a puller would lose or refuse this answer.",
+           "应答不是 {{\"code\":200,\"data\":[…]}}：{why}。", "服务端或其前置代理违反约定，拉取方会丢失或拒绝该应答。"),
+    _entry("IMC-7125", "answer-cut-off", "The answer ended early, after {size} bytes: {why}.",
+           "Nothing of it was taken; the next pull has to bring the same records.",
+           "应答在 {size} 字节后提前结束：{why}。", "该应答未被采用；下次拉取应得到相同记录。"),
+    _entry("IMC-7126", "bad-element", "Element {position} of data cannot be imported: {why}.",
+           "Correct the record at its source; the store keeps it in the table bad.",
+           "data 的第 {position} 个元素无法导入：{why}。", "请在来源处修正该记录；存储文件的 bad 表中保留了原文。"),
+    _entry("IMC-7127", "overwritten", "Element {position} of data overwrote another message with the same key, {msgid}.",
+           "Yunxin would have lost a message; the store keeps both in the table overwritten.",
+           "data 的第 {position} 个元素覆盖了键相同而内容不同的消息 {msgid}。", "云信会因此丢失一条消息；存储文件的 overwritten 表中保留了两者。"),
+    _entry("IMC-7128", "incomplete", "Of {expected} records {missing} are missing in the store, and {other} have other content.",
+           "Pull until nothing new comes; if they still do not come, look at what the server holds back.",
+           "应有 {expected} 条记录，存储中缺少 {missing} 条，{other} 条内容不同。", "请继续拉取直到没有新数据；若仍缺少，请查看服务端扣留了什么。"),
 )
 
 _LEFT_OUT = (
@@ -379,5 +446,5 @@ _LEFT_OUT = (
 )
 
 CATALOGUE: dict[str, Entry] = {
-    entry.code: entry for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_LEFT_OUT)
+    entry.code: entry for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT)
 }

@@ -231,6 +231,20 @@ class Book(dict[str, Any]):
 
 
 @dataclass(frozen=True, slots=True)
+class Feed:
+    """How a target that pulls its increments is answered: lines between `begin` and `end`, set apart by `between`.
+
+    An answer without lines is `begin` and `end`; `trouble(code)` is one that says that something is wrong.
+    """
+
+    begin: bytes
+    between: bytes
+    end: bytes
+    media_type: str
+    trouble: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A vendor as the one who takes the messages.
 
@@ -240,7 +254,7 @@ class Target:
     the digest of its content; `with_msgid` makes a copy that has another message number, and `tombstone` one, by the
     name of the source vendor and the settings, that only says that the message was recalled. `merge_fold` says
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
-    lines to the compiled part.
+    lines to the compiled part. `feed` is how it pulls increments, if it does.
     """
 
     name: str
@@ -256,6 +270,7 @@ class Target:
     put_text: PutText | None
     merge_fold: Callable[[Settings], bool]
     line_forms: Callable[[Settings], LineForms] | None = None
+    feed: Feed | None = None
 
 
 @dataclass(frozen=True, slots=True)

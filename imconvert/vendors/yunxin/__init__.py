@@ -1,7 +1,7 @@
 """NetEase Yunxin (网易云信): import lines as source and as target; message copies and answers of history queries as
 source. Reference: yunxin.md."""
 
-from imconvert.vendors.contract import Setting, Target, Vendor
+from imconvert.vendors.contract import Feed, Setting, Target, Vendor
 from imconvert.vendors.yunxin import formats, forms, import_lines, rules
 from imconvert.vendors.yunxin.shape import more_shapes, shape
 from imconvert.vendors.yunxin.shortcut import shortcut
@@ -27,6 +27,15 @@ SETTINGS = (
             "the key that says in a notification of the mute list whether somebody was muted (1) or unmuted (0)"),
 )  # fmt: skip
 
+FEED = Feed(
+    begin=b'{"code":200,"data":[',
+    between=b",",
+    end=b"]}",
+    media_type="application/json; charset=utf-8",
+    trouble=lambda code: b'{"code":%d,"data":[]}' % code,
+)
+"""The increment feed: Yunxin GETs it and takes each element as an import record (yunxin.md §2)."""
+
 TARGET = Target(
     name="yunxin",
     streams=("p2p", "team"),
@@ -41,6 +50,7 @@ TARGET = Target(
     put_text=import_lines.put_text,
     merge_fold=lambda settings: settings["yunxin.fold"] == "merge",
     line_forms=forms.line_forms,
+    feed=FEED,
 )
 
 VENDOR = Vendor(

@@ -1,0 +1,150 @@
+"""The feed: one order of all records, from the first shard to the last line that was handed in.
+
+Plan: files stand in the order in which they came; a place in the feed is (file, offset). Lines are *taken* in that
+order by one thread (`clerk.py`); what is taken and not left out is served. Any thread may plan windows.
+Promise: the cursor moves only over what was delivered, so that new data never overtakes older; concurrent pulls get
+the same records, and whichever ends first moves the cursor.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from imconvert.serve import windows
+from imconvert.serve.state import SHIFT, File, Hole, Sent, State, place
+from imconvert.serve.windows import Caps, Stretch, Window
+from imconvert.vendors.contract import Target
+
+REPEATED = 2
+"""At most so many delivered windows are repeated before new records."""
+
+
+class Feed:
+    """The files with what was taken of them, and the cursor. `overlap` is how long, in ms, windows are repeated."""
+
+    def __init__(self, state: State, target: Target, caps: Caps, overlap: int) -> None:
+        self.state = state
+        self.target = target
+        self.caps = caps
+        self.overlap = overlap
+        self.fresh = caps if not overlap else Caps(max(1, caps.records // 2), max(1, caps.bytes // 2))
+        self.holes: dict[int, list[Hole]] = {}
+        self._lock = threading.Lock()
+        self._next: tuple[int, int, Window] | None = None
+
+    @property
+    def cursor(self) -> int:
+        return self.state.cursor
+
+    @property
+    def end(self) -> int:
+        """The place up to which lines were taken."""
+        taken = [file for file in self.state.files if file.taken]
+        return place(taken[-1].number, taken[-1].taken) if taken else 0
+
+    def stretches(self, start: int, stop: int | None = None) -> Iterator[Stretch]:
+        """What is to be served from place `start` on, in order."""
+        for file in self.state.files[max(0, (start >> SHIFT) - 1) :]:
+            first = start - place(file.number, 0) if start >> SHIFT == file.number else 0
+            last = file.taken if stop is None else min(file.taken, stop - place(file.number, 0))
+            if start >> SHIFT <= file.number and file.kind != "bulk" and first < last:
+                yield from self._between(file, first, last)
+
+    def _between(self, file: File, start: int, stop: int) -> Iterator[Stretch]:
+        """[start, stop) of a file without its holes."""
+        if file.left_out:
+            for hole in self._holes(file.number, start, stop):
+                if start < hole.start:
+                    yield Stretch(file, start, hole.start)
+                start = max(start, hole.stop)
+        if start < stop:
+            yield Stretch(file, start, stop)
+
+    def _holes(self, number: int, start: int, stop: int) -> list[Hole]:
+        fresh = [hole for hole in self.holes.get(number, ()) if hole.stop > start and hole.start < stop]
+        return sorted({*self.state.holes(number, start, stop), *fresh})
+
+    def upcoming(self) -> Window:
+        """The records that were not delivered yet, as many as the caps allow; half of that where windows are repeated,
+        so that the last one always has room."""
+        cursor, end = self.cursor, self.end
+        known = self._next
+        if known and known[:2] == (cursor, end):
+            windows.verify(known[2])
+            return known[2]
+        window = windows.fill(self.stretches(cursor), cursor, self.fresh)
+        if window.records:
+            read = self.target.read_key
+            window.first, window.last = read(windows.first_line(window)).time, read(windows.last_line(window)).time
+        self._next = (cursor, end, window)
+        return window
+
+    def pull(self, now: int) -> Window:
+        """What a plain pull gets at `now` (ms): the upcoming records, and before them the last windows once more.
+
+        Nothing new is an empty window.
+        """
+        window = self.upcoming()
+        if not window.records:
+            return window
+        start, records, size = window.start, window.records, window.bytes
+        for sent in self.state.windows[: -REPEATED - 1 : -1]:
+            records, size = records + sent.records, size + sent.bytes
+            fits = records <= self.caps.records and size <= self.caps.bytes
+            if not fits or sent.stop != start or sent.at <= now - self.overlap:
+                break
+            start = sent.start
+        if start == window.start:
+            return window
+        repeated = windows.whole(self.stretches(start, window.start), start, window.start)
+        repeated.records = sum(sent.records for sent in self.state.windows if sent.start >= start)
+        return repeated.before(window)
+
+    def replay(self, start: int, caps: Caps) -> Window:
+        """Records from place `start` on, delivered or not."""
+        return windows.fill(self.stretches(start), start, caps)
+
+    def has(self, start: int) -> bool:
+        """Whether a place is between two records of the feed."""
+        file = next((file for file in self.state.files if file.number == start >> SHIFT), None)
+        offset = start - place(file.number, 0) if file else start
+        return not offset or (file is not None and offset <= file.taken and windows.at_line_end(file, offset))
+
+    def delivered(self, window: Window, at: int, seconds: float) -> bool:
+        """Take note that a window was delivered; False if one that reaches as far was delivered before."""
+        with self._lock:
+            if window.stop <= self.cursor:
+                return False
+            last = self.state.windows[-1] if self.state.windows else None
+            records, size = self._fresh(window)
+            total, total_bytes = (last.total, last.total_bytes) if last else (0, 0)
+            self.state.delivered(
+                Sent(
+                    self.cursor,
+                    window.stop,
+                    records,
+                    size,
+                    at,
+                    seconds,
+                    window.last,
+                    total + records,
+                    total_bytes + size,
+                )
+            )
+        return True
+
+    def _fresh(self, window: Window) -> tuple[int, int]:
+        """Records and bytes of a window behind the cursor, which may have moved since it was planned."""
+        if window.begin == self.cursor:
+            return window.fresh, window.fresh_bytes
+        moved = [sent for sent in self.state.windows if sent.start >= window.begin]
+        return (window.fresh - sum(sent.records for sent in moved), window.fresh_bytes - sum(s.bytes for s in moved))
+
+    def backlog(self) -> tuple[int, int]:
+        """Records and bytes that were not delivered yet, those not taken yet included."""
+        served = [file for file in self.state.files if file.kind != "bulk"]
+        records = sum(max(file.lines, file.records) - file.left_out for file in served)
+        size = sum(max(file.bytes, file.taken) - file.left_bytes for file in served)
+        last = self.state.windows[-1] if self.state.windows else None
+        return (records - last.total, size - last.total_bytes) if last else (records, size)

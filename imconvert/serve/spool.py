@@ -1,0 +1,95 @@
+"""The spool: a folder of NDJSON files of import records that grows while the feed serves it.
+
+Layout: `spool-000001.ndjson` and so on; records go to the last one only, so that all others are finished. Beside them
+`held.ndjson`: records that were handed in or found and are not served, each with code and cause.
+Promise: whoever appends (the server, `imconvert spool append`, a relay) does so in turn and has its bytes on the disk
+before it says so. A file on which a write or sync failed is given up for the next number.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+from imconvert import durable
+from imconvert.durable import appending
+from imconvert.errors import IntegrityError
+
+HELD = "held.ndjson"
+LIMIT = 256 << 20
+"""Bytes from which on a new file is begun."""
+
+_PREFIX, _SUFFIX = "spool-", ".ndjson"
+
+
+class Appended(NamedTuple):
+    """Where records went: the file, and the bytes [start, stop) of it."""
+
+    path: Path
+    start: int
+    stop: int
+
+
+class Spool:
+    """The folder. Its methods but `segments` wait for their turn among all processes."""
+
+    def __init__(self, folder: Path, *, limit: int = LIMIT) -> None:
+        self.folder = folder
+        self.limit = limit
+        durable.make_folder(folder)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Hold the spool: nobody else appends meanwhile. The other methods must not be called within."""
+        return appending.turn(self.folder)
+
+    def segments(self) -> list[Path]:
+        """The files in order; the last one may grow."""
+        names = durable.names_in(self.folder)
+        return [self.folder / name for name in names if name.startswith(_PREFIX) and name.endswith(_SUFFIX)]
+
+    def append(self, data: bytes, *, expected: Appended | None = None) -> Appended | None:
+        """Append whole lines, durably. With `expected`, only if nobody appended behind its end meanwhile, else None.
+
+        Raises IntegrityError IMC-6004; then the lines must be handed in again.
+        """
+        with self.turn():
+            path = self._open()
+            if expected and (expected.path, expected.stop) != (path, appending.whole_lines(path)):
+                return None
+            try:
+                start = appending.append(path, data)
+            except IntegrityError:
+                self.begin_next()
+                raise
+            return Appended(path, start, start + len(data))
+
+    def _open(self) -> Path:
+        """The file that takes the next records."""
+        found = self.segments()
+        if not found or (durable.size_of(found[-1]) or 0) >= self.limit:
+            return self.begin_next()
+        return found[-1]
+
+    def begin_next(self) -> Path:
+        """Finish the last file by beginning the next one; call it in turn."""
+        found = self.segments()
+        number = int(found[-1].name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) + 1 if found else 1
+        path = self.folder / f"{_PREFIX}{number:06}{_SUFFIX}"
+        appending.begin(path)
+        return path
+
+    def ends(self) -> dict[Path, int]:
+        """For each file where its last complete line ends; call it in turn."""
+        return {path: appending.whole_lines(path) for path in self.segments()}
+
+    def hold(self, lines: bytes) -> None:
+        """Append lines to HELD, durably."""
+        with self.turn():
+            appending.begin(self.folder / HELD)
+            appending.append(self.folder / HELD, lines)
+
+    def held(self) -> int:
+        """How many lines HELD has."""
+        path = self.folder / HELD
+        return sum(1 for _ in durable.lines_of(path)) if durable.exists(path) else 0
