@@ -19,11 +19,11 @@ from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, Outcome, convert
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
-VENDORS = ("easemob", "rongcloud", "tencent", "yunxin")
+VENDORS = ("custom", "easemob", "rongcloud", "tencent", "yunxin")
 STREAMS = ("p2p", "team")
 SIDES = ("rejects", "skipped", "duplicates", "conflicts")
 LATEST = 1_900_000_000_000
-PATHS = ("ids", "tids")
+PATHS = ("ids", "map", "tids")
 CLOCK = Clock(lambda: 1_800_000_000.0, lambda: 0.0)
 
 

@@ -99,7 +99,7 @@ USAGE: list[tuple[tuple[str, ...], str]] = [
     (("--set", "yunxin.fold=maybe"), "IMC-1010 --set yunxin.fold=maybe: expected is"),
     (("--jobs", "0"), "0 is not in the range"),
     (("--on-conflict", "fight"), "'fight' is not one of"),
-    (("--from", "nobody"), "'nobody' is not one of"),
+    (("--from", "nobody"), "IMC-1112 There is no source nobody"),
     (("--ids", "no/such/file"), "does not exist"),
     (("--no-such",), "No such option"),
 ]

@@ -6,14 +6,14 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from golden import STREAMS, VENDORS, Case, cases, run, shards
+from golden import STREAMS, Case, cases, run, shards
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants import mutated
 from roads import LongRoad, Shortcut, records, settings_of
 
 from imconvert.model import key_of
-from imconvert.vendors import TARGETS
+from imconvert.vendors import ALL, TARGETS
 
 TARGET = TARGETS["yunxin"]
 CASES = [case for case in cases() if any((case.path / "out" / f"{stream}.txt").exists() for stream in STREAMS)]
@@ -61,7 +61,7 @@ def test_key_and_digest_are_found_again(case: Case) -> None:
             assert (line.key, line.digest) == (key_of(*TARGET.read_key(line.data)), TARGET.digest_of(line.data))
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", [vendor.name for vendor in ALL])
 @settings(max_examples=1000, deadline=None)
 @given(data=st.data())
 def test_whatever_is_written_reads_back_as_it_is(vendor: str, data: st.DataObject) -> None:

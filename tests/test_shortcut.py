@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mutants import SETS, mutated
 from roads import LongRoad, Shortcut, records, settings_of
 
+from imconvert import native
 from imconvert.model import MAX_ID
 from imconvert.vendors import ALL
 from imconvert.vendors.contract import Columns

@@ -60,7 +60,8 @@ def explain_message(output: Path, msgid: str) -> Iterator[Finding]:
     for name, row in dict.fromkeys(found):
         yield _written(output, shards[name], row, manifest)
     wanted = dict.fromkeys([*numbers, *(number for _, _, number in named)])
-    name_of = BY_NAME[manifest.source].name_of
+    vendor = BY_NAME.get(manifest.source)
+    name_of = vendor.name_of if vendor else None
     for side in SIDES:
         yield from _left_out(output / f"{side}.ndjson", list(wanted), msgid, name_of)
 

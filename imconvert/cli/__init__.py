@@ -15,7 +15,7 @@ from imconvert import __version__
 from imconvert.cli.options import language
 from imconvert.errors import ImconvertError
 
-COMMANDS = ("msgs", "check", "explain", "errors", "pack", "serve", "simulate", "spool")
+COMMANDS = ("msgs", "check", "map", "explain", "errors", "pack", "serve", "simulate", "spool")
 """Each is a module of this folder that holds a command of its name; it is loaded when it is asked for."""
 
 
@@ -75,7 +75,7 @@ def main() -> None:
         wrong.show()
         sys.exit(wrong.exit_code)
     except ImconvertError as why:
-        _end(why.exit_code, why.text(language()))
+        _end(why.exit_code, "\n".join([why.text(language()), *why.details(language())]))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

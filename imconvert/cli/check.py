@@ -9,12 +9,12 @@ import click
 
 from imconvert.cli import progress
 from imconvert.cli.msgs import CLOCK, machine, tell
-from imconvert.cli.options import SCRATCH, reading, settings_help
+from imconvert.cli.options import SCRATCH, WithSettings, reading
 from imconvert.convert.check import check as check_inputs
 from imconvert.convert.options import Options
 
 
-@click.command(epilog=settings_help())
+@click.command(cls=WithSettings)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("--work", type=SCRATCH, help="Folder for scratch files (about 80 bytes a message).  [default: system's]")
 @reading

@@ -11,7 +11,7 @@ import click
 
 from imconvert import __version__
 from imconvert.cli import progress, summary
-from imconvert.cli.options import EXISTING, language, reading, settings_help
+from imconvert.cli.options import EXISTING, WithSettings, language, reading
 from imconvert.convert.options import Options
 from imconvert.convert.replay import replay
 from imconvert.convert.run import Clock, Outcome, convert
@@ -33,7 +33,7 @@ def tell(outcome: Outcome, output: Path | None, *, quiet: bool, as_json: bool) -
     return outcome.exit_code
 
 
-@click.command(epilog=settings_help())
+@click.command(cls=WithSettings)
 @click.argument("paths", nargs=-1, required=True, metavar="INPUT... OUT")
 @click.option("--replay", "rejects", type=EXISTING, help="Take the corrected records of a rejects file back into OUT.")
 @reading

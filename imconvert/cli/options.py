@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from imconvert.convert.options import ON_CONFLICT, RECALLS, Budget
-from imconvert.vendors import ALL, SETTINGS
+from imconvert.vendors import names, settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -97,6 +97,15 @@ class Moment(click.ParamType):  # type: ignore[type-arg]
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+class Source(click.ParamType):  # type: ignore[type-arg]
+    """A vendor's name, or auto; a name that nobody knows is told by the run, which asks the plug-ins."""
+
+    name = "vendor"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(['auto', *names()])}]"
+
+
 class Pair(click.ParamType):  # type: ignore[type-arg]
     """NAME=VALUE."""
 
@@ -114,10 +123,18 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
 def settings_help() -> str:
     """The settings with their defaults, for --help."""
     lines = ["\b", "Settings (--set NAME=VALUE), the points that vendors leave open:"]
-    for setting in SETTINGS.values():
+    for setting in settings("auto").values():
         allowed = setting.allowed if isinstance(setting.allowed, str) else "|".join(setting.allowed)
         lines += [f"  {setting.name} [{allowed}; default {setting.default}]", f"      {setting.help}"]
     return "\n".join(lines)
+
+
+class WithSettings(click.Command):
+    """A command whose help ends with the settings; those of plug-ins are known only when somebody asks."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.epilog = settings_help()
+        super().format_epilog(ctx, formatter)
 
 
 def cores() -> int:
@@ -129,8 +146,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 READING = (
-    click.option("--from", "source", type=click.Choice(["auto", *(v.name for v in ALL)]), default="auto",
+    click.option("--from", "source", type=Source(), default="auto",
                  show_default=True, help="Whose export it is; auto looks at the content."),
+    click.option("--map", "map", type=EXISTING, metavar="FILE",
+                 help="Mapping file (TOML) of a self-built system; see imconvert map guess."),
     click.option("--jobs", "-j", type=click.IntRange(1, 256), default=cores, show_default="cores",
                  help="Worker processes. The output does not depend on it."),
     click.option("--on-conflict", type=click.Choice(ON_CONFLICT), default="quarantine",

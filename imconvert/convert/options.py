@@ -10,7 +10,7 @@ from typing import NamedTuple
 from imconvert.errors import UsageError
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import read_text
-from imconvert.vendors import SETTINGS
+from imconvert.vendors import CUSTOM, Vendor, find, is_plug_in, plugins, settings
 
 ON_CONFLICT = ("quarantine", "keep-last", "rekey")
 RECALLS = ("keep", "drop", "mark")
@@ -45,6 +45,7 @@ class Options:
     recalls: str = "keep"
     max_rejects: Budget | None = None
     segment_size: int | None = None
+    map: Path | None = None
     ids: Path | None = None
     tids: Path | None = None
     strict: bool = False
@@ -63,11 +64,12 @@ class Options:
             raise UsageError("IMC-1010", option="--media-url", why="it is empty or holds blanks", command="msgs")
         if self.write_missing and self.write_missing in (self.ids, self.tids):
             raise UsageError("IMC-1010", option="--write-missing-ids", why="it would overwrite the map", command="msgs")
-        found = {name: setting.default for name, setting in SETTINGS.items()}
+        known = settings(CUSTOM if self.map else self.source)
+        found = {name: setting.default for name, setting in known.items()}
         for name, value in self.settings.items():
-            setting = SETTINGS.get(name)
+            setting = known.get(name)
             if setting is None:
-                raise UsageError("IMC-1010", option=f"--set {name}", why=f"known are {', '.join(SETTINGS)}",
+                raise UsageError("IMC-1010", option=f"--set {name}", why=f"known are {', '.join(known)}",
                                  command="msgs")  # fmt: skip
             if not setting.accepts(value):
                 allowed = setting.allowed if isinstance(setting.allowed, str) else " or ".join(setting.allowed)
@@ -76,13 +78,35 @@ class Options:
             found[name] = value
         return found
 
-    def identity(self) -> dict[str, str]:
-        """The options that decide the output, as the manifest tells them; maps by their sha256."""
+    def mapping(self) -> str | None:
+        """The text of the mapping file. Raises UsageError IMC-1106 where the source is a vendor's all the same."""
+        if self.map is None:
+            if self.source == CUSTOM:
+                raise UsageError("IMC-1010", option=f"--from {CUSTOM}", why="give --map FILE instead", command="msgs")
+            return None
+        if self.source not in ("auto", CUSTOM):
+            raise UsageError("IMC-1106", option=f"--from {self.source}")
+        return read_text(self.map)
+
+    def vendor(self) -> Vendor | None:
+        """Whose export it is, if the options say so. Raises UsageError (IMC-11xx)."""
+        mapping = self.mapping()
+        if mapping is not None:
+            try:
+                return find(CUSTOM, mapping)
+            except UsageError as why:
+                raise UsageError(why.code, str(self.map), **why.values) from None
+        return None if self.source == "auto" else find(self.source)
+
+    def identity(self, vendor: str) -> dict[str, str]:
+        """What decides the output, as the manifest tells it; maps by their sha256, plug-ins by their version."""
         found = {f"set {name}": value for name, value in self.settings.items()}
         found["on-conflict"] = self.on_conflict
-        for name, path in (("ids", self.ids), ("tids", self.tids)):
+        for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
             if path:
                 found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
+        if is_plug_in(vendor):
+            found["plug-in"] = plugins.version_of(vendor)
         if self.recalls != "keep":
             found["recalls"] = self.recalls
         if self.strict:

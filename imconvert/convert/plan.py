@@ -95,12 +95,19 @@ def cut(inputs: tuple[Input, ...], size: int, vendor: Vendor) -> tuple[Segment, 
 def _pieces(number: int, source: Input, size: int, vendor: Vendor) -> Iterator[tuple[Piece, int]]:
     heavy = weight(source)
     whole = source.container != "plain" or source.size <= size
-    if whole or (vendor.documents and is_document(Path(source.path), vendor.documents)):
+    if whole or _in_one(source, vendor):
         yield Piece(number), heavy
         return
     for start in range(0, source.size, size):
         stop = min(start + size, source.size)
         yield Piece(number, start, stop), stop - start
+
+
+def _in_one(source: Input, vendor: Vendor) -> bool:
+    """Whether a plain file can't be cut at line ends, as they may stand within records."""
+    if vendor.tables:
+        return vendor.tables.multiline and bool(vendor.tables.quote or vendor.tables.escape)
+    return vendor.documents is not None and is_document(Path(source.path), vendor.documents)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -36,7 +36,7 @@ from imconvert.errors import UsageError
 from imconvert.model import Skip
 from imconvert.sources.inputs import Input, text_lines
 from imconvert.sources.records import Batch
-from imconvert.vendors import BY_NAME, TARGETS
+from imconvert.vendors import TARGETS, find
 
 BATCH = 1000
 WINDOW = 65536
@@ -269,7 +269,7 @@ class _Replay(Run):
 
     def _shard_keys(self) -> dict[int, list[int]]:
         self._phase("keys", sum(shard.bytes for shard in self.before.shards))
-        own_keys = BY_NAME[self.plan.vendor].own_keys
+        own_keys = find(self.plan.vendor, self.options.mapping()).own_keys
         jobs = [
             KeysJob(self.work.path, self.options.output, self.plan.target, shard, own_keys) for shard in self.shards
         ]
@@ -374,9 +374,12 @@ class _Replay(Run):
 
 def _with(options: Options, before: Manifest) -> Options:
     """The options of the first run, where this one does not say otherwise. Raises IMC-1010 for a missing map."""
-    for name, path in (("ids", options.ids), ("tids", options.tids)):
+    for name, path in (("ids", options.ids), ("tids", options.tids), ("map", options.map)):
         if name in before.options and path is None:
             raise UsageError("IMC-1010", option=f"--{name}", why="the output was made with a map", command="msgs")
+    if options.map and "map" not in before.options:
+        raise UsageError("IMC-1106", option=f"an output of {before.source}")
+    options.vendor()
     settings = {name[4:]: value for name, value in before.options.items() if name.startswith("set ")}
     policy = "rekey" if options.on_conflict == "rekey" else "quarantine"
     return replace(

@@ -37,7 +37,7 @@ from imconvert.convert.work import (
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
 from imconvert.sources.inputs import STDIN, expand, open_inputs
-from imconvert.vendors import ALL, BY_NAME, TARGETS
+from imconvert.vendors import TARGETS, every, find
 
 
 class Watcher(Protocol):
@@ -72,19 +72,17 @@ def make_plan(options: Options, clock: Clock) -> Plan:
     """The plan of a run. Raises UsageError (IMC-10xx) where the inputs can't be understood."""
     files = expand(options.inputs, outside=options.output.absolute())
     inputs, unreadable = open_inputs(files, options.limits)
-    if options.source != "auto":
-        vendor = BY_NAME[options.source]
-    elif not inputs:
+    chosen = options.vendor()
+    if not chosen and not inputs:
         first = unreadable[0]
         raise InputError(first.code, first.label, **first.values)
-    else:
-        vendor = detect(inputs, ALL, options.limits)
+    vendor = chosen or detect(inputs, every(), options.limits)
     size = options.segment_size or plan.segment_size(sum(map(plan.weight, inputs)))
     return Plan(
         format=plan.FORMAT,
         vendor=vendor.name,
         target=options.target,
-        options=options.identity(),
+        options=options.identity(vendor.name),
         latest=options.latest if options.latest is not None else int(clock.now() * 1000) + DAY,
         inputs=tuple(inputs),
         unreadable=tuple(unreadable),
@@ -214,7 +212,7 @@ class Run:
         return parts
 
     def _settler(self) -> Settler:
-        own_keys = BY_NAME[self.plan.vendor].own_keys
+        own_keys = find(self.plan.vendor, self.options.mapping()).own_keys
         return Settler(self.work, self.options, self.target, self.pool, self._phase, own_keys)
 
     def _phase(self, name: str, total: int) -> None:
@@ -261,6 +259,7 @@ class Run:
             segment=segment,
             inputs={piece.file: self.plan.inputs[piece.file] for piece in segment.pieces},
             vendor=self.plan.vendor,
+            mapping=options.mapping(),
             target=self.plan.target,
             settings=options.complete_settings(),
             latest=self.plan.latest,

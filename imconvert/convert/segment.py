@@ -33,7 +33,7 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import BY_NAME, TARGETS, Target, Vendor, shapes
+from imconvert.vendors import TARGETS, Target, find, shapes
 from imconvert.vendors.contract import Book, Columns, MakeShortcut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
 
@@ -57,6 +57,7 @@ class MapJob:
     settings: dict[str, str]
     latest: int
     limits: Limits = Limits()
+    mapping: str | None = None
     ids: Path | None = None
     tids: Path | None = None
     refused: tuple[int, ...] = ()
@@ -110,6 +111,8 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
+CUT_OFF = ("IMC-2001", "IMC-2002", "IMC-2442", "IMC-2443")
+"""What is said of a record of which the end is missing."""
 LOOKED_AT = 4096
 
 
@@ -131,18 +134,19 @@ class Mapper:
             noted=lambda: self.notes.repairs.append("IMC-3009"),
         )
         self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
-        self.vendor = BY_NAME[job.vendor]
+        self.vendor, self.target = find(job.vendor, job.mapping), target
+        self.own_keys = self.vendor.own_keys
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
         self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
         self.usual = self._shortcut(self.vendor.shortcut, compiled=job.compiled)
         self._behind(b"")
-        self.marked = list(self._marked(self.vendor, target))
-        columns = self.through.columns if self.through else Columns
+        self.marked = list(self._marked())
+        columns = self.usual.columns if self.usual else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
 
     def _shortcut(self, own: MakeShortcut | None, *, compiled: bool) -> Shortcut | None:
         """The compiled shortcut if there is one and it is asked for, else the vendor's own, if it has one."""
-        job, books, vendor, target = self.job, (self.accounts, self.groups), self.vendor, TARGETS[self.job.target]
+        job, books, vendor, target = self.job, (self.accounts, self.groups), self.vendor, self.target
         if compiled and vendor.shape and target.line_forms:
             found = self._compiled(vendor.shape(job.settings), target)
             if found:
@@ -154,8 +158,9 @@ class Mapper:
         forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
         return shapes.through(shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of)
 
-    def _marked(self, vendor: Vendor, target: Target) -> Iterator[tuple[Shape, Shortcut]]:
+    def _marked(self) -> Iterator[tuple[Shape, Shortcut]]:
         """The compiled shortcuts of the vendor's other formats."""
+        vendor, target = self.vendor, self.target
         if self.job.compiled and vendor.more_shapes and target.line_forms:
             for shape in vendor.more_shapes(self.job.settings):
                 found = self._compiled(shape, target)
@@ -180,9 +185,8 @@ class Mapper:
         source = self.job.inputs[piece.file]
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
-        found = pieces.batches(
-            source, piece.start, piece.stop, self.vendor.documents, self.job.limits, progress, look=self._look()
-        )
+        build = self.vendor.tables or self.vendor.documents
+        found = pieces.batches(source, piece.start, piece.stop, build, self.job.limits, progress, look=self._look())
         try:
             for batch in found:
                 self.batch(batch, counts)
@@ -285,7 +289,7 @@ class Mapper:
         if not raw.strip(_BLANK):
             self._odd(batch, index, b"", counts)
             return
-        if batch.open_end and index == len(batch) - 1 and why.code in ("IMC-2001", "IMC-2002"):
+        if batch.open_end and index == len(batch) - 1 and why.code in CUT_OFF:
             why = Rejected("IMC-2005")
         line = batch.number(index)
         counts.rejected += 1

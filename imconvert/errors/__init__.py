@@ -7,7 +7,7 @@ Promise: a code never changes its meaning and is never used twice.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from imconvert.errors.catalogue import CATALOGUE, Entry
 
@@ -86,6 +86,11 @@ class ImconvertError(Exception):
         where = f" {self.place}:" if self.place else ""
         remedy = remedy_of(self.code, self.values, lang=lang)
         return f"{self.code}{where} {cause_of(self.code, self.values, lang=lang)} {remedy}"
+
+    def details(self, lang: str = "en") -> list[str]:
+        """A line for each of several problems behind this error, as (code, place, values) in its value `problems`."""
+        problems: Any = self.values.get("problems", ())
+        return [f"  {code} {place}: {cause_of(code, values, lang=lang)}" for code, place, values in problems]
 
     def __str__(self) -> str:
         return self.text()

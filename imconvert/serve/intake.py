@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from imconvert.errors import Rejected
 from imconvert.model import Message, Notes, Skip
 from imconvert.sources.records import RECORD_LIMIT
-from imconvert.vendors import BY_NAME
+from imconvert.vendors import find
 from imconvert.vendors.contract import Book, Columns, Read, Settings, Target
 
 MOST_IDS = 200_000
@@ -38,7 +38,7 @@ class Checker:
     def __init__(self, target: Target, settings: Settings) -> None:
         self.target = target
         self.settings = settings
-        self.vendor = BY_NAME[target.name]
+        self.vendor = find(target.name)
         self._renew()
 
     def _renew(self) -> None:

@@ -2,8 +2,8 @@
 
 Strategy: each block is scanned with NumPy: unescaped quotes give the in-string mask, braces and brackets outside
 of strings give the depth; an element runs from the place where the depth leaves the array to where it returns.
-The array stands at the top or in an object at the top. Documents may follow each other, keys may come in any order, and
-an array of the same name deeper down is not taken.
+The array is the document itself, or stands at a path of keys. Documents may follow each other, keys may come in any
+order, and an array of the same name elsewhere is not taken.
 What stands before the array goes with the elements, if it is asked for; it never grows beyond a few KiB.
 Promise: every byte of an element comes out once, with its offset; constant memory. What stands in the array or
 between documents and is no object comes out as a record too, to be rejected, and so does a document without the
@@ -92,11 +92,11 @@ class _Splitter:
 
     def __init__(self, documents: Documents) -> None:
         self.scanner = Scanner()
-        self.keys = _keys_of(documents)
-        self.deepest = 2 + any(self.keys.keys())
-        self.owners = re.compile(rb'"(' + b"|".join(map(re.escape, filter(None, self.keys))) + rb')"\s*:\s*\{$')
-        self.owner = b""
-        self.base = 2
+        self.paths = {tuple(name.encode().split(b".")) if name else () for name in documents.arrays}
+        self.key = _keys_of(self.paths)
+        self.deepest = max(map(len, self.paths)) + 1
+        self.level = self.deepest
+        self.trail: tuple[bytes, ...] = ()
         self.heads = documents.reader is not None
         self.head = b""
         self.ready: list[Batch] = []
@@ -115,7 +115,8 @@ class _Splitter:
         marks, kinds, depths = self.scanner.structure(block)
         opens = (kinds == 0x7B) | (kinds == 0x5B)
         here = 0
-        for index in np.flatnonzero((depths <= self.deepest) | ((depths == self.deepest + 1) & opens)).tolist():
+        most = self.deepest
+        for index in np.flatnonzero((depths <= most) | ((depths == most + 1) & opens)).tolist():
             here = self._edge(block, here, int(marks[index]), bool(opens[index]), int(depths[index]))
         if self.where != TAIL:
             self.carry.add(block[here:])
@@ -126,35 +127,45 @@ class _Splitter:
         """Act on a bracket at `place`, `here` being the first byte not taken yet; gives the next such."""
         if depth < 0:
             raise _Broken(self.offset + place, "a closing bracket without its opening one")
-        if self.where == BETWEEN:
-            return self._leave(block, here, place, ENVELOPE)
-        if self.where == ENVELOPE:
-            return self._envelope(block, here, place, opens, depth)
-        if self.where == ELEMENT:
-            return self._finish(block[here : place + 1], ARRAY, place + 1) if depth == self.base else here
-        if self.where == ARRAY and depth == self.base + 1:
-            return self._leave(block, here, place, ELEMENT)
-        if self.where == ARRAY and depth < self.base:
-            return self._leave(block, here, place, TAIL)
-        if self.where == TAIL and depth == 0:
-            return self._enter(BETWEEN, place + 1)
-        return here
+        return self._EDGES[self.where](self, block, here, place, opens, depth)
+
+    def _between(self, block: bytes, here: int, place: int, opens: bool, depth: int) -> int:
+        here, self.trail = self._leave(block, here, place, ENVELOPE), ()
+        return self._begin(block, here, place, 1) if () in self.paths and block[place] == 0x5B else here
 
     def _envelope(self, block: bytes, here: int, place: int, opens: bool, depth: int) -> int:
-        """Look for the array."""
         if depth == 0:
             return self._finish(block[here : place + 1], BETWEEN, place + 1)
-        if opens and depth == 2 + bool(self.owner) and self._before(block, place, self.keys[self.owner]):
-            self.base, self.owner = depth, b""
-            self.carry.add(block[here : place + 1])
-            self._behind(*self.carry.take())
-            return self._enter(ARRAY, place + 1)
-        if depth == 1:
-            self.owner = b""
-        elif opens and depth == 2 and self.deepest > 2:
-            found = self._before(block, place, self.owners)
-            self.owner = found[1] if found else b""
+        if opens and len(self.trail) == depth - 2 and (key := self._key_before(block, place)) is not None:
+            trail = (*self.trail, key)
+            if block[place] == 0x5B and trail in self.paths:
+                return self._begin(block, here, place, depth)
+            if block[place] == 0x7B:
+                self.trail = trail
+        elif not opens:
+            self.trail = self.trail[: depth - 1]
         return here
+
+    def _array(self, block: bytes, here: int, place: int, opens: bool, depth: int) -> int:
+        if depth == self.level + 1:
+            return self._leave(block, here, place, ELEMENT)
+        self._leave(block, here, place, TAIL)
+        return self._enter(BETWEEN, place + 1) if depth == 0 else place
+
+    def _element(self, block: bytes, here: int, place: int, opens: bool, depth: int) -> int:
+        return self._finish(block[here : place + 1], ARRAY, place + 1) if depth == self.level else here
+
+    def _tail(self, block: bytes, here: int, place: int, opens: bool, depth: int) -> int:
+        return self._enter(BETWEEN, place + 1) if depth == 0 else here
+
+    _EDGES = {BETWEEN: _between, ENVELOPE: _envelope, ARRAY: _array, ELEMENT: _element, TAIL: _tail}
+
+    def _begin(self, block: bytes, here: int, place: int, level: int) -> int:
+        """The array begins with the bracket at `place`, what stands before it is its head."""
+        self.carry.add(block[here : place + 1])
+        self._behind(*self.carry.take())
+        self.level = level
+        return self._enter(ARRAY, place + 1)
 
     def _enter(self, where: str, place: int) -> int:
         self.where = where
@@ -193,10 +204,11 @@ class _Splitter:
             self.begin = begin + word.start()
             self._emit(word[0], len(word[0]))
 
-    def _before(self, block: bytes, place: int, key: re.Pattern[bytes]) -> re.Match[bytes] | None:
-        """The key that stands before a bracket, with the bracket."""
+    def _key_before(self, block: bytes, place: int) -> bytes | None:
+        """The key of the value that begins at `place`, if it is one of those that lead to the array."""
         text = block[max(0, place - 200) : place + 1]
-        return key.search(text if place >= 200 else self.before + text)
+        found = self.key.search(text if place >= 200 else self.before + text)
+        return found[1] if found else None
 
     def _emit(self, data: bytes, length: int) -> None:
         if length > len(data):
@@ -236,29 +248,22 @@ class _Broken(Exception):
         self.why = why
 
 
+def _keys_of(paths: Iterable[tuple[bytes, ...]]) -> re.Pattern[bytes]:
+    """A pattern for a key that leads to the array, and the bracket or brace behind it."""
+    keys = sorted({re.escape(key) for path in paths for key in path})
+    return re.compile(rb'"(' + b"|".join(keys) + rb')"\s*:\s*[\[{]$')
+
+
 def array_key(documents: Documents) -> bytes:
     """A pattern for the key of the array and its bracket."""
-    return _pattern([name.rpartition(".")[2] for name in documents.arrays])
-
-
-def _pattern(names: Iterable[str]) -> bytes:
-    return rb'"(?:' + b"|".join(re.escape(name.encode()) for name in names) + rb')"\s*:\s*\['
-
-
-def _keys_of(documents: Documents) -> dict[bytes, re.Pattern[bytes]]:
-    """What to look for at the top of a document, and in the objects there, by their names."""
-    owners: dict[str, list[str]] = {"": []}
-    for path in documents.arrays:
-        owner, _, name = path.rpartition(".")
-        owners.setdefault(owner, []).append(name)
-    nothing = re.compile(rb"(?!)")
-    return {
-        owner.encode(): re.compile(_pattern(names) + rb"$") if names else nothing for owner, names in owners.items()
-    }
+    names = (re.escape(name.rpartition(".")[2].encode()) for name in documents.arrays)
+    return rb'"(?:' + b"|".join(names) + rb')"\s*:\s*\['
 
 
 def begins_with_array(head: bytes, documents: Documents) -> bool:
     """Whether the first JSON value of content that begins with `head` is an object with such an array."""
+    if documents.always:
+        return True
     text = head.lstrip(_BLANKS)
     if not text.startswith(b"{") or not re.search(array_key(documents), text):
         return False
@@ -270,7 +275,7 @@ def begins_with_array(head: bytes, documents: Documents) -> bool:
 
 
 def elements(blocks: Iterator[bytes], documents: Documents, label: str) -> Iterator[Batch]:
-    """The elements of the top-level array of one or more documents, as batches of raw records.
+    """The elements of the array of one or more documents, as batches of raw records.
 
     Raises InputError IMC-4013 after all complete elements where a document is broken or breaks off.
     """

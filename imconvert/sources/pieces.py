@@ -1,7 +1,8 @@
 """Read one piece of an input as batches of located raw records.
 
-Strategy: what the content is (lines, a document laid out in lines, or any other document with the vendor's array) is
-decided by its first blocks; a range of a plain file is always lines, for the plan never cuts a document.
+Strategy: a table is rows throughout; else what the content is (lines, a document laid out in lines, or any other
+document with the vendor's array) is decided by its first blocks; a range of a plain file is always lines, for the plan
+never cuts anything else.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from itertools import chain
 from pathlib import Path
 
 from imconvert.errors import InputError
-from imconvert.sources.containers import Limits, open_blocks, read_head
+from imconvert.sources import tables
+from imconvert.sources.containers import Limits, open_blocks, read_head, read_range
 from imconvert.sources.detect import HEAD
 from imconvert.sources.documents import begins_with_array, elements
 from imconvert.sources.inputs import STDIN, Input, check_unchanged
 from imconvert.sources.layout import laid_out, one_a_line, rows
 from imconvert.sources.records import Batch, line_range, lines
-from imconvert.vendors.contract import Documents
+from imconvert.vendors.contract import Documents, Tables
+
+Build = Documents | Tables | None
 
 Look = Callable[[str, bytes], bytes]
 
@@ -26,7 +30,7 @@ def batches(
     source: Input,
     start: int,
     stop: int,
-    documents: Documents | None,
+    build: Build,
     limits: Limits,
     progress: Callable[[int], None],
     *,
@@ -35,21 +39,40 @@ def batches(
     """The records of bytes [start, stop) of `source`; stop -1 is its end. `progress` is told raw bytes read.
 
     `look(label, begin)` gives the head for the records of an input from how its content begins.
+    `build` says how the vendor's files are built, if they are more than lines.
+
     Raises InputError (IMC-40xx) after the records before the damage.
     """
     if stop >= 0:
         blocks, begin = line_range(Path(source.path), source.label, start, stop, source.size, progress)
-        head = look(source.label, read_head(Path(source.path), HEAD)) if look else b""
-        yield from _with_head(lines(blocks, offset=begin), head)
+        found = lines(blocks, offset=begin)
+        if isinstance(build, Tables):
+            yield from _part(found, start, source, build)
+        else:
+            head = look(source.label, read_head(Path(source.path), HEAD)) if look else b""
+            yield from _with_head(found, head)
     else:
         path = None if source.path == STDIN else Path(source.path)
         blocks = open_blocks(path, source.label, member=source.member, limits=limits, progress=progress)
-        yield from _whole(blocks, documents, source.label, look)
+        if isinstance(build, Tables):
+            yield from tables.rows(blocks, build)
+        else:
+            yield from _whole(blocks, build, source.label, look)
     check_unchanged(source)
 
 
 def _with_head(found: Iterator[Batch], head: bytes) -> Iterator[Batch]:
     for batch in found:
+        batch.head = head
+        yield batch
+
+
+def _part(found: Iterator[Batch], start: int, source: Input, build: Tables) -> Iterator[Batch]:
+    """Rows of a part of a table, with the header that stands at the beginning of its file."""
+    first = next(lines(read_range(Path(source.path), source.label, 0, min(source.size, HEAD))), None)
+    head = tables.head_of(tables.without_mark(first), build) if first else b""
+    for number, batch in enumerate(found):
+        batch = tables.without_mark(batch) if number == 0 and start == 0 else batch
         batch.head = head
         yield batch
 

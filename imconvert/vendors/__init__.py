@@ -1,20 +1,69 @@
 """The vendors: what each can read and write, as records of pure functions.
 
-Promise: adding a vendor adds one folder, one fixtures folder and one name in `ALL`. Nothing in a vendor's folder
-opens, sends, sleeps, logs or asks a clock.
+Promise: adding a vendor adds one folder, one fixtures folder and one name in `ALL`; a vendor of another package is a
+plug-in. Nothing in a vendor's folder opens, sends, sleeps, logs or asks a clock.
 """
 
 from __future__ import annotations
 
+import difflib
+
+from imconvert.errors import UsageError
+from imconvert.vendors import plugins
 from imconvert.vendors.contract import Setting, Target, Vendor
+from imconvert.vendors.custom import NAME as CUSTOM
+from imconvert.vendors.custom import vendor_of
 from imconvert.vendors.easemob import VENDOR as EASEMOB
 from imconvert.vendors.rongcloud import VENDOR as RONGCLOUD
 from imconvert.vendors.tencent import VENDOR as TENCENT
 from imconvert.vendors.yunxin import VENDOR as YUNXIN
 
-__all__ = ["ALL", "BY_NAME", "SETTINGS", "TARGETS", "Setting", "Target", "Vendor"]
+__all__ = [
+    "ALL", "BY_NAME", "CUSTOM", "SETTINGS", "TARGETS", "Setting", "Target", "Vendor",
+    "every", "find", "is_plug_in", "names", "settings",
+]  # fmt: skip
 
 ALL: tuple[Vendor, ...] = (YUNXIN, EASEMOB, TENCENT, RONGCLOUD)
 BY_NAME: dict[str, Vendor] = {vendor.name: vendor for vendor in ALL}
 TARGETS: dict[str, Target] = {vendor.target.name: vendor.target for vendor in ALL if vendor.target}
 SETTINGS: dict[str, Setting] = {setting.name: setting for vendor in ALL for setting in vendor.settings}
+"""What comes with imconvert; plug-ins are asked for by the functions below, and loaded only then."""
+
+_TAKEN = frozenset({*BY_NAME, CUSTOM, "auto"})
+
+
+def every() -> tuple[Vendor, ...]:
+    """All vendors, plug-ins behind our own. Raises UsageError IMC-1110 or IMC-1111 for a plug-in that can't be used."""
+    return (*ALL, *plugins.every(_TAKEN))
+
+
+def names() -> list[str]:
+    """The names of all vendors; no plug-in is loaded."""
+    return [*BY_NAME, *(name for name in plugins.names() if name not in BY_NAME)]
+
+
+def is_plug_in(name: str) -> bool:
+    """Whether a name can only be that of a plug-in."""
+    return name not in _TAKEN
+
+
+def find(name: str, mapping: str | None = None) -> Vendor:
+    """The vendor of that name, or the one that the text of a mapping file describes.
+
+    Raises UsageError IMC-1100 for the mapping, IMC-1110 to IMC-1112 for the name.
+    """
+    if mapping is not None:
+        return vendor_of(mapping)
+    found = BY_NAME.get(name) or plugins.find(name, _TAKEN)
+    if found is None:
+        close = difflib.get_close_matches(name, names(), n=1)
+        hint = f' (did you mean "{close[0]}"?)' if close else ""
+        raise UsageError("IMC-1112", found=name, hint=hint, known=", ".join(["auto", *names()]))
+    return found
+
+
+def settings(source: str) -> dict[str, Setting]:
+    """The settings that a run may have; those of plug-ins only if the source may be one."""
+    if source in _TAKEN - {"auto"}:
+        return SETTINGS
+    return SETTINGS | {setting.name: setting for vendor in plugins.usable(_TAKEN) for setting in vendor.settings}

@@ -284,16 +284,18 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """JSON documents whose elements are records: the names that their array may have, `object.name` one level down.
+    """JSON documents whose elements are records: the names that their array may have.
 
     `by_line` says that the vendor writes one element a line, so that a broken one can't spoil the next; `one_a_line`
     that whole documents may be kept one a line, with the same good.
     `reader(settings, notes, latest, head)` makes the reader for the elements behind `head`, which is what stands in
-    their document before its array; None where the head says nothing about them.
+    their document before its array; None where the head says nothing about them. A name may be a dotted path of keys,
+    and the empty one is an array that is the whole document. `always` says that nothing else is to be expected.
     """
 
     arrays: tuple[str, ...]
     by_line: bool = False
+    always: bool = False
     one_a_line: bool = False
     reader: Callable[[Settings, Notes, int, bytes], Read] | None = None
 
@@ -325,16 +327,36 @@ def peek_at_json(raw: bytes) -> dict[str, Any] | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Tables:
+    """Files of rows (CSV, TSV) whose rows are records. `delimiter`, `quote` and `escape` are an ASCII character each.
+
+    `quote` and `escape` may be empty. `header` says that the first row names the columns; it is the head of its file.
+    `multiline` says that values may hold line ends; without it rows are lines, so that big files can be cut.
+    `reader` and `shortcut` are those of the vendor, made for a head.
+    """
+
+    reader: Callable[[Settings, Notes, int, bytes], Read]
+    shortcut: Callable[[Target, Settings, Book, Book, int, bytes], Shortcut | None]
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = ""
+    encoding: str = "utf-8"
+    header: bool = True
+    multiline: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """A vendor as the one whose exports are read.
 
-    `looks_like(value)` says whether a parsed record is this vendor's; `documents` describes its documents, if it has
-    such; `reader(settings, notes, latest)` makes the function that reads one record, `latest` being the upper bound
-    for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a function that writes records through
-    to a target without making messages of them, if it knows a way; `shape(settings)` describes its usual records to the
-    compiled part, which does the same, and `more_shapes(settings)` those of its other formats, each with a mark.
-    `own_keys` says that message numbers are derived from all that tells its messages apart, so that lines with the same
-    number are the same message even where sender, target or time differ; a shortcut has to make its keys of the number
+    `looks_like(value)` says whether a parsed record is this vendor's; `documents` describes its documents, if it
+    has such, `tables` its tables; `reader(settings, notes, latest)` makes the function that reads one record,
+    `latest` being the upper bound for times in ms. `shortcut(target, settings, accounts, groups, latest)` makes a
+    function that writes records through to a target without making messages of them, if it knows a way;
+    `shape(settings)` describes its usual records to the compiled part, which does the same, and
+    `more_shapes(settings)` those of its other formats, each with a mark. `own_keys` says that message numbers are
+    derived from all that tells its messages apart, so that lines with the same number are the same message even
+    where sender, target or time differ; a shortcut has to make its keys of the number
     alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells
     it; it is there for vendors whose source ids don't stand in their records as they are.
     `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
@@ -346,6 +368,7 @@ class Vendor:
     looks_like: Callable[[dict[str, Any]], bool]
     reader: MakeRead
     documents: Documents | None = None
+    tables: Tables | None = None
     settings: tuple[Setting, ...] = ()
     shortcut: MakeShortcut | None = None
     shape: Callable[[Settings], Shape] | None = None
@@ -358,9 +381,11 @@ class Vendor:
     redact: Callable[[bytes], bytes] | None = None
 
     def behind(self, head: bytes) -> tuple[MakeRead, MakeShortcut | None]:
-        """What makes reader and shortcut for records with this head: that of their document, or of their input."""
+        """What makes reader and shortcut for records with this head: that of their table, document or input."""
         if not head:
             return self.reader, self.shortcut
+        if self.tables:
+            return partial(_with_head, self.tables.reader, head), partial(_with_head, self.tables.shortcut, head)
         if self.survey:
             through = self.survey.shortcut
             return partial(_with_head, self.survey.reader, head), through and partial(_with_head, through, head)

@@ -32,7 +32,7 @@ the names "events" and "chatroom" if they are that, else under your own. make_ex
 
 from __future__ import annotations
 
-from exports import easemob, rongcloud, tencent, yunxin, yunxin_copies, yunxin_history
+from exports import custom, easemob, rongcloud, tencent, yunxin, yunxin_copies, yunxin_history
 from exports.core import Shape
 
 VENDORS: dict[str, dict[str, Shape]] = {
@@ -40,4 +40,5 @@ VENDORS: dict[str, dict[str, Shape]] = {
     "easemob": easemob.SHAPES,
     "tencent": tencent.SHAPES,
     "rongcloud": rongcloud.SHAPES,
+    "custom": custom.SHAPES,
 }
