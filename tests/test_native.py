@@ -30,9 +30,10 @@ from imconvert.vendors import shapes
 from imconvert.vendors.contract import Book, Columns, Gathered, Line
 from imconvert.vendors.shapes import LineForm, literal, put
 
-pytestmark = pytest.mark.skipif(not native.BUILT, reason="the part in C isn't built here")
+needed = pytest.mark.skipif(not native.BUILT, reason="the part in C isn't built here")
 
-SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "make_export.py"
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "scripts" / "make_export.py"
 ENDS = b'"msgid":7,"time":1711000000000,"kind":0,"from":"a","to":"b"'
 
 
@@ -82,6 +83,7 @@ pieces = st.one_of(
 strings = st.lists(pieces, max_size=6).map(lambda parts: b'"' + b"".join(parts) + b'"')
 
 
+@needed
 @settings(max_examples=1000, deadline=None)
 @given(strings)
 def test_strings_are_written_as_they_are_meant(token: bytes) -> None:
@@ -93,6 +95,7 @@ def test_strings_are_written_as_they_are_meant(token: bytes) -> None:
         assert msgspec.json.encode(meant) == found
 
 
+@needed
 def test_the_plainest_strings_are_taken() -> None:
     shortcut = through(shapes.text("text"), 1)
     for text in ("", "a", "你好", "😀", "a" * 1000, "tab\t", 'quote"', "back\\slash", "\x7f", "\u2028"):
@@ -110,6 +113,7 @@ numbers = st.one_of(
 )  # fmt: skip
 
 
+@needed
 @settings(max_examples=1000, deadline=None)
 @given(numbers)
 def test_numbers_keep_their_text_or_are_left(text: str) -> None:
@@ -118,6 +122,7 @@ def test_numbers_keep_their_text_or_are_left(text: str) -> None:
     assert found is None or (type(meant) in (int, float) and f'"{meant!r}"'.encode() == found)
 
 
+@needed
 @given(numbers)
 def test_whole_numbers_are_exact(text: str) -> None:
     found = taken(through(shapes.number("size"), name="size"), text.encode())
@@ -127,6 +132,7 @@ def test_whole_numbers_are_exact(text: str) -> None:
     assert taken(through(shapes.digits("size"), name="size"), b'"%s"' % text.encode()) == found
 
 
+@needed
 @given(st.integers(0, 10**19), st.integers(0, 9))
 def test_zeros_are_added_to_what_stays_in_range(number: int, zeros: int) -> None:
     found = taken(through(shapes.number("size", zeros=zeros), name="size"), b"%d" % number)
@@ -143,6 +149,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
+@needed
 @settings(max_examples=800, deadline=None)
 @given(values, st.booleans(), st.sampled_from([None, 0, 2]))
 def test_values_are_made_compact_or_left(value: Any, narrow: bool, indent: int | None) -> None:
@@ -154,6 +161,7 @@ def test_values_are_made_compact_or_left(value: Any, narrow: bool, indent: int |
 MARKS = [b"{", b"}", b"[", b"]", b'"a"', b'"b"', b":", b",", b"1", b"null", b"true", b"nul", b" ", b"\x00"]
 
 
+@needed
 @settings(max_examples=800, deadline=None)
 @given(st.lists(st.sampled_from(MARKS), max_size=14).map(b"".join))
 @example(b'{"a":1,"a":2}')
@@ -164,18 +172,21 @@ def test_what_is_no_json_is_left(token: bytes) -> None:
     assert found is None or msgspec.json.encode(decoded(token)) == found
 
 
+@needed
 @pytest.mark.parametrize("depth", [1, 31, 32, 33, 64, 100_000])
 def test_deep_values_are_left(depth: int) -> None:
     found = taken(through(shapes.anything("content"), name="content"), b"[" * depth + b"]" * depth)
     assert (found is not None) == (depth <= 32)
 
 
+@needed
 def test_an_object_of_too_many_members_is_left() -> None:
     for count, fine in ((64, True), (65, False)):
         token = json.dumps({f"k{n}": n for n in range(count)}, separators=(",", ":")).encode()
         assert (taken(through(shapes.anything("content"), name="content"), token) == token) == fine
 
 
+@needed
 @given(values)
 def test_json_in_a_string_is_read_like_json(value: Any) -> None:
     inner = shapes.json(shapes.record(x=shapes.anything("content")))
@@ -184,6 +195,7 @@ def test_json_in_a_string_is_read_like_json(value: Any) -> None:
     assert taken(through(inner, name="content"), token) == plain
 
 
+@needed
 @pytest.mark.parametrize("wrong", [
     (), ("nothing",), ("text",), ("text", 99), ("text", -1), ("text", "x"), ("number", 3), ("object",), ("object", 5),
     ("object", ("a", ("text", 1))), ("object", (b"a",)), ("only",), ("json", 3), ("choice", 0, (b"1", b"12")),
@@ -194,6 +206,7 @@ def test_a_wrong_shape_is_told(wrong: Any) -> None:
         taken(through(wrong), b"1")
 
 
+@needed
 @pytest.mark.parametrize("wrong", [("put", b"", 99, 0, 0), ("write", b"", 1, 0, 0), ("put", b"", 1, 7, 0), ("put",), 3])
 def test_a_wrong_form_is_told(wrong: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
@@ -204,6 +217,7 @@ def test_a_wrong_form_is_told(wrong: Any) -> None:
         )  # fmt: skip
 
 
+@needed
 def test_what_otherwise_raises_goes_up() -> None:
     def fail(number: int, raw: bytes) -> None:
         raise ArithmeticError(number)
@@ -214,6 +228,7 @@ def test_what_otherwise_raises_goes_up() -> None:
             shortcut.take(batch, (native.Columns(), native.Columns()), fail)
 
 
+@needed
 def test_arguments_of_other_types_are_refused() -> None:
     shortcut = through(shapes.text("text"))
     columns = native.Columns()
@@ -223,6 +238,7 @@ def test_arguments_of_other_types_are_refused() -> None:
             shortcut.take(batch, streams, lambda number, raw: None)
 
 
+@needed
 def test_lines_are_parted_like_python_parts_them() -> None:
     shortcut = through(shapes.text("text"), 1)
     good = b"{" + ENDS + b',"value":"x"}'
@@ -240,6 +256,7 @@ def row(number: int) -> Line:
     return Line("p2p", b"k%015d" % number, b"x" * (number % 7), b"d%07d" % number, (1 << 63) - number - 1, -number)
 
 
+@needed
 @given(st.lists(st.integers(0, 10**6), max_size=40))
 def test_columns_are_those_of_python(numbers: list[int]) -> None:
     ours, theirs = native.Columns(), Columns()
@@ -252,12 +269,14 @@ def test_columns_are_those_of_python(numbers: list[int]) -> None:
         assert len(theirs) == len(ours) == 0
 
 
+@needed
 def test_columns_refuse_other_lines() -> None:
     for wrong in (row(1)._replace(key=b"short"), row(1)._replace(digest=b""), row(1)[:5], None):
         with pytest.raises((TypeError, ValueError)):
             native.Columns().add(wrong, 0)  # type: ignore[arg-type]
 
 
+@needed
 def test_books_and_shortcuts_are_let_go_of() -> None:
     """A book's note may lead back to its shortcut; the ring has to be found by the collector."""
     gc.collect()
@@ -277,6 +296,7 @@ def test_books_and_shortcuts_are_let_go_of() -> None:
     assert seen() is None
 
 
+@needed
 def test_hashes_are_those_of_the_library() -> None:
     shortcut = through(shapes.text("text"), 1)
     streams = tuple(native.Columns() for _ in range(2))
@@ -291,6 +311,7 @@ def test_hashes_are_those_of_the_library() -> None:
     )
 
 
+@needed
 def test_more_ids_than_are_kept_at_hand() -> None:
     """Twice as many ids as the table in front of the book holds, each asked for twice, in both orders."""
     shortcut = through(shapes.text("text"), 1)
@@ -307,6 +328,7 @@ def test_more_ids_than_are_kept_at_hand() -> None:
     assert [keys[i : i + 16] for i in range(0, len(keys), 16)] == [keys[i - 16 : i] for i in range(len(keys), 0, -16)]
 
 
+@needed
 @pytest.mark.parametrize("vendor", ["yunxin", "easemob"])
 def test_a_conversion_is_the_same_without_it(vendor: str, tmp_path: Path) -> None:
     """Every file of the output but run.json, for an export with a bit of everything."""
@@ -337,3 +359,12 @@ def test_a_conversion_is_the_same_without_it(vendor: str, tmp_path: Path) -> Non
         run(options(tmp_path / "in", tmp_path / name, segment_size=1 << 20, compiled=compiled))
     assert tree(tmp_path / "with").keys() > {"manifest.json", "rejects.ndjson", "duplicates.ndjson"}
     assert differing(tmp_path / "with", tmp_path / "without") == []
+
+
+def test_an_installation_without_it_converts(tmp_path: Path) -> None:
+    """As on a machine that had no compiler: the module is not to be found."""
+    hidden = "import sys; sys.modules['imconvert.native.through'] = None; from imconvert.__main__ import main; main()"
+    sample = ROOT / "fixtures" / "sample" / "yunxin.txt"
+    arguments = ["msgs", str(sample), str(tmp_path / "out"), "--latest", "2026-01-01", "--json"]
+    done = subprocess.run([sys.executable, "-c", hidden, *arguments], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, json.loads((tmp_path / "out" / "run.json").read_bytes())["compiled"]) == (3, False)

@@ -136,7 +136,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "notice with body": ({**team(1), "type": 110}, "'body'"),
     "info of another team": (made(107, of=team, tinfo={"tid": 1, "14": "x"}), "tinfo.tid is 1"),
     "info of nothing": (made(107, of=team, tinfo={"tid": 880011}), "nothing but tid"),
-    "info unknown": (made(107, of=team, tinfo={"tid": 880011, "3": "name"}), "'3'"),
+    "info unknown": (made(107, of=team, tinfo={"tid": 880011, "4": 1}), "'4'"),
     "info out of range": (made(107, of=team, tinfo={"tid": 880011, "17": 2}), "17 is 2"),
 }
 
@@ -153,6 +153,7 @@ def test_bad(name: str) -> None:
 REMARKS: dict[str, tuple[Any, str]] = {
     "capitals": (changed(p2p(1), to="U_Bob"), "an account id with capitals"),
     "harmony": (changed(p2p(1), clientType=65), "clientType 65, which the import page does not list"),
+    "team name": (made(107, of=team, tinfo={"tid": 880011, "3": "x"}), "tinfo 3, which the import page does not list"),
     "no client": (changed(p2p(1), clientType=None), "no clientType"),
     "long body": (changed(p2p(1), body="x" * 5001), "body longer than 5,000 characters"),
     "long ext": (changed(p2p(1), ext="x" * 1025), "ext longer than 1,024 characters"),

@@ -62,6 +62,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and end the process with the exit code of what happened."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # no thread of NumPy's beside the workers
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:

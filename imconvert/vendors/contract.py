@@ -99,7 +99,10 @@ class Columns:
         return Gathered(lines, lengths.tobytes(), *hashes, *(column.tobytes() for column in numbers))
 
 
-Gathers = Columns | native.Columns
+if TYPE_CHECKING:
+    Gathers = Columns | native.Columns
+else:
+    Gathers = Any
 
 
 class Taken(NamedTuple):

@@ -238,7 +238,10 @@ def _place(data: Data, remarks: Remarks) -> None:
             raise _bad(f"attach.{name} is {_shown(found)}, not degrees up to {most}")
 
 
-_INFO_TEXTS = ("14", "15", "18", "19", "20")
+_INFO_NAME = "3"
+"""The team's name, which copies number so; whether the importer takes it is not documented (§1.5)."""
+
+_INFO_TEXTS = (_INFO_NAME, "14", "15", "18", "19", "20")
 _INFO_NUMBERS = {"16": 2, "17": 1, "21": 1, "22": 1, "23": 1, "24": 1}
 """The numbered properties of a team and the greatest value of those that are numbers (§1.5)."""
 
@@ -251,6 +254,8 @@ def _info(data: Data, remarks: Remarks) -> None:
     if len(info) < 2:
         raise _bad("tinfo says nothing but tid")
     _no_others("tinfo", info, {"tid", *_INFO_TEXTS, *_INFO_NUMBERS})
+    if _INFO_NAME in info:
+        remarks.add("tinfo 3, which the import page does not list")
     for name in info.keys() & set(_INFO_TEXTS):
         _text(info, name)
     for name in info.keys() & _INFO_NUMBERS.keys():
