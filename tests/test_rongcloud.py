@@ -459,7 +459,7 @@ def test_manifest_tells_by_which_clock_times_were_read(tmp_path: Path, *, compil
     (tmp_path / "in").mkdir()
     for name, text in {"a": line(), "b": line(msgUID="B", dateTime=utc), "c": line(msgUID="C", timestamp=None)}.items():
         (tmp_path / "in" / name).write_bytes(text + b"\n")
-    post = FIXTURES / "routing-form" / "in"
+    post = FIXTURES / "rongcloud" / "routing-form" / "in"
     (tmp_path / "in" / "d").write_bytes(b"".join(path.read_bytes() for path in post.iterdir()))
     outcome = run(tmp_path / "in", tmp_path / "out", "rongcloud", compiled=compiled)
     assert [(each.offset, each.source, each.first) for each in outcome.manifest.times] == [

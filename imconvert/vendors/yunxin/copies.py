@@ -79,7 +79,7 @@ _KEYS = frozenset(info.encode_name for info in msgspec.structs.fields(Copy))
 _NEEDED = ("convType", "to", "fromAccount", "msgType", "msgTimestamp", "msgidServer")
 _TEXTS = ("convType", "to", "fromAccount", "msgType", "fromClientType", "body")
 
-_FOREIGN = {"msg_id", "originalMsgInfo"}
+_FOREIGN = {"msg_id", "conversationInfo", "originalMsgInfo"}
 """Fields of other vendors' posts that have an event type as well."""
 
 
