@@ -130,7 +130,8 @@ def make_folder(folder: Path) -> None:
     """Create a folder and its parents, private to the user, if they are missing."""
     with _told(folder):
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if missing:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for one in missing:
             sync_folder(one.parent)
 
