@@ -39,11 +39,20 @@ def object_of(ext: str | None) -> dict[str, Any]:
     """An extension as an object; one that is none stands under "ext"."""
     if not ext:
         return {}
-    try:
-        value = msgspec.json.decode(ext)
-    except (msgspec.DecodeError, RecursionError):
-        value = ext
+    value = _parsed(ext)
     return value if isinstance(value, dict) else {"ext": value}
+
+
+def is_object(ext: str) -> bool:
+    """Whether an extension is a JSON object."""
+    return isinstance(_parsed(ext), dict)
+
+
+def _parsed(ext: str) -> Any:
+    try:
+        return msgspec.json.decode(ext)
+    except (msgspec.DecodeError, RecursionError):
+        return ext
 
 
 def noted(ext: dict[str, Any], note: dict[str, Any]) -> dict[str, Any]:
