@@ -1,13 +1,14 @@
 """What the pipeline asks of a vendor: the `Vendor`, `Target` and `Setting` records, and the `Books` of ids.
 
 Plan: a reader turns the raw bytes of one record into messages, a writer turns a message into lines. Both are made
-once per segment, from settings, books and the notes they write to; after that they are plain functions.
+once per segment, from settings, books and the notes they write to; after that they are plain functions. What only the
+order of a conversation can tell, a target's `Arrange` does with its lines behind the sort.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,16 +26,20 @@ Read = Callable[[bytes], Message | Skip]
 
 
 class KeyFields(NamedTuple):
-    """The key of a line: a group is an int, a person a str."""
+    """The key of a line: a group is an int, or a tuple of its id where that is text; a person is a str.
+
+    `copy` is whose copy the line is, where one message is written for several people.
+    """
 
     msgid: int
     sender: str
-    target: str | int
+    target: str | int | tuple[str]
     time: int
+    copy: str = ""
 
     def identity(self, own_keys: bool) -> KeyFields:
         """What tells the line apart: all of it, or its number alone where that stands for a key of the source's own."""
-        return KeyFields(self.msgid, "", "", 0) if own_keys else self
+        return KeyFields(self.msgid, "", "", 0, self.copy) if own_keys else self
 
 
 class Line(NamedTuple):
@@ -131,11 +136,62 @@ class Unfit(Exception):
     """A record can't take the shortcut."""
 
 
+class LeftOut(Exception):
+    """A writer leaves the message out on purpose, as the `Skip` says."""
+
+    def __init__(self, skip: Skip) -> None:
+        super().__init__(skip)
+        self.skip = skip
+
+
 PutText = Callable[[Sequence[Columns], int, str, int, str, Any, int, int, Any, str], None]
 """Adds the line of a plain text to the columns of its stream: `(streams, source, chat, msgid, sender, target, time,
 client, ext, text)`, the ids looked up, `ext` a text or UNSET. Raises Unfit for what needs a closer look."""
 
 Write = Callable[[Message], list[Line]]
+"""Writes one message. Raises Rejected or LeftOut before it makes any line."""
+
+
+class Placed(NamedTuple):
+    """A line in the order of its conversation, without its newline; `time` is what it was sorted by, in ms."""
+
+    time: int
+    data: bytes
+
+
+class Request(NamedTuple):
+    """A line of a shard, without its newline, made of so many lines of a conversation, the next ones in order."""
+
+    data: bytes
+    lines: int = 1
+
+
+Finish = Callable[[Iterator[Placed]], Iterator[Request]]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """What has to be settled with the vendor before the lines of a stream can be loaded: a code that says it.
+
+    Its text may use {lines}, {conversations}, {first} and {last}, the times of day of the stream's messages.
+    """
+
+    code: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrange:
+    """What a target that is loaded in time order does with the lines of a conversation behind the sort.
+
+    `finisher(settings, notes)` makes a function that gets all lines of one conversation in order of (time, source),
+    lazily, and gives the requests made of them, taking every line in its turn; what it had to change stands in the
+    notes when it gives the request. It must stream: a conversation may be larger than the memory.
+    `blockers(settings)` are what has to be settled before loading.
+    """
+
+    finisher: Callable[[Settings, Notes], Finish]
+    blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +320,10 @@ class Target:
     name of the source vendor and the settings, that only says that the message was recalled. `merge_fold` says
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
     lines to the compiled part. `feed` is how it pulls increments, if it does.
+    A target with `arrange` is loaded in time order: its lines begin with a head as in `vendors/requests.py`, by which
+    they are gathered and sorted. With `copies` a message may give several lines, one for each person who is to have
+    it; they share its number. `account_rules(settings)` makes the rule for ids that no map names, where settings
+    change it.
     """
 
     name: str
@@ -280,6 +340,13 @@ class Target:
     merge_fold: Callable[[Settings], bool]
     line_forms: Callable[[Settings], LineForms] | None = None
     feed: Feed | None = None
+    arrange: Arrange | None = None
+    copies: bool = False
+    account_rules: Callable[[Settings], Callable[[str], str]] | None = None
+
+    def account_rule_by(self, settings: Settings) -> Callable[[str], str]:
+        """The rule for account ids that no map names."""
+        return self.account_rules(settings) if self.account_rules else self.account_rule
 
 
 @dataclass(frozen=True, slots=True)

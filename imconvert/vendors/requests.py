@@ -1,0 +1,64 @@
+"""The head of a line that is a request: what a loader needs to know of it beside its body.
+
+Format: `{"api":…,"conv":…,"key":…,"time":…,"body":{…}}`, in this order; between `time` and `body` `"upload":[…]` may name
+the files of this output that stand as URLs in the body. The conversation is found without parsing.
+Promise: `conv` is the same for all lines of a conversation and for no other line; `conv` and `key` together name a
+line in an output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+BETWEEN = "\u00b7"
+"""Stands between the two people of a conversation. It can't stand in an id: those are ASCII with all vendors."""
+
+
+class Head(Struct, frozen=True, gc=False):
+    """A line as a loader sees it: the vendor's path, the conversation, what names it there, its time in ms, its body."""
+
+    api: str
+    conv: str
+    key: str
+    time: int
+    body: Raw
+    upload: list[str] = []
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Head).decode
+_CONV = b'","conv":"'
+_CONV_END = b'","key":"'
+
+
+def head_of(line: bytes) -> Head:
+    """The head of a line, its body not parsed."""
+    return _decode(line)
+
+
+def conversation(chat: str, sender: str, target: str) -> str:
+    """What names a conversation: the group, or the two people, whoever wrote."""
+    if chat == "team":
+        return target
+    return f"{sender}{BETWEEN}{target}" if sender < target else f"{target}{BETWEEN}{sender}"
+
+
+def key(msgid: int, time: int, sender: str) -> str:
+    """What names a message in its conversation."""
+    return f"{msgid}/{time}/{sender}"
+
+
+def line(api: str, conv: str, key: str, time: int, body: Any, upload: Sequence[str] = ()) -> bytes:
+    """A line, without its newline."""
+    more = {"upload": upload} if upload else {}
+    return _encode({"api": api, "conv": conv, "key": key, "time": time, **more, "body": body})
+
+
+def conversation_in(line: bytes) -> bytes:
+    """The conversation of a line as it stands there."""
+    begin = line.index(_CONV) + len(_CONV)
+    return line[begin : line.index(_CONV_END, begin)]
