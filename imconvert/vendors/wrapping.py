@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from imconvert.model import Custom
+from imconvert.model import Custom, Notice, Part, Place, Text
 from imconvert.vendors.lenient import compact
 
 MARK = "imconvert"
@@ -64,3 +64,13 @@ def noted(ext: dict[str, Any], note: dict[str, Any]) -> dict[str, Any]:
 def with_note(ext: str | None, note: dict[str, Any]) -> str:
     """The same for an extension that is a text."""
     return compact(noted(object_of(ext), note))
+
+
+def kind_of(part: Part) -> str:
+    """The word for a kind of content; of wrapped content the one for what is in it."""
+    if isinstance(part, Custom):
+        return unwrapped(part).kind
+    return _KINDS.get(part.__class__) or part.kind  # type: ignore[union-attr]
+
+
+_KINDS: dict[type, str] = {Text: "text", Place: "place", Notice: "notice"}

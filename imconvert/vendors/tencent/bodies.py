@@ -18,7 +18,7 @@ from imconvert.vendors.contract import Book, Settings
 from imconvert.vendors.cutting import LEAST, pieces
 from imconvert.vendors.leftovers import Leftovers
 from imconvert.vendors.tencent.element_writers import CUSTOM, Choices, Desk, Element, write_element
-from imconvert.vendors.wrapping import is_object, with_note
+from imconvert.vendors.wrapping import is_object, kind_of, with_note
 
 PLACE = "CloudCustomData"
 TEXT = "TIMTextElem"
@@ -65,6 +65,7 @@ class BodyWriter:
         left = Leftovers(self.notes, PLACE if room and self.noted else None)
         desk = Desk(self.notes, left, self.accounts, self.choices)
         elements = [write_element(part, desk) for part in message.parts]
+        self.notes.label = f"{kind_of(message.parts[0])} > {elements[0]['MsgType']}"
         data = self._data(message, note, left)
         if data is not None and not room:
             self.notes.changes.append(("dropped", PLACE))

@@ -154,18 +154,27 @@ def _image(part: Media, extra: Element, desk: Desk) -> Written:
         _keep_suffix(part, part.name, desk)
     if part.width is None or part.height is None:
         desk.notes.changes.append(("transformed", "unknown width or height to 0"))
-    sizes = _sizes(part, extra.pop("ImageInfoArray", None), one=own or desk.choices.sizes == "one")
+    sizes = _sizes(part, extra, one=own or desk.choices.sizes == "one")
     _rest(part, extra, desk, uuid, "name", "duration")
     return "TIMImageElem", {"UUID": uuid, "ImageFormat": number, "ImageInfoArray": sizes}
 
 
-def _sizes(part: Media, others: Any, *, one: bool) -> list[Element]:
+def _sizes(part: Media, extra: Element, *, one: bool) -> list[Element]:
     """The picture and its smaller ones: the source's own, or the picture itself for want of others."""
     picture = {"Type": ORIGINAL, "Size": part.size or 0, "Width": part.width or 0, "Height": part.height or 0,
                "URL": part.url}  # fmt: skip
+    others = extra.pop("ImageInfoArray", None)
     if isinstance(others, list) and others:
         return [picture, *others]
-    return [picture] if one else [{**picture, "Type": size} for size in (ORIGINAL, LARGE, THUMB)]
+    found = cover_of(extra)
+    small = (
+        {"Type": THUMB, "Size": 0, "Width": 0, "Height": 0, "URL": found[1]} if found else {**picture, "Type": THUMB}
+    )
+    if found:
+        del extra[found[0]]
+    elif one:
+        return [picture]
+    return [picture, {**picture, "Type": LARGE}, small]
 
 
 def _video(part: Media, extra: Element, desk: Desk) -> Written:
@@ -205,14 +214,15 @@ def _custom(part: Custom, desk: Desk) -> Written:
     own = part.kind == "custom" and part.vendor == "yunxin"
     if not own:
         desk.notes.changes.append(("transformed", f"{part.kind} to a wrapped custom element"))
-    return CUSTOM, _custom_content(content if own else wrapped(part))
+    return CUSTOM, custom_content(content if own else wrapped(part))
 
 
 def _is_element(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("MsgType"), str) and "MsgContent" in content
 
 
-def _custom_content(data: Any) -> Element:
+def custom_content(data: Any) -> Element:
+    """What a TIMCustomElem holds for data that is a text or becomes one."""
     return {"Data": data if isinstance(data, str) else compact(data), "Desc": "", "Ext": ""}
 
 
@@ -222,7 +232,7 @@ def _notice(part: Notice, desk: Desk) -> Written:
     desk.notes.changes.append(("transformed", "notice to a wrapped custom element"))
     who = None if part.who is None else desk.accounts[part.who]
     raw = _known({"notice": part.kind, "who": who, "info": part.info})
-    return CUSTOM, _custom_content(wrapped(Custom("notice", "imconvert", raw)))
+    return CUSTOM, custom_content(wrapped(Custom("notice", "imconvert", raw)))
 
 
 _WRITERS: dict[type, Callable[[Any, Desk], Written]] = {
