@@ -28,7 +28,7 @@ SETTINGS = (
             "whether import_group_msg puts the group into the members' conversation lists (RecentContactFlag)"),
     Setting("tencent.read_marks", "none", ("none", "sent", "all"),
             "calls of admin_set_msg_read behind a pair's messages: none; up to what each wrote; or up to the last"),
-    Setting("tencent.notices", "custom", ("custom", "drop"),
+    Setting("tencent.notices", "custom", ("custom", "skip"),
             "what happened in a group: a custom element, or nothing"),
     Setting("tencent.image_sizes", "three", ("three", "one"),
             "sizes of a picture of which only one is known: listed as original, large and small, or as original"),

@@ -48,11 +48,11 @@ class _Writer:
         self.own_numbers = settings["tencent.numbers"] == "source"
         self.recent = settings["tencent.recent_contacts"] == "yes"
         self.room_in_groups = settings["tencent.group_cloud_data"] == "yes"
-        self.without_notices = settings["tencent.notices"] == "drop"
+        self.without_notices = settings["tencent.notices"] == "skip"
 
     def write(self, message: Message) -> list[Line]:
         if self.without_notices and isinstance(message.parts[0], Notice):
-            raise LeftOut(Skip("IMC-8104", {"setting": "tencent.notices=drop"}))
+            raise LeftOut(Skip("IMC-8104", {"setting": "tencent.notices=skip"}))
         sender = self.accounts[message.sender]
         if message.chat == "team":
             return self._to_group(message, sender, self.groups[message.target])
