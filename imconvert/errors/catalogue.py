@@ -7,21 +7,9 @@ Texts are single sentences; `{name}` is filled in.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Entry(NamedTuple):
-    """One code: a short stable name, and cause and remedy by language."""
-
-    code: str
-    name: str
-    cause: dict[str, str]
-    remedy: dict[str, str]
-
-
-def _entry(code: str, name: str, cause: str, remedy: str, cause_zh: str, remedy_zh: str) -> Entry:
-    return Entry(code, name, {"en": cause, "zh": cause_zh}, {"en": remedy, "zh": remedy_zh})
-
+from imconvert.errors.entry import Entry
+from imconvert.errors.entry import entry as _entry
+from imconvert.errors.of_targets import OF_TARGETS
 
 _USAGE = (
     _entry("IMC-1001", "no-input", "No file matches \"{pattern}\".",
@@ -516,5 +504,5 @@ _LEFT_OUT = (
 )
 
 CATALOGUE: dict[str, Entry] = {
-    entry.code: entry for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT)
+    entry.code: entry for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *OF_TARGETS)
 }

@@ -151,6 +151,29 @@ class LeftOut(Exception):
         self.skip = skip
 
 
+class Copies(NamedTuple):
+    """What a message is on the devices of those who have it: on the sender's, and on everybody else's.
+
+    `receiver` is the other one of a pair, None in a group.
+    """
+
+    sender: str
+    receiver: str | None
+    own: bytes
+    theirs: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """How the arranged lines of a target become packages, one for each user whose devices are to import them.
+
+    `copies(line)` makes the copies of a line; `most(settings)` messages go into one call of the SDK.
+    """
+
+    copies: Callable[[bytes], Copies]
+    most: Callable[[Settings], int]
+
+
 PutText = Callable[[Sequence[Columns], int, str, int, str, Any, int, int, Any, str], None]
 """Adds the line of a plain text to the columns of its stream: `(streams, source, chat, msgid, sender, target, time,
 client, ext, text)`, the ids looked up, `ext` a text or UNSET. Raises Unfit for what needs a closer look."""
@@ -331,9 +354,9 @@ class Target:
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
     lines to the compiled part. `feed` is how it pulls increments, if it does.
     A target with `arrange` is loaded in time order: its lines begin with a head as in `vendors/requests.py`, by which
-    they are gathered and sorted. With `copies` a message may give several lines, one for each person who is to have
-    it; they share its number. `account_rules(settings)` makes the rule for ids that no map names, where settings
-    change it.
+    they are gathered and sorted; with `packages` they become packages for users' devices after that. With `copies` a
+    message may give several lines, one for each person who is to have it; they share its number.
+    `account_rules(settings)` makes the rule for ids that no map names, where settings change it.
     """
 
     name: str
@@ -351,6 +374,7 @@ class Target:
     line_forms: Callable[[Settings], LineForms] | None = None
     feed: Feed | None = None
     arrange: Arrange | None = None
+    packages: Packages | None = None
     copies: bool = False
     account_rules: Callable[[Settings], Callable[[str], str]] | None = None
 
