@@ -10,6 +10,10 @@ Promise: the same columns as vendors/contract.py's, given as bytes that NumPy re
 
 #include "scan.h"
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "columns are little-endian: this machine does without the part in C"
+#endif
+
 #define KEY_SIZE 16
 #define DIGEST_SIZE 8
 #define NOWHERE (-1)

@@ -50,7 +50,7 @@ typedef struct {
     Py_ssize_t form;
     uint64_t msgid;
     int64_t time;
-    Id sender, target, other;
+    Id sender, target, other; /* room for ids that change */
 } Record;
 
 static int has(const Fields *fields, int field)
@@ -72,27 +72,17 @@ static int chat_of(const Fields *fields)
     return (team == 2 && !people) || (to_group && people == 1) ? 1 : -1;
 }
 
-static Field field_of(const Id *id)
-{
-    return (Field){{id->data, id->size}, id->layers};
-}
-
 static int find_ends(Through *self, Record *record)
 {
     Fields *fields = &record->fields;
-    Span from = fields->field[has(fields, MEMBER) ? MEMBER : SENDER].span;
-    Span to = fields->field[has(fields, GROUP) ? GROUP : RECEIVER].span;
-    if (!ids_find(self->accounts, from, self->bare, &record->sender) ||
-        !ids_find(record->chat ? self->groups : self->accounts, to, self->bare, &record->target))
-        return 0;
-    if (has(fields, OTHER)) {
-        if (!ids_find(self->accounts, fields->field[OTHER].span, self->bare, &record->other))
-            return 0;
-        fields->field[OTHER] = field_of(&record->other);
-    }
-    fields->field[SENDER] = field_of(&record->sender);
-    fields->field[RECEIVER] = field_of(&record->target);
-    return 1;
+    Field *field = fields->field;
+    Span from = field[has(fields, MEMBER) ? MEMBER : SENDER].span;
+    Span to = field[has(fields, GROUP) ? GROUP : RECEIVER].span;
+    Ids *targets = record->chat ? self->groups : self->accounts;
+    return ids_find(self->accounts, from, self->bare, &record->sender, &field[SENDER]) &&
+           ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
+           (!has(fields, OTHER) ||
+            ids_find(self->accounts, field[OTHER].span, self->bare, &record->other, &field[OTHER]));
 }
 
 static int letter_or_digit(unsigned char byte)
