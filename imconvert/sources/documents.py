@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -265,13 +266,29 @@ def begins_with_array(head: bytes, documents: Documents) -> bool:
     if documents.always:
         return True
     text = head.lstrip(_BLANKS)
-    if not text.startswith(b"{") or not re.search(array_key(documents), text):
+    key = re.compile(array_key(documents))
+    if not text.startswith(b"{") or not key.search(text) or _is_line_without(key, text):
         return False
     marks, _, depths = Scanner().structure(text)
     ends = np.flatnonzero(depths <= 0)
     splitter = _Splitter(documents)
     splitter.feed(text[: int(marks[ends[0]])] if len(ends) else text)
     return splitter.where not in (BETWEEN, ENVELOPE)
+
+
+def _is_line_without(key: re.Pattern[bytes], text: bytes) -> bool:
+    """Whether the first value is a line, as most are, and has no such key."""
+    line = text.partition(b"\n")[0]
+    if key.search(line):
+        return False
+    try:
+        _decode_members(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def elements(blocks: Iterator[bytes], documents: Documents, label: str) -> Iterator[Batch]:

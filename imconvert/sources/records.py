@@ -60,9 +60,9 @@ class Batch:
         self._records, self._offsets, self._begin = records, offsets, begin
 
     @classmethod
-    def of_lines(cls, text: bytes, begin: int, first: int, crlf: int) -> Batch:
+    def of_lines(cls, text: bytes, begin: int, first: int, crlf: int, *, open_end: bool = False) -> Batch:
         """The lines of a text that begins at `begin` in the content."""
-        return cls(None, None, first, {}, crlf=crlf, text=text, begin=begin)
+        return cls(None, None, first, {}, open_end, crlf, text=text, begin=begin)
 
     @property
     def records(self) -> list[bytes]:
@@ -76,13 +76,24 @@ class Batch:
         if self._offsets is None:
             assert self.text is not None
             ends = np.flatnonzero(np.frombuffer(self.text, np.uint8) == _NEWLINE)
-            self._offsets = np.concatenate([[0], ends + 1]) + self._begin
+            self._offsets = np.empty(len(ends) + 1, np.int64)
+            self._offsets[0] = self._begin
+            np.add(ends, self._begin + 1, out=self._offsets[1:])
         return self._offsets
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the records have."""
+        return len(self.text) if self.text is not None else sum(map(len, self.records))
 
     def __len__(self) -> int:
         if self._records is not None:
             return len(self._records)
         return len(self.offsets)
+
+    def every_number(self) -> Ints:
+        """The number of each record in its stream, from 0."""
+        return np.arange(self.first, self.first + len(self)) if self.numbers is None else self.numbers
 
     def number(self, index: int) -> int:
         """The number of a record in its stream, from 0."""
@@ -148,8 +159,10 @@ def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:
         carry.add(block[cut + 1 :])
     if carry.length:
         data, length = carry.take()
-        lengths = {0: length} if length > RECORD_LIMIT else {}
-        yield Batch([data], np.array([offset], np.int64), number, lengths, open_end=True)
+        if length > RECORD_LIMIT:
+            yield Batch([data], np.array([offset], np.int64), number, {0: length}, open_end=True)
+        else:
+            yield Batch.of_lines(data, offset, number, 0, open_end=True)
     if damage:
         raise damage
 
