@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -255,10 +256,16 @@ def _keys_of(paths: Iterable[tuple[bytes, ...]]) -> re.Pattern[bytes]:
     return re.compile(rb'"(' + b"|".join(keys) + rb')"\s*:\s*[\[{]$')
 
 
+@cache
 def array_key(documents: Documents) -> bytes:
     """A pattern for the key of the array and its bracket."""
     names = (re.escape(name.rpartition(".")[2].encode()) for name in documents.arrays)
     return rb'"(?:' + b"|".join(names) + rb')"\s*:\s*\['
+
+
+@cache
+def _array_pattern(documents: Documents) -> re.Pattern[bytes]:
+    return re.compile(array_key(documents))
 
 
 def begins_with_array(head: bytes, documents: Documents) -> bool:
@@ -266,8 +273,8 @@ def begins_with_array(head: bytes, documents: Documents) -> bool:
     if documents.always:
         return True
     text = head.lstrip(_BLANKS)
-    key = re.compile(array_key(documents))
-    if not text.startswith(b"{") or not key.search(text) or _is_line_without(key, text):
+    key = _array_pattern(documents)
+    if not text.startswith(b"{") or _is_line_without(key, text) or not key.search(text):
         return False
     marks, _, depths = Scanner().structure(text)
     ends = np.flatnonzero(depths <= 0)

@@ -52,7 +52,7 @@ def batches(
             head = look(source.label, read_head(Path(source.path), HEAD)) if look else b""
             yield from _with_head(found, head)
     else:
-        path = None if source.path == STDIN else Path(source.path)
+        path = None if source.path == STDIN else source.path
         blocks = open_blocks(path, source.label, member=source.member, limits=limits, progress=progress)
         if isinstance(build, Tables):
             yield from tables.rows(blocks, build)
