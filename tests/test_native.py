@@ -27,7 +27,7 @@ from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert import native
 from imconvert.vendors import shapes
-from imconvert.vendors.contract import Book, Columns, Gathered, Line
+from imconvert.vendors.contract import NOT_PLAIN, Book, Columns, Gathered, Line, Plain
 from imconvert.vendors.shapes import LineForm, literal, put
 
 needed = pytest.mark.skipif(not native.BUILT, reason="the part in C isn't built here")
@@ -53,6 +53,20 @@ def through(value: Any, layers: int = 0, *, name: str = "text") -> Any:
         latest=LATEST,
         digest_of=TARGET.digest_of,
     )
+
+
+def one_field(book: Book, plain: Plain) -> Any:
+    """A shortcut for records whose value is a text, that asks this book for people."""
+    tree = shapes.record(
+        msgid=shapes.number("msgid"), time=shapes.number("time"), kind=shapes.choice("kind", {"0": 0}),
+        from_=shapes.text("sender"), to=shapes.text("receiver"), value=shapes.text("text"),
+    )  # fmt: skip
+    steps = (put("sender", layers=1), put("receiver", layers=1))
+    return shapes.through(
+        shapes.Shape(tree, {0: ("text", shapes.Kind(required=("text",)))}, client=1),
+        lambda label, chat, extras: LineForm(steps),
+        books=(book, Book(TARGET.group_rule)), latest=LATEST, digest_of=TARGET.digest_of, plain=plain,
+    )  # fmt: skip
 
 
 def taken(shortcut: Any, token: bytes) -> bytes | None:
@@ -248,8 +262,12 @@ def test_lines_are_parted_like_python_parts_them() -> None:
             left: list[tuple[int, bytes]] = []
             streams = tuple(native.Columns() for _ in range(2))
             shortcut.take(batch, streams, lambda number, raw, left=left: left.append((number, raw)))
-            both.append((left, streams[0].take()))
-        assert both[0] == both[1]
+            both.append((left, Gathered(*streams[0].take())))
+        (left, parted), (same, whole) = both
+        starts = [0, *(at + 1 for at, byte in enumerate(text) if byte == ord("\n"))]
+        assert left == same
+        assert parted._replace(offsets=b"") == whole
+        assert array("q", parted.offsets).tolist() == [starts[at] for at in array("q", whole.sources)]
 
 
 def row(number: int) -> Line:
@@ -274,6 +292,37 @@ def test_columns_refuse_other_lines() -> None:
     for wrong in (row(1)._replace(key=b"short"), row(1)._replace(digest=b""), row(1)[:5], None):
         with pytest.raises((TypeError, ValueError)):
             native.Columns().add(wrong, 0)  # type: ignore[arg-type]
+
+
+ids = st.text(st.sampled_from("abz09_@.-A #/é"), min_size=1, max_size=34)
+
+
+@needed
+@given(st.lists(ids, min_size=1, max_size=30), st.dictionaries(ids, st.just("mapped"), max_size=1))
+def test_plain_ids_are_learned_like_the_book_learns_them(sources: list[str], mapped: dict[str, str]) -> None:
+    """Ids that are put into the book in C are those that its rule would not have changed; a map comes first."""
+    asked = [Book(TARGET.account_rule, map=(mapped, set(mapped.values()))) for _ in range(2)]
+    lines = []
+    for book, plain in zip(asked, (NOT_PLAIN, TARGET.plain_account), strict=True):
+        shortcut = one_field(book, plain)
+        streams = tuple(native.Columns() for _ in range(2))
+        for source in sources * 2:
+            name = msgspec.json.encode(source)
+            shortcut.take([b"{" + ENDS.replace(b'"a"', name) + b',"value":"x"}'], streams, lambda _, raw: None)
+        lines.append(streams[0].take())
+    assert asked[0] == asked[1]
+    assert lines[0] == lines[1]
+
+
+@needed
+def test_more_ids_than_a_table_holds_are_all_found() -> None:
+    book = Book(TARGET.account_rule)
+    shortcut, streams = one_field(book, TARGET.plain_account), tuple(native.Columns() for _ in range(2))
+    records = [b"{" + ENDS.replace(b'"a"', b'"u%d"' % number) + b',"value":"x"}' for number in range(100_000)]
+    for _ in range(2):
+        shortcut.take(records, streams, lambda _, raw: None)
+    assert len(streams[0]) == 2 * len(records)
+    assert book == {f"u{number}": f"u{number}" for number in range(100_000)} | {"b": "b"}
 
 
 @needed

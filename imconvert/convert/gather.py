@@ -9,6 +9,7 @@ Cost: a small file costs little more than opening it; a batch that is large enou
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
 from typing import NamedTuple
@@ -84,23 +85,37 @@ class Gathering:
         """The batch of each record."""
         return np.repeat(np.arange(len(self.batches)), [len(batch) for batch in self.batches])
 
-    @cached_property
-    def lines(self) -> Array:
-        """The number of each record in its stream, from 0."""
-        return np.concatenate([batch.every_number() for batch in self.batches])
+    def rows(self, records: Array, within: Array) -> tuple[Array, Array, Array]:
+        """File, line (from 0) and offset of these records, a target line of each being counted to its piece.
+
+        `within` says where in the text the records begin, if anybody has looked; else they are looked for here.
+        """
+        owners = self.owners[records]
+        found = np.bincount(owners, minlength=len(self.batches))
+        for counts, lines in zip(self.counts, found.tolist(), strict=True):
+            counts.lines += lines
+        files = np.array([counts.file for counts in self.counts])[owners]
+        offsets = self.offsets[records] if not len(within) else within + np.array([*self._shifts()])[owners]
+        return files, self._lines(records, owners), offsets
+
+    def _lines(self, records: Array, owners: Array) -> Array:
+        """The numbers of these records in their streams, from 0."""
+        firsts = [batch.first - start for batch, start in zip(self.batches, self.starts, strict=True)]
+        lines: Array = records + np.array(firsts)[owners]
+        for which, batch in enumerate(self.batches):
+            if batch.numbers is not None:
+                mine = owners == which
+                lines[mine] = batch.numbers[records[mine] - self.starts[which]]
+        return lines
 
     @cached_property
     def offsets(self) -> Array:
         """The byte offset of each record in its content."""
         return np.concatenate([batch.offsets for batch in self.batches])
 
-    @cached_property
-    def files(self) -> Array:
-        """The file of each record."""
-        return np.array([counts.file for counts in self.counts])[self.owners]
-
-    def written(self, records: Array) -> None:
-        """Count a line for each of these records."""
-        found = np.bincount(self.owners[records], minlength=len(self.batches))
-        for counts, lines in zip(self.counts, found.tolist(), strict=True):
-            counts.lines += lines
+    def _shifts(self) -> Iterator[int]:
+        """How much further on the lines of each batch stand in their content than in the text of all."""
+        at = 0
+        for batch in self.batches:
+            yield batch.begin - at
+            at += batch.size + 1

@@ -69,12 +69,9 @@ class StreamPart:
         ends = np.cumsum(lengths + 1)
         rows["begin"] = ends - (lengths + 1) + self.end
         rows["length"] = lengths
-        rows["line"] = gathered.lines[sources]
-        rows["offset"] = gathered.offsets[sources]
+        rows["file"], rows["line"], rows["offset"] = gathered.rows(sources, np.frombuffer(found.offsets, "<i8"))
         rows["time"] = np.frombuffer(found.times, "<i8")
         rows["msgid"] = np.frombuffer(found.msgids, "<u8")
-        rows["file"] = gathered.files[sources]
-        gathered.written(sources)
         self.rows.write(rows.tobytes())
         if self.keep_lines:
             self.lines.write(found.lines)
@@ -125,11 +122,22 @@ class KeyRuns:
         if not self.count:
             return
         keys = np.concatenate(self.waiting)
-        keys = keys[np.argsort(keys["hi"], kind="stable")]
+        keys = keys[in_order(keys["hi"])]
         self.keys.write(keys.tobytes())
         self.buckets.write(bucket_counts(keys["hi"]).tobytes())
         self.runs.append(len(keys))
         self.waiting, self.count = [], 0
+
+
+def in_order(hashes: Array) -> Array:
+    """What sorts the hashes, equal ones as they came: a fast sort that is not stable, then the few equal ones anew."""
+    order = np.argsort(hashes)
+    found = hashes[order]
+    same = np.flatnonzero(found[1:] == found[:-1])
+    if len(same):
+        equal = np.union1d(same, same + 1)
+        order[equal] = order[equal][np.lexsort((order[equal], found[equal]))]
+    return order
 
 
 def bucket_counts(hashes: Array) -> Array:

@@ -160,7 +160,8 @@ class Mapper:
     def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
         assert target.line_forms
         forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
-        return shapes.through(shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of)
+        latest, plain = self.job.latest, target.plain_account
+        return shapes.through(shape, forms, books=books, latest=latest, digest_of=target.digest_of, plain=plain)
 
     def _marked(self) -> Iterator[tuple[Shape, Shortcut]]:
         """The compiled shortcuts of the vendor's other formats."""
@@ -245,8 +246,7 @@ class Mapper:
                 record(number, raw)
         for batch, counts in zip(waiting.batches, waiting.counts, strict=True):
             if batch.crlf:
-                index = next(index for index, raw in enumerate(batch.records) if raw.endswith(b"\r"))
-                count(self.tally.repairs, "IMC-3002", counts.file, batch.number(index), times=batch.crlf)
+                count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
         self.part.flush(waiting)
 
     def _look(self) -> pieces.Look | None:

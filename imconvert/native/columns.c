@@ -2,11 +2,12 @@
 
 #include <string.h>
 
-enum { LINES, LENGTHS, KEYS, DIGESTS, MSGIDS, TIMES, SOURCES, COLUMNS };
+enum { LINES, LENGTHS, KEYS, DIGESTS, MSGIDS, TIMES, SOURCES, OFFSETS, COLUMNS };
 
 struct Columns {
     PyObject_HEAD
     Py_ssize_t count;
+    int64_t offset;
     Out column[COLUMNS];
 };
 
@@ -57,7 +58,13 @@ int columns_add(PyObject *object, Span line, const char *key, const char *digest
     self->count++;
     return add(&column[LENGTHS], &length, sizeof length) && add(&column[KEYS], key, KEY_SIZE) &&
            add(&column[DIGESTS], digest, DIGEST_SIZE) && add(&column[MSGIDS], &msgid, sizeof msgid) &&
-           add(&column[TIMES], &time, sizeof time) && add(&column[SOURCES], &source, sizeof source);
+           add(&column[TIMES], &time, sizeof time) && add(&column[SOURCES], &source, sizeof source) &&
+           (self->offset == NOWHERE || add(&column[OFFSETS], &self->offset, sizeof self->offset));
+}
+
+void columns_stand_at(PyObject *object, int64_t offset)
+{
+    ((Columns *)object)->offset = offset;
 }
 
 static PyObject *method_add(PyObject *self, PyObject *arguments)
@@ -105,6 +112,16 @@ static Py_ssize_t length_of(PyObject *self)
     return ((Columns *)self)->count;
 }
 
+static PyObject *new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    Columns *self = (Columns *)type->tp_alloc(type, 0);
+    (void)arguments;
+    (void)keywords;
+    if (self)
+        self->offset = NOWHERE;
+    return (PyObject *)self;
+}
+
 static void dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
@@ -126,6 +143,7 @@ static PyMethodDef METHODS[] = {
 };
 
 static PyType_Slot SLOTS[] = {
+    {Py_tp_new, new},
     {Py_tp_dealloc, dealloc},
     {Py_tp_methods, METHODS},
     {Py_sq_length, length_of},

@@ -12,6 +12,7 @@ Promise: the same columns as vendors/contract.py's, given as bytes that NumPy re
 
 #define KEY_SIZE 16
 #define DIGEST_SIZE 8
+#define NOWHERE (-1)
 
 /* Bytes that grow. */
 typedef struct {
@@ -33,6 +34,9 @@ PyObject *columns_type(void);
 
 /* The columns behind an object that `columns_type` made. */
 int columns_check(PyObject *object);
+
+/* Say at which byte of its batch the record begins whose lines are added next; NOWHERE where that is not told. */
+void columns_stand_at(PyObject *object, int64_t offset);
 
 /* Add a line without its newline; key and digest have KEY_SIZE and DIGEST_SIZE bytes. 0 with an exception set. */
 int columns_add(PyObject *object, Span line, const char *key, const char *digest, uint64_t msgid, int64_t time,

@@ -1,7 +1,7 @@
 /* Look ids up in a book of ids, with the recent ones at hand.
 
-Plan: a table of fixed size in front of the dictionary holds ids that don't change, one a slot, the newer wins. What a
-book has told once stays true for the book's life.
+Plan: a table of fixed size in front of the dictionary holds ids that don't change, a few to a set, the newer win. What
+a book has told once stays true for the book's life.
 */
 #ifndef IMCONVERT_IDS_H
 #define IMCONVERT_IDS_H
@@ -23,8 +23,9 @@ typedef struct {
 
 typedef struct Ids Ids;
 
-/* For a book (a dict) and its `learn`; both are held. NULL with an exception set. */
-Ids *ids_new(PyObject *book, PyObject *learn);
+/* For a book (a dict) and its `learn`; both are held. Ids of up to `most` of the `allowed` bytes are their own targets
+and are put into the book without asking. NULL with an exception set. */
+Ids *ids_new(PyObject *book, PyObject *learn, Span allowed, size_t most);
 
 void ids_free(Ids *ids);
 

@@ -335,6 +335,8 @@ static int take_lines(Through *self, PyObject *text, PyObject *const *columns, P
     for (Py_ssize_t source = 0;; source++) {
         const unsigned char *newline = memchr(at, '\n', (size_t)(end - at));
         const unsigned char *stop = newline ? newline : end;
+        for (int chat = 0; chat < CHATS; chat++)
+            columns_stand_at(columns[chat], at - all.data);
         if (!take_or_pass_on(self, columns, otherwise, source, (Span){at, (size_t)(stop - at)}, NULL))
             return 0;
         if (!newline)
@@ -380,6 +382,8 @@ static PyObject *through_take(Through *self, PyObject *const *arguments, Py_ssiz
         PyErr_SetString(PyExc_TypeError, "records are a list, or bytes whose lines they are");
         done = 0;
     }
+    for (int chat = 0; chat < CHATS; chat++)
+        columns_stand_at(columns[chat], NOWHERE);
     return done ? taken_list(self) : NULL;
 }
 
@@ -438,15 +442,19 @@ static int add_forms(Through *self, PyObject *forms)
 static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
-                            "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", NULL};
+                            "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", "plain_account",
+                            "longest_account", NULL};
     PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group, *objects[HELD];
+    const char *plain;
+    Py_ssize_t plain_size, longest;
     long long earliest, latest;
     int bare, find_suffix;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLpp", names, &shape, &PyTuple_Type, &forms,
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#n", names, &shape, &PyTuple_Type, &forms,
                                      &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
                                      &objects[HASHED], &objects[DIGEST], &objects[SORTED_DIGEST],
-                                     &objects[USUAL_CLIENT], &earliest, &latest, &bare, &find_suffix))
+                                     &objects[USUAL_CLIENT], &earliest, &latest, &bare, &find_suffix, &plain,
+                                     &plain_size, &longest))
         return NULL;
     if (objects[USUAL_CLIENT] != Py_None && !PyBytes_Check(objects[USUAL_CLIENT])) {
         PyErr_SetString(PyExc_TypeError, "a client is bytes or None");
@@ -460,8 +468,10 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     self->latest = latest;
     self->bare = bare;
     self->find_suffix = find_suffix;
-    if ((self->accounts = ids_new(accounts, learn_account)) && (self->groups = ids_new(groups, learn_group)) &&
-        (self->shape = shape_new(shape)) && add_forms(self, forms))
+    self->accounts = ids_new(accounts, learn_account, (Span){(const unsigned char *)plain, (size_t)plain_size},
+                             longest < 0 ? 0 : (size_t)longest);
+    self->groups = ids_new(groups, learn_group, (Span){NULL, 0}, 0);
+    if (self->accounts && self->groups && (self->shape = shape_new(shape)) && add_forms(self, forms))
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;

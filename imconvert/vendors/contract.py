@@ -50,7 +50,8 @@ class Line(NamedTuple):
 
 class Gathered(NamedTuple):
     """Columns as bytes: lines each ended by LF, u4 lengths without it, 16-byte keys, 8-byte digests, u8 numbers, i8
-    times, i8 numbers of records in their batch; little-endian."""
+    times, i8 numbers of records in their batch, i8 offsets of records in the text of their batch or nothing;
+    little-endian."""
 
     lines: bytes
     lengths: bytes
@@ -59,6 +60,7 @@ class Gathered(NamedTuple):
     msgids: bytes
     times: bytes
     sources: bytes
+    offsets: bytes = b""
 
 
 class Columns:
@@ -239,6 +241,16 @@ class Book(dict[str, Any]):
         return target
 
 
+class Plain(NamedTuple):
+    """Ids that a target takes as they are, whatever else it is told: up to `most` of these ASCII characters."""
+
+    allowed: bytes = b""
+    most: int = 0
+
+
+NOT_PLAIN = Plain()
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """How a target that pulls its increments is answered: lines between `begin` and `end`, set apart by `between`.
@@ -263,7 +275,8 @@ class Target:
     the digest of its content; `with_msgid` makes a copy that has another message number, and `tombstone` one, by the
     name of the source vendor and the settings, that only says that the message was recalled. `merge_fold` says
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
-    lines to the compiled part. `feed` is how it pulls increments, if it does.
+    lines to the compiled part, and `plain_account` the ids that `account_rule` never changes. `feed` is how it pulls
+    increments, if it does.
     """
 
     name: str
@@ -279,6 +292,7 @@ class Target:
     put_text: PutText | None
     merge_fold: Callable[[Settings], bool]
     line_forms: Callable[[Settings], LineForms] | None = None
+    plain_account: Plain = NOT_PLAIN
     feed: Feed | None = None
 
 
