@@ -191,7 +191,16 @@ class Mapper:
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
         build = self.vendor.tables or self.vendor.documents
-        found = pieces.batches(source, piece.start, piece.stop, build, self.job.limits, progress, look=self._look())
+        found = pieces.batches(
+            source,
+            piece.start,
+            piece.stop,
+            build,
+            self.job.limits,
+            progress,
+            look=self._look(),
+            compiled=self.job.compiled,
+        )
         try:
             for batch in found:
                 self.batch(batch, counts)

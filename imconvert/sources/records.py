@@ -91,6 +91,13 @@ class Batch:
             self._length = len(self.records) if self.text is None else _count(self.text, _NEWLINE) + 1
         return self._length
 
+    def end(self) -> int:
+        """The place behind the last record."""
+        if self.text is not None:
+            return self.begin + len(self.text)
+        last = len(self) - 1
+        return int(self.offsets[last]) + self.lengths.get(last, len(self.records[last]))
+
     def first_crlf(self) -> int:
         """The number within the batch of the first record that ended in CRLF; there has to be one."""
         if self.text is None:
