@@ -55,17 +55,24 @@ def through(value: Any, layers: int = 0, *, name: str = "text") -> Any:
     )
 
 
-def one_field(book: Book, plain: Plain) -> Any:
-    """A shortcut for records whose value is a text, that asks this book for people."""
+TEXT = shapes.text("text")
+
+
+def one_field(
+    book: Book, plain: Plain, value: Any = TEXT, digest_of: Any = TARGET.digest_of
+) -> Any:  # fmt: skip
+    """A shortcut for records with one value, that asks this book for people; its lines name them, or its content."""
     tree = shapes.record(
         msgid=shapes.number("msgid"), time=shapes.number("time"), kind=shapes.choice("kind", {"0": 0}),
-        from_=shapes.text("sender"), to=shapes.text("receiver"), value=shapes.text("text"),
+        from_=shapes.text("sender"), to=shapes.text("receiver"), value=value,
     )  # fmt: skip
-    steps = (put("sender", layers=1), put("receiver", layers=1))
+    name = shapes.FIELDS[value[1]]
+    ends, content = (put("sender", layers=1), put("receiver", layers=1)), (literal('{"v":'), put(name), literal("}"))
+    form = LineForm(content, sorted_digest=True) if name == "content" else LineForm(ends)
     return shapes.through(
-        shapes.Shape(tree, {0: ("text", shapes.Kind(required=("text",)))}, client=1),
-        lambda label, chat, extras: LineForm(steps),
-        books=(book, Book(TARGET.group_rule)), latest=LATEST, digest_of=TARGET.digest_of, plain=plain,
+        shapes.Shape(tree, {0: ("text", shapes.Kind(required=(name,)))}, client=1),
+        lambda label, chat, extras: form,
+        books=(book, Book(TARGET.group_rule)), latest=LATEST, digest_of=digest_of, plain=plain,
     )  # fmt: skip
 
 
@@ -292,6 +299,39 @@ def test_columns_refuse_other_lines() -> None:
     for wrong in (row(1)._replace(key=b"short"), row(1)._replace(digest=b""), row(1)[:5], None):
         with pytest.raises((TypeError, ValueError)):
             native.Columns().add(wrong, 0)  # type: ignore[arg-type]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@needed
+@given(st.dictionaries(st.text(max_size=3), values, max_size=5), st.booleans())
+@example({f"k{number}": number for number in range(64, 0, -1)}, False)
+@example({f"k{number}": number for number in range(65, 0, -1)}, True)
+@example({"a]": "}", "a": '"', "\\": {"{": "\\"}, "é": [], "ｅ": {}, "😀": 1, "\x7f": 0}, True)
+def test_content_is_hashed_with_its_keys_in_order(content: dict[str, Any], refused: bool) -> None:
+    """What is sorted in C has the digest that the sorting encoder leads to; what C refuses is sorted by that."""
+    sort = msgspec.json.Encoder(order="sorted").encode
+    asked: list[bytes] = []
+
+    def digest_of(line: bytes) -> bytes:
+        asked.append(line)
+        return xxh3_64_digest(sort(msgspec.json.decode(line)))
+
+    shortcut = one_field(Book(TARGET.account_rule), NOT_PLAIN, shapes.content("content"), digest_of)
+    streams = tuple(native.Columns() for _ in range(2))
+    shortcut.take([b"{" + ENDS + b',"value":' + msgspec.json.encode(content) + b"}"], streams, lambda _, raw: None)
+    found = Gathered(*streams[0].take())
+    if found.lines:
+        line = found.lines[:-1]
+        assert found.digests == xxh3_64_digest(sort(msgspec.json.decode(line)))
+        assert not asked or b"\\" in line
+    else:
+        assert refused
 
 
 ids = st.text(st.sampled_from("abz09_@.-A #/é"), min_size=1, max_size=34)

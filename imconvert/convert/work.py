@@ -280,15 +280,18 @@ class WorkFolder:
     def partition(self, number: int) -> Path:
         return self.path / f"partition-{number:05}"
 
-    def read_part(self, segment: int) -> PartMarker | None:
-        """The marker of a mapped segment, if it is there and every file it names is as it says."""
-        marker = _read_marker(self.part(segment, "json"), PartMarker)
-        return marker if marker and self._intact(marker.files) else None
+    def read_part(self, segment: int, *, ours: bool = False) -> PartMarker | None:
+        """The marker of a mapped segment, if it is there and every file it names is as it says.
 
-    def read_seal(self, segment: int, basis: str) -> SealMarker | None:
-        """The marker of a segment sealed for this basis, if it is there and every file it names is as it says."""
+        `ours` are files that this very run has written, whose bytes need not be read again.
+        """
+        marker = _read_marker(self.part(segment, "json"), PartMarker)
+        return marker if marker and (ours or self._intact(marker.files)) else None
+
+    def read_seal(self, segment: int, basis: str, *, ours: bool = False) -> SealMarker | None:
+        """The marker of a segment sealed for this basis, likewise."""
         marker = _read_marker(self.seal(segment, "json"), SealMarker)
-        return marker if marker and marker.basis == basis and self._intact(marker.files) else None
+        return marker if marker and marker.basis == basis and (ours or self._intact(marker.files)) else None
 
     def read_resolved(self, basis: str) -> Resolved | None:
         """What was resolved for this basis, if it is there and whole."""

@@ -1,7 +1,5 @@
 #include "columns.h"
 
-#include <string.h>
-
 enum { LINES, LENGTHS, KEYS, DIGESTS, MSGIDS, TIMES, SOURCES, OFFSETS, COLUMNS };
 
 struct Columns {
@@ -11,26 +9,17 @@ struct Columns {
     Out column[COLUMNS];
 };
 
-int out_reserve(Out *out, size_t more)
+int out_grow(Out *out, size_t more)
 {
-    size_t room;
-    unsigned char *data;
-    if (out->room - out->size >= more)
-        return 1;
-    room = (out->size + more) * 2;
-    if (!(data = PyMem_Realloc(out->data, room))) {
+    size_t room = (out->size + more) * 2;
+    unsigned char *data = PyMem_Realloc(out->data, room);
+    if (!data) {
         PyErr_NoMemory();
         return 0;
     }
     out->data = data;
     out->room = room;
     return 1;
-}
-
-void out_add(Out *out, const void *data, size_t size)
-{
-    memcpy(out->data + out->size, data, size);
-    out->size += size;
 }
 
 static int add(Out *out, const void *data, size_t size)

@@ -7,8 +7,13 @@ Promise: the same columns as vendors/contract.py's, given as bytes that NumPy re
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <string.h>
 
 #include "scan.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "columns are little-endian: this machine does without the part in C"
+#endif
 
 #define KEY_SIZE 16
 #define DIGEST_SIZE 8
@@ -21,11 +26,21 @@ typedef struct {
     size_t room;
 } Out;
 
+/* Make more room than there is; 0 with an exception set if there is none. */
+int out_grow(Out *out, size_t more);
+
 /* Make room for `more` bytes; 0 with an exception set if there is none. */
-int out_reserve(Out *out, size_t more);
+static inline int out_reserve(Out *out, size_t more)
+{
+    return out->room - out->size >= more || out_grow(out, more);
+}
 
 /* Add bytes for which there is room. */
-void out_add(Out *out, const void *data, size_t size);
+static inline void out_add(Out *out, const void *data, size_t size)
+{
+    memcpy(out->data + out->size, data, size);
+    out->size += size;
+}
 
 typedef struct Columns Columns;
 

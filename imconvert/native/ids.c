@@ -2,36 +2,53 @@
 
 #include <string.h>
 
-#define WAYS 4
+#define LINE 64
 #define SETS (1u << 14)
+#define WAYS 4
+#define LONG_WAYS 2
 
-/* An id that is the same at the target, as nearly all are; an empty one has size 0. One cache line. */
+/* Up to 15 bytes of an id that is the same at the target, as nearly all are; in the top byte of `high` its size and,
+above that, its layers. One without size is empty. */
 typedef struct {
-    Id id;
-    unsigned char spare;
-} Entry;
+    uint64_t low;
+    uint64_t high;
+} Short;
 
-/* Parts of the hashes of a set's entries, so that an entry is only looked at if it is most probably the one. */
+/* The same for a longer id. */
 typedef struct {
-    uint16_t tag[WAYS];
-} Tags;
+    unsigned char size;
+    unsigned char layers;
+    unsigned char data[LINE - 2];
+} Long;
+
+#define SHORT_SIZE 15
+#define LAYER_BIT 63
+#define SIZE_SHIFT 56
+
+/* The tables begin at the beginning of a cache line, so that a set of short ids is one. */
+typedef struct {
+    Short shorts[SETS][WAYS];
+    Long longs[SETS][LONG_WAYS];
+} Tables;
 
 struct Ids {
     PyObject *book;
     PyObject *learn;
     unsigned char allowed[256];
     size_t most;
-    Tags tags[SETS];
-    Entry entries[SETS][WAYS];
+    void *memory;
+    Tables *tables;
 };
 
 Ids *ids_new(PyObject *book, PyObject *learn, Span allowed, size_t most)
 {
     Ids *ids = PyMem_Calloc(1, sizeof(Ids));
-    if (!ids) {
+    if (!ids || !(ids->memory = PyMem_Calloc(1, sizeof(Tables) + LINE))) {
+        PyMem_Free(ids);
         PyErr_NoMemory();
         return NULL;
     }
+    ids->tables = (Tables *)(((uintptr_t)ids->memory + LINE - 1) & ~(uintptr_t)(LINE - 1));
     ids->book = Py_NewRef(book);
     ids->learn = Py_NewRef(learn);
     ids->most = most < ID_SIZE ? most : ID_SIZE;
@@ -55,21 +72,56 @@ void ids_clear(Ids *ids)
 
 void ids_free(Ids *ids)
 {
-    if (ids)
-        ids_clear(ids);
+    if (!ids)
+        return;
+    ids_clear(ids);
+    PyMem_Free(ids->memory);
     PyMem_Free(ids);
 }
 
-static uint64_t hash_of(Span id)
+static uint64_t eight(const unsigned char *at)
 {
-    uint64_t hash = id.size * 0x9E3779B97F4A7C15u;
-    for (size_t at = 0; at < id.size; at += 8) {
-        uint64_t word = 0;
-        memcpy(&word, id.data + at, id.size - at < 8 ? id.size - at : 8);
-        hash = (hash ^ word) * 0xD6E8FEB86659FD93u;
-        hash ^= hash >> 32;
-    }
-    return hash;
+    uint64_t word;
+    memcpy(&word, at, 8);
+    return word;
+}
+
+static uint64_t four(const unsigned char *at)
+{
+    uint32_t word;
+    memcpy(&word, at, 4);
+    return word;
+}
+
+static uint64_t mixed(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0xD6E8FEB86659FD93u;
+    return hash ^ hash >> 32;
+}
+
+/* Up to 15 bytes as two words; different ids of one size are different pairs. */
+static Short short_of(Span id)
+{
+    const unsigned char *at = id.data;
+    if (id.size >= 8)
+        return (Short){eight(at), eight(at + id.size - 8) >> 8 | (uint64_t)id.size << SIZE_SHIFT};
+    if (id.size >= 4)
+        return (Short){four(at) | four(at + id.size - 4) << 32, (uint64_t)id.size << SIZE_SHIFT};
+    return (Short){at[0] | (uint64_t)at[id.size / 2] << 8 | (uint64_t)at[id.size - 1] << 16,
+                   (uint64_t)id.size << SIZE_SHIFT};
+}
+
+static uint32_t set_of_short(Short id)
+{
+    return (uint32_t)(mixed(mixed(0, id.low), id.high) & (SETS - 1));
+}
+
+static uint32_t set_of_long(Span id)
+{
+    uint64_t hash = id.size;
+    for (size_t at = 0; at + 8 <= id.size; at += 8)
+        hash = mixed(hash, eight(id.data + at));
+    return (uint32_t)(mixed(hash, eight(id.data + id.size - 8)) & (SETS - 1));
 }
 
 /* Whether an id has neither an app nor a resource around it. */
@@ -78,22 +130,18 @@ static int is_bare(Span id)
     return !memchr(id.data, '#', id.size) && !memchr(id.data, '@', id.size) && !memchr(id.data, '/', id.size);
 }
 
-static int is_same(const Id *id, Span source)
-{
-    return id->size == source.size && memcmp(id->data, source.data, source.size) == 0;
-}
-
-/* A target id as bytes; 0 if it can't be one, with or without an exception set. */
-static int write_id(PyObject *target, Id *id)
+/* A target id as a field; 0 if it can't be one, with or without an exception set. */
+static int write_id(PyObject *target, Id *room, Field *found)
 {
     Py_ssize_t size;
     const char *text;
+    found->span.data = room->data;
     if (PyLong_Check(target)) {
         long long number = PyLong_AsLongLong(target);
         if (number == -1 && PyErr_Occurred())
             return 0;
-        id->size = (unsigned char)snprintf((char *)id->data, ID_SIZE, "%lld", number);
-        id->layers = 0;
+        found->span.size = (size_t)snprintf((char *)room->data, ID_SIZE, "%lld", number);
+        found->layers = 0;
         return 1;
     }
     if (!(text = PyUnicode_AsUTF8AndSize(target, &size)) || size > ID_SIZE)
@@ -102,9 +150,9 @@ static int write_id(PyObject *target, Id *id)
         if ((unsigned char)text[i] < ' ' || text[i] == '"' || text[i] == '\\')
             return 0;
     }
-    memcpy(id->data, text, (size_t)size);
-    id->size = (unsigned char)size;
-    id->layers = 1;
+    memcpy(room->data, text, (size_t)size);
+    found->span.size = (size_t)size;
+    found->layers = 1;
     return 1;
 }
 
@@ -145,47 +193,65 @@ static PyObject *ask(Ids *ids, Span source, int bare)
     return found;
 }
 
-/* The place in a set of an id whose hash has this tag; WAYS if it is not there. */
-static int way_of(const Ids *ids, uint32_t set, uint16_t tag, Span source)
+/* Ask the book; 1 if it says that the id is the same at the target, 2 if it is another one. */
+static int from_book(Ids *ids, Span source, int bare, Id *room, Field *found)
 {
-    int way = 0;
-    while (way < WAYS && (ids->tags[set].tag[way] != tag || !is_same(&ids->entries[set][way].id, source)))
-        way++;
-    return way;
+    PyObject *target = ask(ids, source, bare);
+    int done = target && write_id(target, room, found);
+    Py_XDECREF(target);
+    if (!done)
+        return 0;
+    if (found->span.size != source.size || memcmp(found->span.data, source.data, source.size) != 0)
+        return 2;
+    found->span = source;
+    return 1;
 }
 
-/* Put an id into a set, in place of the one that came into it first. */
-static void put(Ids *ids, uint32_t set, uint16_t tag, const Id *id)
+/* A new id takes the place of the one that came first into its set. */
+static int find_short(Ids *ids, Span source, int bare, Id *room, Field *found)
 {
-    Entry *entries = ids->entries[set];
-    memmove(entries + 1, entries, (WAYS - 1) * sizeof *entries);
-    memmove(ids->tags[set].tag + 1, ids->tags[set].tag, (WAYS - 1) * sizeof(uint16_t));
-    entries->id = *id;
-    ids->tags[set].tag[0] = tag;
+    const uint64_t layer = (uint64_t)1 << LAYER_BIT;
+    Short id = short_of(source);
+    Short *set = ids->tables->shorts[set_of_short(id)];
+    int done;
+    for (int way = 0; way < WAYS; way++) {
+        if (set[way].low == id.low && (set[way].high & ~layer) == id.high) {
+            *found = (Field){source, set[way].high >> LAYER_BIT};
+            return 1;
+        }
+    }
+    done = from_book(ids, source, bare, room, found);
+    if (done == 1) {
+        memmove(set + 1, set, (WAYS - 1) * sizeof *set);
+        id.high |= found->layers ? layer : 0;
+        set[0] = id;
+    }
+    return done;
 }
 
-int ids_find(Ids *ids, Span source, int bare, Id *found)
+static int find_long(Ids *ids, Span source, int bare, Id *room, Field *found)
 {
-    uint64_t hash;
-    uint32_t set;
-    uint16_t tag;
-    int way, done;
-    PyObject *target;
+    Long *set = ids->tables->longs[set_of_long(source)];
+    int done;
+    for (int way = 0; way < LONG_WAYS; way++) {
+        if (set[way].size == source.size && memcmp(set[way].data, source.data, source.size) == 0) {
+            *found = (Field){source, set[way].layers};
+            return 1;
+        }
+    }
+    done = from_book(ids, source, bare, room, found);
+    if (done == 1) {
+        memmove(set + 1, set, (LONG_WAYS - 1) * sizeof *set);
+        set[0].size = (unsigned char)source.size;
+        set[0].layers = (unsigned char)found->layers;
+        memcpy(set[0].data, source.data, source.size);
+    }
+    return done;
+}
+
+int ids_find(Ids *ids, Span source, int bare, Id *room, Field *found)
+{
     if (!source.size || source.size > ID_SIZE || memchr(source.data, '\\', source.size))
         return 0;
-    hash = hash_of(source);
-    set = (uint32_t)(hash & (SETS - 1));
-    tag = (uint16_t)(hash >> 48);
-    way = way_of(ids, set, tag, source);
-    if (way < WAYS) {
-        *found = ids->entries[set][way].id;
-        return 1;
-    }
-    if (!(target = ask(ids, source, bare)))
-        return 0;
-    done = write_id(target, found);
-    Py_DECREF(target);
-    if (done && is_same(found, source))
-        put(ids, set, tag, found);
-    return done;
+    return (source.size <= SHORT_SIZE ? find_short : find_long)(ids, source, bare, room, found) != 0;
 }
