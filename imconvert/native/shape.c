@@ -234,6 +234,19 @@ static int read_anything(const Node *node, Scan *scan, Fields *fields)
     return scan_compact(scan, &value) && keep(fields, node->field, value, 0);
 }
 
+/* Any value; it says nothing. */
+static int read_unread(const Node *node, Scan *scan, Fields *fields)
+{
+    Span value;
+    Scan inner = *scan;
+    (void)node;
+    (void)fields;
+    if (!scan_compact(&inner, &value))
+        return 0;
+    scan->at = inner.at;
+    return 1;
+}
+
 static int read_refused(const Node *node, Scan *scan, Fields *fields)
 {
     (void)node;
@@ -464,6 +477,7 @@ static const struct {
     {"kept", read_kept, with_field_and_one},
     {"mended", read_mended, with_field_and_one},
     {"anything", read_anything, with_field},
+    {"unread", read_unread, with_nothing},
     {"refused", read_refused, with_nothing},
     {"either", read_either, with_two},
     {"ignored", read_ignored, with_nothing},

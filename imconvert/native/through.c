@@ -9,6 +9,7 @@ Where this module can't be built, that Python does all the work.
 #include <string.h>
 
 #include "columns.h"
+#include "cut.h"
 #include "form.h"
 #include "hashes.h"
 #include "ids.h"
@@ -550,7 +551,7 @@ static int add_types(PyObject *module)
 static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};
 
 static struct PyModuleDef MODULE = {
-    PyModuleDef_HEAD_INIT, "imconvert.native.through", "The compiled inner loop.", 0, NULL, MODULE_SLOTS, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "imconvert.native.through", "The compiled inner loop.", 0, cut_methods, MODULE_SLOTS, NULL, NULL, NULL,
 };
 
 PyMODINIT_FUNC PyInit_through(void)

@@ -144,6 +144,9 @@ def string_or(string: Node, other: Node) -> Node:
 IGNORED: Node = ("ignored",)
 """A string that says nothing."""
 
+UNREAD: Node = ("unread",)
+"""Any value; it says nothing."""
+
 REFUSED: Node = ("refused",)
 """A key whose records go the long way."""
 
