@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
@@ -31,6 +30,7 @@ from imconvert.convert.work import (
     PartMarker,
     SealMarker,
     WorkFolder,
+    is_among,
     marker_bytes,
     place_number,
 )
@@ -307,7 +307,7 @@ class Run:
                 for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
                     low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
                     kinds = (window["kind"] for window in Drops(reader).windows(low, high))
-                    if rows > sum(int(np.isin(kind, LEFT_OUT).sum()) for kind in kinds):
+                    if rows > sum(int(is_among(kind, LEFT_OUT).sum()) for kind in kinds):
                         numbers[name] += 1
                         names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
         return names

@@ -58,6 +58,14 @@ LEFT_OUT = (DUPLICATE, CONFLICT, RECALLED)
 TOMBSTONES = (MARKED, MARKED_REKEYED, MARKED_RENUMBERED)
 REWRITTEN = (REKEYED, RENUMBERED, *TOMBSTONES)
 
+
+def is_among(kinds: Array, wanted: Iterable[int]) -> Array:
+    """Which of these kinds of drops are wanted ones."""
+    table = np.zeros(KINDS, bool)
+    table[list(wanted)] = True
+    return table[kinds]
+
+
 RECALL = np.dtype(
     [
         ("hi", "<u8"),
