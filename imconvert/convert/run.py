@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
 from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
 from imconvert.convert.arrange import Arranger
 from imconvert.convert.drops import Drops
-from imconvert.convert.gather import BucketMarker
+from imconvert.convert.bucket import BucketMarker
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
@@ -33,6 +32,7 @@ from imconvert.convert.work import (
     PartMarker,
     SealMarker,
     WorkFolder,
+    is_among,
     marker_bytes,
     place_number,
 )
@@ -236,8 +236,9 @@ class Run:
             for _, found in run(map_segment, [self._map_job(segment, refused) for segment in segments]):
                 rejected += found
                 self._spent(rejected)
-        parts = [self.work.read_part(segment.number) for segment in self.plan.segments]
-        return [part for part in parts if part]
+        for segment in todo:
+            known[segment.number] = self.work.read_part(segment.number, ours=True)
+        return [part for part in known.values() if part]
 
     def _reads_stdin(self, segment: Segment) -> bool:
         return any(self.plan.inputs[piece.file].path == STDIN for piece in segment.pieces)
@@ -311,7 +312,7 @@ class Run:
                 for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
                     low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
                     kinds = (window["kind"] for window in Drops(reader).windows(low, high))
-                    if rows > sum(int(np.isin(kind, LEFT_OUT).sum()) for kind in kinds):
+                    if rows > sum(int(is_among(kind, LEFT_OUT).sum()) for kind in kinds):
                         numbers[name] += 1
                         names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
         return names
@@ -328,7 +329,8 @@ class Run:
         bases: dict[tuple[int, int], int],
         names: dict[int, dict[str, str]],
     ) -> list[SealMarker]:
-        todo = [part for part in parts if not self.work.read_seal(part.segment, basis)]
+        known = {part.segment: self.work.read_seal(part.segment, basis) for part in parts}
+        todo = [part for part in parts if not known[part.segment]]
         streams = self.target.streams
         self._phase(
             "seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams)
@@ -352,8 +354,9 @@ class Run:
         ]
         for _ in self.pool.run(seal_segment, jobs):
             pass
-        seals = [self.work.read_seal(part.segment, basis) for part in parts]
-        return [seal for seal in seals if seal]
+        for part in todo:
+            known[part.segment] = self.work.read_seal(part.segment, basis, ours=True)
+        return [seal for seal in known.values() if seal]
 
     def _arrange(self, parts: list[PartMarker], basis: str, bases: dict[tuple[int, int], int]) -> list[BucketMarker]:
         """What becomes a shard where the target is loaded in time order."""
