@@ -18,8 +18,8 @@ from xxhash import xxh3_64_hexdigest
 from imconvert import durable, native
 from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
 from imconvert.convert.arrange import Arranger
-from imconvert.convert.drops import Drops
 from imconvert.convert.bucket import BucketMarker
+from imconvert.convert.drops import Drops
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment

@@ -242,12 +242,7 @@ class Mapper:
         def record(number: int, raw: bytes) -> None:
             at = waiting.at(number)
             left.append(at)
-            try:
-                self._record(at, raw)
-            except Rejected as why:
-                self._reject(at, raw, why)
-            except LeftOut as why:
-                self._skip(at, raw, why.skip)
+            self._taken(at, raw)
 
         if self.way:
             columns = tuple(stream.columns for stream in self.part.streams.values())
@@ -262,6 +257,15 @@ class Mapper:
             if batch.crlf:
                 count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
         self.part.flush(waiting)
+
+    def _taken(self, at: At, raw: bytes) -> None:
+        """Read and write one record, or say why not."""
+        try:
+            self._record(at, raw)
+        except Rejected as why:
+            self._reject(at, raw, why)
+        except LeftOut as why:
+            self._skip(at, raw, why.skip)
 
     def _look(self) -> pieces.Look | None:
         survey, settings = self.vendor.survey, self.job.settings
