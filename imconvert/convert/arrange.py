@@ -18,7 +18,7 @@ import numpy as np
 from imconvert.convert.bucket import ROW, BucketMarker, GatherJob, gather_bucket
 from imconvert.convert.manifest import Arranged, BlockerFacts, Fidelity, Labels, Manifest
 from imconvert.convert.pool import Pool
-from imconvert.convert.runs import BOUND, bucket_rows
+from imconvert.convert.runs import BOUND, WINDOW_BYTES, bucket_rows
 from imconvert.convert.scatter import ScatterJob, ScatterMarker, scatter_segment
 from imconvert.convert.work import Count, PartMarker, SealMarker, WorkFolder, read_rows
 from imconvert.errors import CATALOGUE, IntegrityError, cause_of, remedy_of
@@ -28,7 +28,9 @@ from imconvert.vendors.values import day
 WANTED_BYTES = 48 << 20
 MOST_BITS = 12
 MOST_SALTS = 64
-"""Bytes of lines that a bucket is sized for; the most buckets of a stream, as a power of two; hashes that are tried."""
+MOST_RUNS, MOST_WINDOW = 1024, 24 << 20
+"""Bytes of lines that a bucket is sized for; the most buckets of a stream, as a power of two; hashes that are tried; about
+how many runs there should be at most, and the most bytes of one."""
 
 NO_SEGMENT = -1
 """Stands for the segment where something is counted by bucket, with places in the whole input."""
@@ -71,11 +73,12 @@ class Arranger:
     ) -> list[ScatterMarker]:
         found = {part.segment: self._scattered(part.segment, basis) for part in parts}
         todo = [segment for segment, marker in found.items() if marker is None]
-        self.phase("arrange", 2 * sum(self._sizes(parts)))
+        size = sum(self._sizes(parts))
+        self.phase("arrange", 2 * size)
         jobs = [
             ScatterJob(
-                self.work.path, self.target.name, segment, bits, self.bases, basis, self.vendor, self.settings, salt,
-                self.width,
+                self.work.path, self.target.name, segment, bits, self.bases, basis, self.vendor, self.settings,
+                window_for(size), salt, self.width,
             )
             for segment in todo
         ]  # fmt: skip
@@ -128,6 +131,11 @@ def bits_for(size: int) -> int:
     while bits < MOST_BITS and WANTED_BYTES << bits < size:
         bits += 1
     return bits
+
+
+def window_for(size: int) -> int:
+    """Bytes of lines that become a run, of so many in all: more where there is more, lest runs be too many."""
+    return min(max(WINDOW_BYTES, size // MOST_RUNS), MOST_WINDOW)
 
 
 def as_seals(buckets: Sequence[BucketMarker]) -> list[SealMarker]:

@@ -2,8 +2,8 @@
 
 Strategy: what fits the memory is sorted by (talk, time, place) and appended to three files as a run: the lines, a row
 for each, and where each bucket begins. The first bits of `talk`, a hash, are the bucket, so that in a run the lines of
-a bucket lie together. Reading a bucket, slices that are too large for the memory are cut in two at the weighted median
-of their middles, found by looking single rows up; what is small enough is read, sorted once, and handed on.
+a bucket lie together. Reading a bucket, slices with too many rows are cut in two at the weighted median of their middles,
+found by looking single rows up; the rows that are few enough are sorted at once, and their lines read piece by piece.
 Promise: the order of a bucket follows from its rows alone, not from the runs; memory is bounded whatever it holds.
 Cost: the lines once more on the disk, and 64 bytes for each.
 """
@@ -22,10 +22,11 @@ from imconvert import durable
 from imconvert.convert.blocks import Block, block_at, block_of, blocks_joined
 from imconvert.convert.work import Array, rows_at
 
-WINDOW_BYTES = 24 << 20
+WINDOW_BYTES = 6 << 20
 MOST_ROWS = 1 << 17
 MOST_OPEN = 24
-"""Bytes of lines, and rows, that are sorted at once; open files."""
+"""Bytes of lines that are brought into order at once, a few times what a cache holds; rows that are sorted at once; open
+files."""
 
 PLACED = np.dtype(
     [
@@ -156,18 +157,32 @@ def sorted_lines(files: Files, name: str, some: Sequence[Slice]) -> Iterator[tup
 
 def sorted_blocks(files: Files, name: str, some: Sequence[Slice]) -> Iterator[tuple[Array, Block]]:
     """The same, the lines in a block."""
-    look = Look(files, name)
-    for near in ranges(list(some), look):
-        rows = [rows_at(files(one.owner, f"{name}.rows"), PLACED, one.start, one.stop) for one in near]
+    for near in ranges(list(some), Look(files, name)):
+        yield from _in_order(files, name, near)
+
+
+def _in_order(files: Files, name: str, near: Sequence[Slice]) -> Iterator[tuple[Array, Block]]:
+    """Slices whose rows fit the memory: they are sorted at once, and their lines read as many at a time as fit it."""
+    rows = [rows_at(files(one.owner, f"{name}.rows"), PLACED, one.start, one.stop) for one in near]
+    edges = [(int(mine["place"].min()), int(mine["place"].max())) for mine in rows]
+    found = np.concatenate(rows)
+    order = in_order(found, placed=all(one[1] < two[0] for one, two in pairwise(edges)))
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    mine = np.split(ranks, np.cumsum([len(one) for one in rows])[:-1])
+    found = found[order]
+    for low, high in windows(
+        np.cumsum(found["length"] + np.uint64(1)) - found["length"] - np.uint64(1), found["length"]
+    ):
+        cuts = [np.searchsorted(own, (low, high)).tolist() for own in mine]
         blocks = [
-            block_at(files(one.owner, name), mine["begin"], mine["length"])
-            for one, mine in zip(near, rows, strict=True)
+            block_at(files(one.owner, name), own["begin"][start:stop], own["length"][start:stop])
+            for one, own, (start, stop) in zip(near, rows, cuts, strict=True)
         ]
-        found = np.concatenate(rows)
-        edges = [(int(mine["place"].min()), int(mine["place"].max())) for mine in rows]
-        placed = all(one[1] < two[0] for one, two in pairwise(edges))
-        order = in_order(found, placed=placed)
-        yield found[order], blocks_joined(blocks).at(order)
+        places = np.concatenate([own[start:stop] for own, (start, stop) in zip(mine, cuts, strict=True)]) - low
+        turns = np.empty(high - low, np.int64)
+        turns[places] = np.arange(high - low)
+        yield found[low:high], blocks_joined(blocks).at(turns)
 
 
 Key = tuple[int, int, int]
@@ -187,18 +202,13 @@ class Look:
         row = self.row(owner, number)
         return int(row["talk"]), int(row["time"]), int(row["place"])
 
-    def size(self, one: Slice) -> int:
-        """Bytes of the lines of a slice."""
-        first, last = self.row(one.owner, one.start), self.row(one.owner, one.stop - 1)
-        return int(last["begin"]) + int(last["length"]) - int(first["begin"])
-
 
 def ranges(some: list[Slice], look: Look) -> Iterator[list[Slice]]:
-    """Sorted slices cut into ranges of keys, in order, each small enough for the memory, or a single row."""
+    """Sorted slices cut into ranges of keys, in order, none of which has more than MOST_ROWS rows."""
     waiting = [some]
     while waiting:
         near = waiting.pop()
-        if sum(one.stop - one.start for one in near) <= 1 or _fits(near, look):
+        if sum(one.stop - one.start for one in near) <= MOST_ROWS:
             if near:
                 yield near
             continue
@@ -207,12 +217,6 @@ def ranges(some: list[Slice], look: Look) -> Iterator[list[Slice]]:
         low = [one._replace(stop=cut) for one, cut in zip(near, cuts, strict=True) if cut > one.start]
         high = [one._replace(start=cut) for one, cut in zip(near, cuts, strict=True) if cut < one.stop]
         waiting += [high, low]
-
-
-def _fits(some: list[Slice], look: Look) -> bool:
-    if sum(one.stop - one.start for one in some) > MOST_ROWS:
-        return False
-    return sum(map(look.size, some)) <= WINDOW_BYTES
 
 
 def _pivot(some: list[Slice], look: Look) -> Key:
@@ -235,12 +239,12 @@ def _below(one: Slice, middle: Key, look: Look) -> int:
     return low
 
 
-def windows(begins: Array, lengths: Array) -> Iterator[tuple[int, int]]:
-    """Ranges of lines that lie one after the other and have together at most WINDOW_BYTES, or are one line."""
+def windows(begins: Array, lengths: Array, most: int = WINDOW_BYTES) -> Iterator[tuple[int, int]]:
+    """Ranges of lines that lie one after the other and have together at most `most` bytes, or are one line."""
     ends = begins + lengths + np.uint64(1)
     start = 0
     while start < len(begins):
-        stop = int(np.searchsorted(ends, begins[start] + np.uint64(WINDOW_BYTES), side="right"))
+        stop = int(np.searchsorted(ends, begins[start] + np.uint64(most), side="right"))
         stop = max(start + 1, stop)
         yield start, stop
         start = stop

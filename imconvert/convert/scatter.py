@@ -38,7 +38,7 @@ from imconvert.vendors import TARGETS
 class ScatterJob:
     """What a worker needs for one segment. `bits` says for each stream how many buckets it has, as a power of two.
 
-    `salt` chooses the hash, of which `width` bits count. `bases`, `basis`, `vendor` and `settings` are as for sealing.
+    A run is made of `window` bytes of lines. `salt` chooses the hash, of which `width` bits count. `bases`, `basis`, `vendor` and `settings` are as for sealing.
     """
 
     work: Path
@@ -49,6 +49,7 @@ class ScatterJob:
     basis: str
     vendor: str
     settings: dict[str, str]
+    window: int
     salt: int = 0
     width: int = 64
 
@@ -102,7 +103,7 @@ class _Scatter:
     def run(self, drops: Drops, progress: Callable[[int], None]) -> None:
         with durable.Reader(self.part) as part:
             for first, rows in row_windows(self.part_rows, ROW):
-                for start, stop in windows(rows["begin"], rows["length"]):
+                for start, stop in windows(rows["begin"], rows["length"], self.job.window):
                     some = rows[start:stop]
                     low = self.low + first + start
                     self._window(part, some, low, drops.between(low, low + len(some)))

@@ -5,7 +5,7 @@
 
 enum {
     STEP_LITERAL, STEP_PUT, STEP_MAYBE, STEP_OPEN, STEP_MEMBER, STEP_CLOSE,
-    STEP_PAIR, STEP_MEMBERS, STEP_NAME, STEP_SECONDS, STEP_AMONG, STEP_OTHER, STEP_STRINGS, STEP_MOST, STEPS
+    STEP_PAIR, STEP_MEMBERS, STEP_NAME, STEP_SECONDS, STEP_AMONG, STEP_OTHER, STEP_STRINGS, STEP_MOST, STEP_ABOVE, STEPS
 };
 
 typedef struct {
@@ -132,7 +132,8 @@ static int request_step(const Step *step, const Fields *fields, Out *out)
     case STEP_AMONG: return request_among(fields, step->text);
     case STEP_OTHER: return !request_among(fields, step->text);
     case STEP_STRINGS: return request_strings(field, step->most, step->layers, out);
-    default: return !there || digits_value(field->span) <= step->most;
+    case STEP_MOST: return !there || digits_value(field->span) <= step->most;
+    default: return there && digits_value(field->span) > step->most;
     }
 }
 
@@ -181,7 +182,7 @@ int form_write(const Form *form, const Fields *fields, Out *out)
 
 static const char *const WORDS[] = {
     "literal", "put", "maybe", "open", "member", "close",
-    "pair", "members", "name", "seconds", "among", "other", "strings", "most",
+    "pair", "members", "name", "seconds", "among", "other", "strings", "most", "above",
 };
 
 /* Whether this is a tuple; else an exception is set. */

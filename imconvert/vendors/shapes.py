@@ -36,9 +36,12 @@ Node = tuple[Any, ...]
 Step = tuple[str, bytes, int, int, int]
 
 
+_NUMBERS = {name: number for number, name in enumerate(FIELDS)}
+
+
 def number_of(name: str) -> int:
     """The number of a field."""
-    return FIELDS.index(name)
+    return _NUMBERS[name]
 
 
 def mask_of(names: Iterable[str]) -> int:
@@ -284,6 +287,11 @@ def at_most(name: str, most: int) -> Step:
     return ("most", b"", number_of(name), 0, most)
 
 
+def above(name: str, most: int) -> Step:
+    """Write nothing; refuse a number that is not greater."""
+    return ("above", b"", number_of(name), 0, most)
+
+
 def through(
     shape: Shape,
     forms: LineForms,
@@ -370,7 +378,7 @@ def _row(shape: Shape, number: int, chat: int, form: LineForm) -> _Row:
     masks = map(
         mask_of,
         (
-            (*kind.required, *form.needs),
+            {*kind.required, *form.needs} - {*form.without},
             given - {*form.without},
             (*kind.filled, *form.filled),
             [name for name, _ in remarks],

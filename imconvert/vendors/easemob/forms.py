@@ -6,6 +6,8 @@ Promise: gives exactly the lines that `target.py` would give; what a form isn't 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import product
 from typing import Any
 
 from imconvert.vendors.contract import Plain, Settings
@@ -18,6 +20,7 @@ from imconvert.vendors.shapes import (
     LineForm,
     LineForms,
     Step,
+    above,
     at_most,
     closed,
     file_name,
@@ -42,9 +45,14 @@ _NOTICES = ("kick", "mute", "unmute", "appoint", "dismiss-manager", "transfer", 
 
 def line_forms(settings: Settings) -> LineForms:
     """The forms of all kinds, by the settings; none where these ask for what only the long way does."""
-    forms = _Forms(settings)
     usual = settings["easemob.mark"] not in ("", NONE) and int(settings["easemob.user_bytes"]) >= USER_BYTES
-    return forms.of if usual else lambda label, chat, extras: None
+    return _all(tuple(settings.items())) if usual else lambda label, chat, extras: None
+
+
+@lru_cache(maxsize=4)
+def _all(settings: tuple[tuple[str, str], ...]) -> LineForms:
+    """The forms, made once for all segments and shapes."""
+    return lru_cache(maxsize=None)(_Forms(dict(settings)).of)
 
 
 class _Forms:
@@ -116,11 +124,10 @@ class _Forms:
         return self._form(CUSTOM, chat, (*exts, literal("}")), sorted_digest=True, changes=changes)
 
     def _media(self, kind: str, chat: int, extras: tuple[str, ...]) -> Iterator[LineForm]:
-        """Forms for each way to be without a name or its suffix, measures, or whole seconds."""
-        for named in (True, False):
-            for append in (False, True):
-                for variant in self._variants(TYPES[kind]):
-                    yield self._file(TYPES[kind], chat, extras, variant.called(named=named, append=append))
+        """Forms for each way to be large, without a name or its suffix, measures, or whole seconds."""
+        for large, named, append in product((False, True), (True, False), (False, True)):
+            for variant in self._variants(TYPES[kind]):
+                yield self._file(TYPES[kind], chat, extras, variant.called(named=named, append=append, large=large))
 
     def _variants(self, into: str) -> Iterator[_Variant]:
         if into == "img":
@@ -151,7 +158,7 @@ class _Forms:
         rest = [f"extra{number}" for number, name in enumerate(extras) if name not in known]
         own = (maybe(f',"{name}":', f"extra{extras.index(name)}", layers=1) for name in extras if name in known)
         body = (
-            at_most("size", self.file_limit), literal('"url":'), put("url", layers=1), literal(',"filename":'),
+            at_most("size", self.file_limit) if not variant.large else above("size", self.file_limit), literal('"url":'), put("url", layers=1), literal(',"filename":'),
             file_name(append=variant.append), *variant.body, *own,
         )  # fmt: skip
         filled = tuple(f"extra{number}" for number in range(len(extras)))
@@ -179,11 +186,14 @@ class _Variant:
         self.kept = kept
         self.changes = changes
         self.repairs: tuple[str, ...] = ()
-        self.append = False
+        self.append = self.large = False
 
-    def called(self, *, named: bool, append: bool) -> _Variant:
-        """With a name or without, whose suffix has to be appended or not."""
-        self.append = append
+    def called(self, *, named: bool, append: bool, large: bool) -> _Variant:
+        """With a name or without, whose suffix has to be appended or not; larger than the vendor stores, or not."""
+        self.append, self.large = append, large
+        if large:
+            self.needs += ("size",)
+            self.repairs += ("IMC-3204",)
         if named:
             self.needs += ("name",)
         else:
