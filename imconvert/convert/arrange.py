@@ -29,8 +29,8 @@ WANTED_BYTES = 48 << 20
 MOST_BITS = 12
 MOST_SALTS = 64
 MOST_RUNS, MOST_WINDOW = 1024, 24 << 20
-"""Bytes of lines that a bucket is sized for; the most buckets of a stream, as a power of two; hashes that are tried; about
-how many runs there should be at most, and the most bytes of one."""
+"""Bytes of lines that a bucket is sized for; the most buckets of a stream, as a power of two; hashes that are tried;
+about how many runs there should be at most, and the most bytes of one."""
 
 NO_SEGMENT = -1
 """Stands for the segment where something is counted by bucket, with places in the whole input."""

@@ -2,8 +2,8 @@
 
 Strategy: what fits the memory is sorted by (talk, time, place) and appended to three files as a run: the lines, a row
 for each, and where each bucket begins. The first bits of `talk`, a hash, are the bucket, so that in a run the lines of
-a bucket lie together. Reading a bucket, slices with too many rows are cut in two at the weighted median of their middles,
-found by looking single rows up; the rows that are few enough are sorted at once, and their lines read piece by piece.
+a bucket lie together. Reading a bucket, slices with too many rows are cut in two at the weighted median of their
+middles, found by looking single rows up; rows that are few enough are sorted at once, their lines read piece by piece.
 Promise: the order of a bucket follows from its rows alone, not from the runs; memory is bounded whatever it holds.
 Cost: the lines once more on the disk, and 64 bytes for each.
 """
@@ -25,8 +25,7 @@ from imconvert.convert.work import Array, rows_at
 WINDOW_BYTES = 6 << 20
 MOST_ROWS = 1 << 17
 MOST_OPEN = 24
-"""Bytes of lines that are brought into order at once, a few times what a cache holds; rows that are sorted at once; open
-files."""
+"""Bytes of lines that are ordered at once, few enough for a cache; rows that are sorted at once; open files."""
 
 PLACED = np.dtype(
     [
@@ -171,9 +170,8 @@ def _in_order(files: Files, name: str, near: Sequence[Slice]) -> Iterator[tuple[
     ranks[order] = np.arange(len(order))
     mine = np.split(ranks, np.cumsum([len(one) for one in rows])[:-1])
     found = found[order]
-    for low, high in windows(
-        np.cumsum(found["length"] + np.uint64(1)) - found["length"] - np.uint64(1), found["length"]
-    ):
+    begins = np.cumsum(found["length"] + np.uint64(1)) - found["length"] - np.uint64(1)
+    for low, high in windows(begins, found["length"], WINDOW_BYTES):
         cuts = [np.searchsorted(own, (low, high)).tolist() for own in mine]
         blocks = [
             block_at(files(one.owner, name), own["begin"][start:stop], own["length"][start:stop])
@@ -239,7 +237,7 @@ def _below(one: Slice, middle: Key, look: Look) -> int:
     return low
 
 
-def windows(begins: Array, lengths: Array, most: int = WINDOW_BYTES) -> Iterator[tuple[int, int]]:
+def windows(begins: Array, lengths: Array, most: int) -> Iterator[tuple[int, int]]:
     """Ranges of lines that lie one after the other and have together at most `most` bytes, or are one line."""
     ends = begins + lengths + np.uint64(1)
     start = 0

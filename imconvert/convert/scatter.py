@@ -38,7 +38,8 @@ from imconvert.vendors import TARGETS
 class ScatterJob:
     """What a worker needs for one segment. `bits` says for each stream how many buckets it has, as a power of two.
 
-    A run is made of `window` bytes of lines. `salt` chooses the hash, of which `width` bits count. `bases`, `basis`, `vendor` and `settings` are as for sealing.
+    A run is made of `window` bytes of lines. `salt` chooses the hash, of which `width` bits count. `bases`, `basis`,
+    `vendor` and `settings` are as for sealing.
     """
 
     work: Path

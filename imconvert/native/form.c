@@ -126,7 +126,7 @@ static int request_step(const Step *step, const Fields *fields, Out *out)
     int there = (fields->seen >> step->field) & 1;
     switch (step->what) {
     case STEP_PAIR: return request_pair(fields, step->text, out);
-    case STEP_MEMBERS: return there ? request_members(field, step->text, out) : 1;
+    case STEP_MEMBERS: return there ? request_members(field, step->layers, step->text, out) : 1;
     case STEP_NAME: return request_name(fields, step->layers, out);
     case STEP_SECONDS: return request_seconds(field, step->layers, out);
     case STEP_AMONG: return request_among(fields, step->text);

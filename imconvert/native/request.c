@@ -35,9 +35,21 @@ int request_pair(const Fields *fields, Span between, Out *out)
     return done > 0 ? add(out, swap ? one : two) : done;
 }
 
-int request_members(const Field *object, Span taken, Out *out)
+static int add_text(Span text, Out *out)
+{
+    if (!out_reserve(out, text.size + 9))
+        return -1;
+    out_add(out, "\"ext\":\"", 7);
+    out_add(out, text.data, text.size);
+    out_add(out, "\",", 2);
+    return 1;
+}
+
+int request_members(const Field *object, int as_text, Span taken, Out *out)
 {
     Span text = object->span;
+    if (as_text)
+        return object->layers == 1 ? add_text(text, out) : 0;
     if (object->layers || text.size < 2 || text.data[0] != '{' || find(text, taken))
         return 0;
     if (text.size == 2)

@@ -13,8 +13,9 @@ Promise: a step that would have to change what it writes in another way than the
 /* The sender and the receiver, the lower one first, with `between` between them. */
 int request_pair(const Fields *fields, Span between, Out *out);
 
-/* The members of an object, each with a comma behind it; none of them may be called `taken`. */
-int request_members(const Field *object, Span taken, Out *out);
+/* The members of an object, each with a comma behind it; none of them may be called `taken`. With `as_text` it must be
+a text instead, which becomes the one member "ext". */
+int request_members(const Field *object, int as_text, Span taken, Out *out);
 
 /* The suffix of a file name or URL if it has a plausible one, else nothing; see values.suffix_of. */
 Span request_suffix(Span name);

@@ -256,9 +256,10 @@ def pair(between: str) -> Step:
     return ("pair", between.encode(), 0, 0, 0)
 
 
-def members(name: str, taken: str) -> Step:
-    """Write the members of an object, a comma behind each; refuse one that has a key `taken` somewhere."""
-    return ("members", f'"{taken}":'.encode(), number_of(name), 0, 0)
+def members(name: str, taken: str, *, text: bool = False) -> Step:
+    """Write the members of an object, a comma behind each; refuse one that has a key `taken` somewhere. With `text`,
+    write what is none as the member "ext", and refuse an object."""
+    return ("members", f'"{taken}":'.encode(), number_of(name), 1 if text else 0, 0)
 
 
 def file_name(*, append: bool) -> Step:
@@ -393,9 +394,9 @@ def _has_members(row: _Row) -> bool:
 
 
 def _opened(node: Any) -> Any:
-    """The tree, but an extension that is a text must hold an object, and is it."""
+    """The tree, but an extension that is a text which holds an object is that object."""
     if node == some_text("ext"):
-        return json(content("ext"))
+        return ("opened", number_of("ext"))
     return tuple(map(_opened, node)) if isinstance(node, tuple) else node
 
 

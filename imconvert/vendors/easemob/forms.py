@@ -67,7 +67,10 @@ class _Forms:
     def of(self, label: str, chat: int, extras: tuple[str, ...]) -> LineForm | tuple[LineForm, ...] | None:
         kind, _, more = label.partition(":")
         if label == "text":
-            return self._form("txt", chat, (literal('"msg":'), put("text", layers=1)))
+            body = (literal('"msg":'), put("text", layers=1))
+            changes = (("transformed", 'ext that is no object moved below the key "ext"'),)
+            other = self._form("txt", chat, body, text=True, needs=("ext",), changes=changes)
+            return self._form("txt", chat, body), other
         if label == "place":
             known = (("lat", "latitude"), ("lng", "longitude"), ("addr", "title"))
             steps = [s for n, (key, name) in enumerate(known) for s in _text(key, name, first=not n)]
@@ -86,15 +89,17 @@ class _Forms:
         kept: tuple[str, ...] = (),
         *,
         download: bool = False,
+        text: bool = False,
         filled: tuple[str, ...] = (),
         **more: Any,
     ) -> LineForm:
-        """A form of a type; `kept` are the measures that go into the extension where they are there."""
+        """A form of a type; `kept` are the measures that go into the extension where they are there. With `text` the
+        app's extension is no object."""
         between = flags(self.settings, download=download).decode()
         mark = encode(self.mark).decode()
         steps = (
             *_head(chat, into),
-            opened('"body":{'), *body, literal(f'}},{between}"ext":{{'), members("ext", self.mark),
+            opened('"body":{'), *body, literal(f'}},{between}"ext":{{'), members("ext", self.mark, text=text),
             literal(f'{mark}:{{"id":"'), put("msgid"), literal('","client":'), put("client"),
             *(maybe(f',"{name}":', _KEPT[name], layers=1 if name == "md5" else 0) for name in kept),
             literal("}"), closed("}", most=self.limit + len(between) + len(',"ext":')),
@@ -157,10 +162,9 @@ class _Forms:
         known = ("secret", "thumb", "thumb_secret") if into == "video" else ("secret",)
         rest = [f"extra{number}" for number, name in enumerate(extras) if name not in known]
         own = (maybe(f',"{name}":', f"extra{extras.index(name)}", layers=1) for name in extras if name in known)
-        body = (
-            at_most("size", self.file_limit) if not variant.large else above("size", self.file_limit), literal('"url":'), put("url", layers=1), literal(',"filename":'),
-            file_name(append=variant.append), *variant.body, *own,
-        )  # fmt: skip
+        checked = above("size", self.file_limit) if variant.large else at_most("size", self.file_limit)
+        named = (literal('"url":'), put("url", layers=1), literal(',"filename":'), file_name(append=variant.append))
+        body = (checked, *named, *variant.body, *own)
         filled = tuple(f"extra{number}" for number in range(len(extras)))
         return self._form(
             into, chat, body, variant.kept, download=True, filled=filled, needs=variant.needs,
