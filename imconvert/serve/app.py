@@ -23,7 +23,7 @@ from imconvert.serve import page, replays, status
 from imconvert.serve.access import Access, Rates
 from imconvert.serve.answers import Answer, Desk
 from imconvert.serve.clerk import Clerk
-from imconvert.serve.gate import Drain, Gate, Log
+from imconvert.serve.gate import DRAINED, Drain, Gate, Log
 from imconvert.serve.receiving import Receipt
 from imconvert.serve.windows import Window
 
@@ -151,7 +151,7 @@ class App:
             except (TimeoutError, ClientDisconnect):
                 return self._short(408)
             if body is None or body.count(b"\n") > self.site.body // LEAST_LINE:
-                return await self._refused(request, 413)
+                return self._short(413)
             try:
                 async with asyncio.timeout(TAKE_TIME):
                     receipt = await asyncio.wrap_future(self.clerk.hand_in(body))
@@ -165,15 +165,16 @@ class App:
         return self._short(code)
 
     async def _body(self, request: Request) -> bytes | None:
-        """The whole body; None where it is longer than allowed."""
+        """The whole body; None where it is longer than allowed. The rest of that is read too, and dropped."""
         parts: list[bytes] = []
         size = 0
         async for part in request.stream():
             size += len(part)
-            if size > self.site.body:
-                return None
-            parts.append(part)
-        return b"".join(parts)
+            if size <= self.site.body:
+                parts.append(part)
+            if size > self.site.body + DRAINED:
+                break
+        return b"".join(parts) if size <= self.site.body else None
 
     async def _facts(self) -> dict[str, Any]:
         return await asyncio.to_thread(status.facts, self.clerk, self._now)

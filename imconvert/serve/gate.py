@@ -112,7 +112,8 @@ class Drain:
         self._left = DRAINS
 
     async def __call__(self, scope: Any, receive: Any) -> None:
-        if not self._left or any(key == b"expect" for key, _ in scope["headers"]):
+        names = {key for key, _ in scope["headers"]}
+        if not self._left or b"expect" in names or not names & {b"content-length", b"transfer-encoding"}:
             return
         self._left -= 1
         try:
