@@ -145,13 +145,12 @@ class Clerk:
         try:
             do()
             self._troubles.pop(name, None)
-        except BaseException as why:
-            for job in jobs:
-                if not job.answer.done():
-                    job.answer.set_exception(why)
-            if not isinstance(why, ImconvertError):
-                raise
+        except ImconvertError as why:
             self._troubles[name] = why
+            _fail(jobs, why)
+        except BaseException as why:
+            _fail(jobs, why)
+            raise
         finally:
             self._doing = None
 
@@ -185,3 +184,9 @@ class Clerk:
         self.index.flush(lambda runs: self.state.checkpoint(runs, files, holes))
         self.feed.holes.clear()
         self._since = 0
+
+
+def _fail(jobs: Sequence[Job], why: BaseException) -> None:
+    for job in jobs:
+        if not job.answer.done():
+            job.answer.set_exception(why)
