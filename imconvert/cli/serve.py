@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import re
@@ -40,7 +41,8 @@ WORDS = {
 }  # fmt: skip
 
 SWITCH = 0.0005
-"""Seconds after which a thread that takes in records lets go of the interpreter, for an answer waits that long."""
+"""Seconds after which a thread that takes in records lets go of the interpreter, for an answer waits that long. The
+garbage collector would hold up answers, too: it is told to leave alone what was there at the start."""
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 _PATH = re.compile(r"(/[A-Za-z0-9._~\-]+){1,8}")
@@ -182,6 +184,7 @@ def serve(
         settings=Options((), Path(), settings=dict(settings)).complete_settings(),
     )
     sys.setswitchinterval(SWITCH)
+    gc.freeze()
     run(
         wanted,
         CLOCK,

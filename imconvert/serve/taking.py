@@ -23,7 +23,6 @@ from imconvert.serve import windows
 from imconvert.serve.feed import Feed
 from imconvert.serve.intake import Checker
 from imconvert.serve.judging import NEW, OTHER, Batch, Judge
-from imconvert.serve.runs import Known
 from imconvert.serve.spool import HELD, Spool
 from imconvert.serve.state import File, Hole, place
 
@@ -104,7 +103,7 @@ class Taker:
         served = {good[number].start: line for number, line in verdicts.served.items()}
         self._leave_out(file, [line for line in lines if not line.key or line.start in left], left, served)
         for key, number in verdicts.fresh.items():
-            self.index.fresh[key] = Known(good[number].digest, place(file.number, good[number].start))
+            self.index.add(key, good[number].digest, place(file.number, good[number].start))
         file.saw([line.time for line in good])
         file.records += len(lines)
         file.taken = start + len(data)
