@@ -18,6 +18,7 @@ from imconvert.model import Message, Notes, Skip
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
+    from imconvert.vendors.calls import Rest
     from imconvert.vendors.shapes import LineForms, Shape
 
 Settings = Mapping[str, str]
@@ -359,6 +360,7 @@ class Vendor:
     where sender, target or time differ; a shortcut has to make its keys of the number
     alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells
     it; it is there for vendors whose source ids don't stand in their records as they are.
+    `rest()` gives its REST interface, if data can be sent to it that way.
     `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
     `looks_like`, where it is not plain JSON; `redact(raw)` takes secrets out of a record that is to be told of.
     """
@@ -379,6 +381,7 @@ class Vendor:
     survey: Survey | None = None
     peek: Callable[[bytes], dict[str, Any] | None] = peek_at_json
     redact: Callable[[bytes], bytes] | None = None
+    rest: Callable[[], Rest] | None = None
 
     def behind(self, head: bytes) -> tuple[MakeRead, MakeShortcut | None]:
         """What makes reader and shortcut for records with this head: that of their table, document or input."""
