@@ -20,6 +20,6 @@ def rows(query: str, *parsed: str) -> Export:
         names = [column[0] for column in found.description]
         for row in found:
             item = dict(zip(names, row, strict=True))
-            yield item | {name: orjson.loads(item[name]) for name in parsed}
+            yield item | {name: item[name] and orjson.loads(item[name]) for name in parsed}
 
     return export

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -36,6 +37,8 @@ class Postman:
         self._held: list[_Letter] = []
         self._task: asyncio.Task[None] | None = None
         self._client = httpx.AsyncClient(trust_env=False, timeout=vendor.posting.timeout)
+        self._failures: deque[float] = deque()
+        self._banned = float("-inf")
         self.waiting = 0
 
     def take(self, event: str, facts: Mapping[str, Any], draws: Draws | None) -> None:
@@ -68,12 +71,26 @@ class Postman:
             self.waiting = self._letters.qsize() + len(self._held)
 
     async def _deliver(self, letter: _Letter) -> None:
-        posting, outcome, tries = self._vendor.posting, "", 0
-        for tries in range(1, posting.tries + 1):  # noqa: B007
+        posting, outcome, tries = self._vendor.posting, "banned", 0
+        for number in range(1, posting.tries + 1):
+            if self._desk.clock.steady() < self._banned:
+                break
+            tries = number
             outcome, fine = await self._tried(letter.post)
             if fine:
                 break
+            self._failed()
         self._note(letter, tries, outcome)
+
+    def _failed(self) -> None:
+        """Too many failures end all posts for a while."""
+        ban, now = self._vendor.posting.ban, self._desk.clock.steady()
+        self._failures.append(now)
+        while ban and self._failures[0] < now - ban.span:
+            self._failures.popleft()
+        if ban and len(self._failures) >= ban.failures:
+            self._banned = now + ban.length
+            self._failures.clear()
 
     async def _tried(self, post: Post) -> tuple[str, bool]:
         mark = "&" if "?" in self._url else "?"

@@ -123,3 +123,14 @@ class Store:
         )  # fmt: skip
         assert row
         return int(row[0])
+
+    def above(self, name: str, least: int) -> int:
+        """A number above all that were given under this name, and not below `least`."""
+        row = self.one(
+            "INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE "
+            "SET value = max(value + 1, excluded.value) RETURNING value",
+            name,
+            least,
+        )
+        assert row
+        return int(row[0])

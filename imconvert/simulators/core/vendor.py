@@ -34,12 +34,21 @@ class Post(NamedTuple):
     body: bytes
 
 
+class Ban(NamedTuple):
+    """So many failures in `span` seconds end all posts for `length` seconds."""
+
+    failures: int
+    span: float
+    length: float
+
+
 class Posting(NamedTuple):
-    """How a vendor posts: how many tries, how long it waits, what counts as delivered."""
+    """How a vendor posts: how many tries, how long it waits, what counts as delivered, when it gives up for a while."""
 
     tries: int
     timeout: float
     delivered: Callable[[int, bytes], bool]
+    ban: Ban | None = None
 
 
 @dataclass(frozen=True, slots=True)
