@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from imconvert.deliver import Clock, Request, Send
 from imconvert.durable.shared import SharedNumbers
-from imconvert.vendors.calls import Kind, Limit, Reply
+from imconvert.vendors.calls import Api, Kind, Limit, Reply
 
 MARGIN = 0.025
 BEHIND = 0.05
@@ -205,11 +205,11 @@ def _known(at: float, now: float) -> float:
     return 0.0 if at > now + STALE else at
 
 
-def paced(send: Send, pacer_of: Callable[[str], Pacer | None]) -> Send:
+def paced(send: Send, pacer_of: Callable[[Api], Pacer | None]) -> Send:
     """Send each request in its bucket's turn; a bucket without a pacer has no limit."""
 
     async def in_turn(request: Request) -> Reply:
-        pacer = pacer_of(request.api.pace)
+        pacer = pacer_of(request.api)
         if pacer is None:
             return await send(request)
         slot, answered, fresh = await pacer.turn(), False, False

@@ -20,7 +20,7 @@ from imconvert.deliver.split import Split
 from imconvert.durable.shared import SharedNumbers
 from imconvert.errors import UsageError
 from imconvert.load.target import Target
-from imconvert.vendors.calls import App, Http, Reply, Verdict
+from imconvert.vendors.calls import Api, App, Http, Limit, Reply, Verdict
 
 
 class Paces:
@@ -30,17 +30,17 @@ class Paces:
         self.folder, self.target, self.clock = folder, target, clock
         self.pacers: dict[str, Pacer | None] = {}
 
-    def of(self, bucket: str) -> Pacer | None:
+    def of(self, api: Api) -> Pacer | None:
+        bucket = self.target.bucket_of(api)
         if bucket not in self.pacers:
-            self.pacers[bucket] = self._made(bucket)
+            self.pacers[bucket] = self._made(bucket, self.target.limit_of(api))
         return self.pacers[bucket]
 
-    def _made(self, bucket: str) -> Pacer | None:
-        limit = self.target.limit_of(bucket)
+    def _made(self, bucket: str, limit: Limit) -> Pacer | None:
         if not limit.calls:
             return None
         durable.make_folder(self.folder)
-        path = self.folder / f"pace-{bucket.replace('/', '.').replace('{', '').replace('}', '')}"
+        path = self.folder / f"pace-{bucket.replace('/', '.')}"
         return Pacer(SharedNumbers(path, NUMBERS), limit, self.clock, margin=self.target.margin)
 
     def waiting(self) -> float:

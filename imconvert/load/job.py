@@ -144,7 +144,7 @@ class Job:
         target = self.wanted.target
         found = {}
         for stage in target.rest.stages:
-            rates = [target.limit_of(target.rest.apis[api].pace) for api in stage.apis]
+            rates = [target.limit_of(target.rest.apis[api]) for api in stage.apis]
             found[stage.name] = min((one.calls / one.per for one in rates if one.calls), default=0.0)
         return found
 

@@ -18,7 +18,7 @@ from imconvert.deliver.pace import MARGIN, ROOM
 from imconvert.deliver.retry import Policy
 from imconvert.errors import UsageError
 from imconvert.vendors import BY_NAME
-from imconvert.vendors.calls import Limit, Rest
+from imconvert.vendors.calls import Api, Limit, Rest
 
 _SPANS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -53,12 +53,13 @@ class Target:
     ca: str = ""
     proxy: str = ""
 
-    def limit_of(self, bucket: str) -> Limit:
-        """The limit of a bucket: as set, else the reference's."""
-        own = [api for api in self.rest.apis.values() if api.pace == bucket]
-        names = [bucket, *(api.name for api in own)]
-        found = next((self.limits[name] for name in names if name in self.limits), None)
-        return found or own[0].limit
+    def bucket_of(self, api: Api) -> str:
+        """The bucket of a call; one with a limit of its own in [limits] has one of its own."""
+        return api.name if api.name in self.limits else api.pace
+
+    def limit_of(self, api: Api) -> Limit:
+        """The limit of a call's bucket: as set, else the reference's."""
+        return self.limits.get(self.bucket_of(api), api.limit)
 
 
 class _Problems:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Raw, Struct
@@ -282,6 +283,21 @@ def part_of(api: Api, call: Call, items: Sequence[int]) -> Call:
     chosen = [(body if api.items == "" else body[api.items])[item] for item in items]
     made: Any = chosen if api.items == "" else {**body, str(api.items): chosen}
     return msgspec.structs.replace(call, body=Raw(msgspec.json.encode(made)))
+
+
+def form_of(body: Raw, *, repeat: bool = False) -> tuple[str, bytes]:
+    """Content type and bytes of a body as a form; lists are JSON, or repeat their key."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in msgspec.json.decode(body).items():
+        values = value if repeat and isinstance(value, list) else [value]
+        pairs += [(name, one if isinstance(one, str) else msgspec.json.encode(one).decode()) for one in values]
+    return "application/x-www-form-urlencoded;charset=utf-8", urlencode(pairs).encode()
+
+
+def body_of(call: Call) -> dict[str, Any]:
+    """The body of a call as an object; empty for anything else."""
+    found = msgspec.json.decode(call.body)
+    return found if isinstance(found, dict) else {}
 
 
 def answer_of(reply: Reply) -> dict[str, Any] | None:

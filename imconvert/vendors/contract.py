@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert import native
@@ -317,6 +318,16 @@ class Survey:
 
 MakeRead = Callable[[Settings, Notes, int], Read]
 MakeShortcut = Callable[[Target, Settings, Book, Book, int], Shortcut | None]
+
+
+def rest_in(module: str) -> Callable[[], Rest]:
+    """What gives the REST interface that a module defines as REST; it is loaded only then."""
+
+    def load() -> Rest:
+        found: Rest = import_module(module).REST
+        return found
+
+    return load
 
 
 def peek_at_json(raw: bytes) -> dict[str, Any] | None:

@@ -1,22 +1,7 @@
 """Tencent Cloud IM (腾讯云即时通信 IM): history files and recorded callbacks as source. Reference: tencent.md."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from imconvert.vendors.contract import Documents, Setting, Vendor
+from imconvert.vendors.contract import Documents, Setting, Vendor, rest_in
 from imconvert.vendors.tencent import messages
-
-if TYPE_CHECKING:
-    from imconvert.vendors.calls import Rest
-
-
-def rest() -> Rest:
-    """The REST interface; loaded only where it is wanted."""
-    from imconvert.vendors.tencent.rest import REST
-
-    return REST
-
 
 SETTINGS = (
     Setting("tencent.order", "counter", ("counter", "imported", "none"),
@@ -37,5 +22,5 @@ VENDOR = Vendor(
     settings=SETTINGS,
     own_keys=True,
     name_of=messages.name_of,
-    rest=rest,
+    rest=rest_in("imconvert.vendors.tencent.rest"),
 )

@@ -7,17 +7,11 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from imconvert.vendors.calls import App, Call, Found, Query, Reply, answer_of
+from imconvert.vendors.calls import App, Call, Found, Query, Reply, answer_of, body_of
 
 GROUP_INFO = "group_open_http_svc/get_group_info"
 GROUP_MESSAGES = "group_open_http_svc/group_msg_get_simple"
 _PAGE = 20
-
-
-def body_of(call: Call) -> dict[str, Any]:
-    """The body of a call as an object; empty for anything else."""
-    found = msgspec.json.decode(call.body)
-    return found if isinstance(found, dict) else {}
 
 
 def _ask_messages(app: App, call: Call, more: Any, now: float) -> Call | None:

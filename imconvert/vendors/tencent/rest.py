@@ -23,6 +23,7 @@ from imconvert.vendors.calls import (
     Token,
     Verdict,
     answer_of,
+    body_of,
     retry_after,
 )
 from imconvert.vendors.tencent import readback
@@ -126,7 +127,7 @@ def _items(api: Api, call: Call, found: Mapping[str, Any]) -> tuple[Failed, ...]
 
 def _accounts(call: Call, found: Mapping[str, Any]) -> list[Failed]:
     """FailAccounts names those that did not go in (§3.1)."""
-    names = [one.get("UserID") for one in readback.body_of(call).get("AccountList", [])]
+    names = [one.get("UserID") for one in body_of(call).get("AccountList", [])]
     bad = set(found.get("FailAccounts") or ())
     return [Failed(item, Kind.ITEM, "FailAccounts", "") for item, name in enumerate(names) if name in bad]
 
@@ -135,7 +136,7 @@ def _relations(field: str) -> Callable[[Call, Mapping[str, Any]], list[Failed]]:
     """ResultItem has a ResultCode for each account (§3.6, §3.7)."""
 
     def read(call: Call, found: Mapping[str, Any]) -> list[Failed]:
-        wanted = readback.body_of(call).get(field, [])
+        wanted = body_of(call).get(field, [])
         names = [one.get("To_Account") if isinstance(one, dict) else one for one in wanted]
         results = {one.get("To_Account"): one for one in found.get("ResultItem") or () if isinstance(one, dict)}
         return [
@@ -154,7 +155,7 @@ def _exists(one: Mapping[str, Any]) -> bool:
 
 def _members(call: Call, found: Mapping[str, Any]) -> list[Failed]:
     """Result 0 failed, 1 imported, 2 was a member before (§5.3)."""
-    names = [one.get("Member_Account") for one in readback.body_of(call).get("MemberList", [])]
+    names = [one.get("Member_Account") for one in body_of(call).get("MemberList", [])]
     bad = {one.get("Member_Account") for one in found.get("MemberList") or () if one.get("Result") == 0}
     return [Failed(item, Kind.ITEM, "Result 0", "") for item, name in enumerate(names) if name in bad]
 
