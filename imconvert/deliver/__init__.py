@@ -27,13 +27,17 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Flight:
-    """What is not known of a call yet: whether it is at the target (`flying`), and whether parts of it are."""
+    """What is not known of a call yet: whether it is at the target (`flying`), and whether parts of it are.
+
+    `proof` is the token that it was last sent with.
+    """
 
     flying: bool = False
     partly: bool = False
+    proof: object = None
 
     @property
-    def open(self) -> bool:
+    def pending(self) -> bool:
         """Whether something of it may be at the target without our knowing."""
         return self.flying or self.partly
 

@@ -1,8 +1,8 @@
 """The innermost wrapper: one request on one kept-alive connection, and the verdict on its answer.
 
-Strategy: idle connections lie on a stack, and each is an httpx transport of its own, so that taking one costs the
-same however many there are. The hottest is taken first; those that nobody needs grow old and are closed by their
-limit.
+Strategy: each connection is an httpx transport of its own, so that taking one costs the same however many there are.
+They queue up, and rest for REST seconds before the next request: an answer that comes twice must not be taken for the
+answer to the next request. A connection on which more came than its answer is closed.
 Promise: an answer longer than MOST_BYTES, a broken or a late one is an outcome ("lost"), never an exception; what the
 vendor says is cleaned of secrets before anybody sees it. Redirects are not followed, certificates are always checked.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +24,8 @@ from imconvert.vendors.calls import Failed, Http, Kind, Reply, Verdict
 MOST_BYTES = 4 << 20
 LONGEST_WHY = 300
 KEPT = 30.0
-"""Bytes of an answer; characters of a vendor's text that are kept; seconds a connection may lie idle."""
+REST = 0.02
+"""Bytes of an answer; characters of a vendor's text that are kept; seconds a connection may, and has to, lie idle."""
 
 _UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
@@ -36,7 +38,7 @@ class Connections:
 
     def __init__(self, *, timeout: float, verify: ssl.SSLContext | bool = True, proxy: str | None = None) -> None:
         self._verify, self._proxy = verify, proxy
-        self._idle: list[httpx.AsyncHTTPTransport] = []
+        self._idle: deque[tuple[float, httpx.AsyncHTTPTransport]] = deque()
         self._timeout = timeout
         self._extensions: dict[str, Any] = {"timeout": httpx.Timeout(timeout).as_dict()}
 
@@ -53,14 +55,14 @@ class Connections:
         return httpx.AsyncHTTPTransport(verify=self._verify, trust_env=False, proxy=self._proxy, limits=one)
 
     async def close(self) -> None:
-        idle, self._idle = self._idle, []
-        for one in idle:
-            await one.aclose()
+        while self._idle:
+            await self._idle.pop()[1].aclose()
 
     async def ask(self, http: Http) -> Reply:
         """The answer to a request, without a verdict."""
-        fresh = not self._idle
-        one = self._make() if fresh else self._idle.pop()
+        now = asyncio.get_running_loop().time()
+        fresh = not self._idle or now - self._idle[0][0] < REST
+        one = self._make() if fresh else self._idle.popleft()[1]
         request = httpx.Request(
             http.method, http.url, headers=list(http.headers), content=http.content, extensions=self._extensions
         )
@@ -75,8 +77,8 @@ class Connections:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as why:
             return Reply(fault="lost", why=_why(why), fresh=fresh)
         finally:
-            if whole:
-                self._idle.append(one)
+            if whole and not _has_more(one):
+                self._idle.append((asyncio.get_running_loop().time(), one))
             else:
                 await one.aclose()
         if content is None:
@@ -96,6 +98,14 @@ async def _content(answer: httpx.Response) -> bytes | None:
     finally:
         await answer.aclose()
     return b"".join(parts)
+
+
+def _has_more(one: httpx.AsyncHTTPTransport) -> bool:
+    """Whether bytes came behind the answer; httpx shows them to nobody and would take them for the next one."""
+    inner: Any = one
+    for name in ("_pool", "connections"):
+        inner = getattr(inner, name)
+    return any(found._connection._h11_state.trailing_data[0] for found in inner)
 
 
 def _why(why: Exception) -> str:

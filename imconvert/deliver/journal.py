@@ -72,15 +72,15 @@ class _Batch:
     """What goes into the next commit; of a call, what was said last."""
 
     def __init__(self) -> None:
-        self.open: dict[tuple[int, int], tuple[Any, ...] | None] = {}
+        self.calls: dict[tuple[int, int], tuple[Any, ...] | None] = {}
         self.failed: list[tuple[Any, ...]] = []
         self.given: list[tuple[str, str, str]] = []
         self.shards: dict[int, None] = {}
 
     def steps(self, done: dict[int, Done]) -> list[tuple[str, list[tuple[Any, ...]]]]:
         """The statements with their rows."""
-        closed = [place for place, row in self.open.items() if row is None]
-        opened = [row for row in self.open.values() if row is not None]
+        closed = [place for place, row in self.calls.items() if row is None]
+        opened = [row for row in self.calls.values() if row is not None]
         shorter: list[tuple[Any, ...]] = []
         longer: list[tuple[Any, ...]] = []
         for shard in self.shards:
@@ -123,19 +123,19 @@ class Journal:
     async def intend(self, request: Request) -> None:
         """Record that a call is about to be sent; returns when that is on the disk."""
         place = request.place
-        self._batch.open[place[:2]] = (*place, self.clock.now(), 0, "", "")
+        self._batch.calls[place[:2]] = (*place, self.clock.now(), 0, "", "")
         await self._committed()
 
     def withdraw(self, request: Request) -> None:
         """The call was not sent after all."""
-        self._batch.open[request.place[:2]] = None
+        self._batch.calls[request.place[:2]] = None
         self._soon()
 
     def record(self, request: Request, verdict: Verdict) -> None:
         """Record the outcome of a call."""
         place = request.place
         if verdict.kind is Kind.UNCLEAR:
-            self._batch.open[place[:2]] = (*place, self.clock.now(), 1, verdict.code, verdict.why)
+            self._batch.calls[place[:2]] = (*place, self.clock.now(), 1, verdict.code, verdict.why)
         elif verdict.kind is Kind.DONE:
             self._finish(place, [(f.item, str(f.kind), f.code, f.why) for f in verdict.failed])
             if verdict.given and request.api.gives:
@@ -143,8 +143,8 @@ class Journal:
                 self._batch.given.append((request.api.gives, source, verdict.given))
         elif verdict.kind in (Kind.ITEM, Kind.DEPENDENCY):
             self._finish(place, [(WHOLE, str(verdict.kind), verdict.code, verdict.why)])
-        elif not request.flight.open and not request.unclear:
-            self._batch.open[place[:2]] = None
+        elif not request.flight.pending and not request.unclear:
+            self._batch.calls[place[:2]] = None
         self._soon()
 
     def leave_out(self, place: Place, code: str, why: str) -> None:
@@ -154,7 +154,7 @@ class Journal:
 
     def _finish(self, place: Place, failed: Iterable[tuple[int, str, str, str]]) -> None:
         now = self.clock.now()
-        self._batch.open[place[:2]] = None
+        self._batch.calls[place[:2]] = None
         for item, kind, code, why in failed:
             row = (place.shard, place.line, item, place.offset, place.stop, now, kind, code, why)
             self._batch.failed.append(row)
@@ -253,7 +253,7 @@ def journaled(send: Send, journal: Journal) -> Send:
             await journal.intend(request)
             reply = await send(request)
         except asyncio.CancelledError:
-            if not request.flight.open and not request.unclear:
+            if not request.flight.pending and not request.unclear:
                 journal.withdraw(request)
             raise
         journal.record(request, reply.verdict)

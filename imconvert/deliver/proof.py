@@ -12,8 +12,7 @@ from imconvert.deliver import Clock, Request, Send
 from imconvert.vendors.calls import App, Http, Kind, Reply, Rest, Secret, Token, Verdict
 
 EARLY = 60.0
-FRESH = 5.0
-"""Seconds before its end at which a token is renewed; seconds in which a token is too new to be renewed again."""
+"""Seconds before its end at which a token is renewed."""
 
 NOTHING = Token(Secret(""), float("inf"))
 
@@ -24,7 +23,6 @@ class Proof:
     def __init__(self, rest: Rest, app: App, clock: Clock, ask: Callable[[Http], Awaitable[Reply]]) -> None:
         self.rest, self.app, self.clock, self.ask = rest, app, clock, ask
         self.token = Token(Secret(""), 0.0)
-        self._at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def ready(self) -> Verdict | None:
@@ -36,9 +34,9 @@ class Proof:
                 return None
             return await self._fetch()
 
-    async def renew(self) -> None:
-        """The token did not hold: the next call needs another one."""
-        if self.clock.steady() - self._at >= FRESH:
+    def stale(self, used: object) -> None:
+        """The token that a call used did not hold: the next one needs another, unless there is another by now."""
+        if used is self.token:
             self.token = self.token._replace(until=0.0)
 
     async def _fetch(self) -> Verdict | None:
@@ -54,7 +52,6 @@ class Proof:
             self.token = found
         else:
             self.token = NOTHING
-        self._at = self.clock.steady()
         return None
 
 

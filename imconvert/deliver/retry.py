@@ -9,7 +9,7 @@ unclear is for the wrapper outside to find out.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -38,7 +38,10 @@ class Health:
         self.at = now
 
 
-Renew = Callable[[], Awaitable[None]]
+RENEWALS = 2
+"""How many new tokens are tried while nothing succeeds."""
+
+Stale = Callable[[object], None]
 
 
 @dataclass(slots=True)
@@ -47,24 +50,26 @@ class _Tries:
 
     began: float
     failed: int = 0
-    renewed: float | None = None
+    renewed: float = 0.0
+    renewals: int = 0
 
     def last(self, kind: Kind, now: float, policy: Policy, health: Health) -> Kind | None:
-        """What to make of it if it is not to be tried again; None if it is."""
+        """Take note of a failure; what to make of the call if it is not to be tried again, None if it is."""
         if kind is Kind.REAUTH:
-            refused = self.renewed is not None and (health.at <= self.renewed or self.failed >= policy.tries)
-            return Kind.STOP if refused else None
+            self.renewals = 1 if health.at > self.renewed else self.renewals + 1
+            self.renewed = now
+            return Kind.STOP if self.renewals > RENEWALS or self.failed >= policy.tries else None
         if now - max(health.at, self.began) > policy.patience:
             return Kind.STOP
         return Kind.ITEM if self.failed >= policy.tries and health.at > self.began else None
 
 
 def retried(
-    send: Send, policy: Policy, clock: Clock, *, chance: Random, health: Health, renew: Renew, count: Counted
+    send: Send, policy: Policy, clock: Clock, *, chance: Random, health: Health, stale: Stale, count: Counted
 ) -> Send:
     """Send until there is an answer that repeating would not change.
 
-    `renew` has the token renewed; a new one that is refused before anything succeeded with it ends the run.
+    `stale` is told of a token that did not hold; when new ones don't hold either, and nothing succeeds, the run ends.
     """
 
     async def until_clear(request: Request) -> Reply:
@@ -81,9 +86,8 @@ def retried(
                 return _given_up(reply, last)
             count(str(kind), reply.verdict.code)
             if kind is Kind.REAUTH:
-                tries.renewed = clock.steady()
-                await renew()
-            else:
+                stale(request.flight.proof)
+            if kind is not Kind.REAUTH or tries.renewals > 1:
                 await clock.sleep(policy.wait(tries.failed, chance))
 
     return until_clear

@@ -7,21 +7,9 @@ Texts are single sentences; `{name}` is filled in.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Entry(NamedTuple):
-    """One code: a short stable name, and cause and remedy by language."""
-
-    code: str
-    name: str
-    cause: dict[str, str]
-    remedy: dict[str, str]
-
-
-def _entry(code: str, name: str, cause: str, remedy: str, cause_zh: str, remedy_zh: str) -> Entry:
-    return Entry(code, name, {"en": cause, "zh": cause_zh}, {"en": remedy, "zh": remedy_zh})
-
+from imconvert.errors.entry import Entry
+from imconvert.errors.entry import entry as _entry
+from imconvert.errors.of_loading import OF_LOADING
 
 _USAGE = (
     _entry("IMC-1001", "no-input", "No file matches \"{pattern}\".",
@@ -480,80 +468,7 @@ _LEFT_OUT = (
            "已有 ID、发送者、目标和时间都相同但内容不同的消息。", "请确认哪条正确；--on-conflict rekey 可同时保留。"),
 )
 
-_LOAD = (
-    _entry("IMC-1250", "bad-target-file", "The target file has {count} problems.",
-           "Correct what is named below; docs/load.md has every key.",
-           "目标配置文件有 {count} 处问题。", "请修正下列各项；docs/load.zh-CN.md 列出了所有键。"),
-    _entry("IMC-1251", "bad-target-key", "{why}.", "See docs/load.md.", "{why}。", "请查看 docs/load.zh-CN.md。"),
-    _entry("IMC-1252", "target-no-toml", "The target file is no TOML: {why}.", "Correct the line.",
-           "目标配置文件不是有效的 TOML：{why}。", "请修正该行。"),
-    _entry("IMC-1253", "unknown-target", "{found} is no target that can be loaded.",
-           "Set target to one of: {known}.",
-           "{found} 不是可导入的目标。", "请将 target 设为以下之一：{known}。"),
-    _entry("IMC-1254", "secret-in-file", "The target file holds {name}, which looks like a secret.",
-           "Take it out; put it into the environment as {env}, or name a file of mode 0600 as file in [secret].",
-           "目标配置文件中的 {name} 看起来是密钥。", "请移除，并通过环境变量 {env} 提供，或在 [secret] 中用 file 指定权限为 0600 的文件。"),
-    _entry("IMC-1255", "other-target", "The output was made for {found}, the target file says {wanted}.",
-           "Use the target file of {found}, or convert the history for {wanted}.",
-           "该输出面向 {found}，而目标配置为 {wanted}。", "请使用 {found} 的目标配置，或为 {wanted} 重新转换。"),
-    _entry("IMC-1256", "no-secret", "There is no secret: {env} is not set.",
-           "Set {env}, or name a file of mode 0600 as file in [secret].",
-           "缺少密钥：未设置 {env}。", "请设置 {env}，或在 [secret] 中用 file 指定权限为 0600 的文件。"),
-    _entry("IMC-1257", "bad-certificates", "The certificates (ca) can't be used: {why}.",
-           "Name a PEM file with the certificate to trust.",
-           "无法使用证书文件（ca）：{why}。", "请指定包含受信任证书的 PEM 文件。"),
-    _entry("IMC-1258", "unknown-call", "The shard asks for {api}, which is no call of {target}.",
-           "Use the version of imconvert that wrote the shard, or a newer one.",
-           "分片要求调用 {api}，但 {target} 没有该接口。", "请使用生成该分片的 imconvert 版本或更新的版本。"),
-    _entry("IMC-1259", "unknown-stage", "There is no stage {found}.", "The stages are: {known}.",
-           "没有名为 {found} 的阶段。", "可用阶段：{known}。"),
-    _entry("IMC-1260", "other-app", "The journal belongs to {found}, the target file says {wanted}.",
-           "Name another folder with --journal; if only the address of the same app changed, add --rebind.",
-           "日志属于 {found}，而目标配置为 {wanted}。", "请用 --journal 指定其他目录；若同一应用仅更换了地址，请加 --rebind。"),
-    _entry("IMC-1261", "bad-failed-line", "This is no line of load-failed.ndjson: {why}.",
-           "Keep api, shard, line and failed of each line, and change only body.",
-           "不是有效的 load-failed.ndjson 行：{why}。", "请保留每行的 api、shard、line、failed，只修改 body。"),
-    _entry("IMC-1262", "secret-file", "Others can read the file of the secret.", "Change its mode: chmod 600.",
-           "密钥文件可被其他用户读取。", "请修改权限：chmod 600。"),
-    _entry("IMC-1263", "nobody-to-ask", "There is no terminal to ask at.", "Use --resolve resend or --resolve skip.",
-           "没有可供询问的终端。", "请使用 --resolve resend 或 --resolve skip。"),
-    _entry("IMC-5010", "one-error-everywhere", "{count} of the last {window} calls ended with the code {found}.",
-           "Look at load-failed.ndjson, remove the cause, and run the same command again; then replay the list.",
-           "最近 {window} 次调用中有 {count} 次以错误码 {found} 结束。", "请查看 load-failed.ndjson，排除原因后重新运行同一命令，再回放失败列表。"),
-    _entry("IMC-6110", "shard-changed", "The shard is not as the manifest says.",
-           "Restore it, or convert again; nothing of it is sent.",
-           "分片与清单不符。", "请恢复该文件或重新转换；该分片不会被发送。"),
-    _entry("IMC-6111", "bad-shard-line", "The line is no request: {why}.", "Convert again; nothing more is sent.",
-           "该行不是有效的请求：{why}。", "请重新转换；不会继续发送。"),
-    _entry("IMC-7210", "target-refuses", "The target refuses all calls: {found} {why}",
-           "Correct the configuration or the plan, then run the same command again.",
-           "目标拒绝所有调用：{found} {why}", "请修正配置或套餐后重新运行同一命令。"),
-    _entry("IMC-7215", "id-missing", "The target has not given out the id that this call needs.",
-           "Load the groups first; then replay load-failed.ndjson.",
-           "目标尚未分配此调用所需的 ID。", "请先导入群组，再回放 load-failed.ndjson。"),
-    _entry("IMC-7220", "outcome-unknown", "Of {count} calls it is not known whether they went in.",
-           "Look at them with --resolve ask, or decide for all: --resolve resend or --resolve skip.",
-           "有 {count} 次调用的结果未知。", "请用 --resolve ask 逐条查看，或统一处理：--resolve resend 或 --resolve skip。"),
-    _entry("IMC-7221", "left-out-unknown", "It is not known whether it went in, and it was left out on demand.",
-           "Look it up at the target; replay the line if it is missing there.",
-           "结果未知，已按要求略过。", "请在目标侧确认；若缺失，请回放该行。"),
-    _entry("IMC-7280", "group-times", "{count} group messages are older than groups that are created now; the target refuses them.",
-           "Ask the vendor to lift the check or back-date the groups, then set {setting}.",
-           "有 {count} 条群消息早于现在创建的群组，目标会拒绝。", "请联系厂商放开校验或回填群创建时间，然后设置 {setting}。"),
-    _entry("IMC-7281", "older-than-kept", "The history begins before what the target keeps ({days} days).",
-           "Order longer storage of messages first; what is older may not be seen after loading.",
-           "历史消息早于目标的保留期（{days} 天）。", "请先购买更长的消息存储；更早的消息导入后可能无法查看。"),
-    _entry("IMC-7282", "no-import", "{target} has no interface that imports messages with their times.",
-           "Ask the vendor for an import, or hand the history to the clients (docs/load.md).",
-           "{target} 没有可保留时间的消息导入接口。", "请向厂商申请导入，或将历史交由客户端本地导入（docs/load.zh-CN.md）。"),
-    _entry("IMC-7283", "handed-over-as-files", "{target} takes messages as files, not by calls.",
-           "Use imconvert pack and hand the files over.",
-           "{target} 通过文件而非接口接收消息。", "请使用 imconvert pack 并交付文件。"),
-    _entry("IMC-7284", "groups-a-day", "{count} groups are more than the {limit} that may be created in a day.",
-           "Plan the groups over several days, or ask the vendor for more.",
-           "需创建 {count} 个群组，超过每日上限 {limit}。", "请分多天创建，或向厂商申请提高上限。"),
-)
-
 CATALOGUE: dict[str, Entry] = {
-    entry.code: entry for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *_LOAD)
+    entry.code: entry
+    for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *OF_LOADING)
 }

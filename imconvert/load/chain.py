@@ -57,7 +57,7 @@ def preparing(target: Target, app: App, proof: Proof | None, clock: Clock, chanc
     """What makes the exact request, with time and nonce of the moment."""
 
     def prepare(request: Request) -> Http:
-        token = proof.token if proof else None
+        token = request.flight.proof = proof.token if proof else None
         return target.rest.prepare(app, request.api, request.call, token, now=clock.now(), nonce=chance.getrandbits(32))
 
     return prepare
@@ -105,7 +105,7 @@ class Chain:
         send = over_http(self.connections, prepare, reading(target, self.app))
         send = paced(send, self.paces.of)
         send = proven(send, self.proof)
-        send = retried(send, policy, clock, chance=chance, health=self.health, renew=self.proof.renew, count=count)
+        send = retried(send, policy, clock, chance=chance, health=self.health, stale=self.proof.stale, count=count)
         send = Split(send, pause, count)
         send = Settled(send, self.app, target.rest.apis, pause=settle, now=clock.now, count=count)
         return journaled(send, self.journal)

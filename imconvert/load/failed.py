@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,13 +27,24 @@ IDS = "load-ids.csv"
 _encode = msgspec.json.Encoder().encode
 
 
-def leave_lists(output: Path, journal: Path, rest: Rest, clock: Clock) -> None:
+class Left(NamedTuple):
+    """What the journal says at the end: calls that are unknown, lines in the list of failures, ids given out."""
+
+    unknown: int = 0
+    failed_lines: int = 0
+    ids: int = 0
+
+
+def leave_lists(output: Path, journal: Path, rest: Rest, clock: Clock) -> Left:
     """Write load-failed.ndjson and load-ids.csv from the journal; an empty list has no file."""
     found = Journal(journal, clock)
     try:
         replays.settle(found, journal.parent)
         _leave(output / NAME, lines(found, output, journal.parent, rest))
         _leave(output / IDS, id_rows(found))
+        failures = "SELECT count(*) FROM (SELECT DISTINCT shard, line FROM failed)"
+        counts = ("SELECT count(*) FROM open", failures, "SELECT count(*) FROM ids")
+        return Left(*(int(found.data.rows(query)[0][0]) for query in counts))
     finally:
         found.data.close()
 

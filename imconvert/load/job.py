@@ -20,7 +20,7 @@ from imconvert.convert.manifest import Manifest
 from imconvert.deliver import Clock
 from imconvert.deliver.journal import Journal
 from imconvert.durable.shared import Claims
-from imconvert.errors import ImconvertError, UsageError
+from imconvert.errors import ImconvertError, UsageError, exit_code_of
 from imconvert.load import failed, replays
 from imconvert.load.chain import Chain
 from imconvert.load.progress import Progress, Row, facts
@@ -83,6 +83,7 @@ class Job:
         self.journal = Journal(wanted.folder / JOURNAL, ways.clock)
         self.claims = Claims(wanted.folder / "claims")
         self.progress = Progress(wanted.target.rest.identity(wanted.app), ways.clock.steady())
+        self.left = failed.Left()
 
     def prepare(self) -> list[tuple[str, list[Shard]]]:
         """The stages with their shards, checked, and decisions about unknown calls carried out."""
@@ -127,6 +128,7 @@ class Job:
                     left = None if left is None else left - stage.sent
                     if ways.stop.is_set() or left == 0:
                         break
+                self.progress.state = "stopped" if ways.stop.is_set() else "ended"
         except ImconvertError as why:
             self.progress.state, self.progress.why = "stopped", why.text()
             raise
@@ -138,6 +140,17 @@ class Job:
         """How the load is doing, as JSON has it."""
         clock = self.ways.clock
         return facts(self.progress, now=clock.now(), steady=clock.steady(), limits=self.limits())
+
+    def summary(self) -> dict[str, Any]:
+        """The facts at the end of a run, with what the journal says of failures and unknown calls."""
+        rows = self.progress.rows.values()
+        return {**self.facts(), "sent": sum(row.mine for row in rows), **self.left._asdict()}
+
+    def exit_code(self) -> int:
+        """7 where outcomes are unknown, 3 where items failed, else 0."""
+        if self.left.unknown:
+            return exit_code_of("IMC-7220")
+        return exit_code_of("IMC-2001") if self.left.failed_lines else 0
 
     def limits(self) -> Mapping[str, float]:
         """Calls a second by stage: the lowest of its calls' limits."""
@@ -151,7 +164,7 @@ class Job:
 
 def check(wanted: Wanted, found: Manifest) -> None:
     """Raise UsageError IMC-1255 for another target's output, IMC-1256 for a missing secret."""
-    if found.target != wanted.target.name:
+    if not wanted.target.takes(found.target):
         raise UsageError("IMC-1255", str(wanted.output), found=found.target, wanted=wanted.target.name)
     if not wanted.secret:
         raise UsageError("IMC-1256", env=wanted.target.secret_env)
@@ -172,10 +185,11 @@ def bind(journal: Journal, wanted: Wanted, found: Manifest) -> None:
         link.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(facts_now.items()))
 
 
-async def load(job: Job) -> None:
+async def carry_out(job: Job) -> None:
     """Prepare, load, and leave the lists; raises what stopped it."""
     try:
         await job.run(job.prepare())
     finally:
         job.claims.close()
-        failed.leave_lists(job.wanted.output, job.wanted.folder / JOURNAL, job.wanted.target.rest, job.ways.clock)
+        job.left = failed.leave_lists(job.wanted.output, job.wanted.folder / JOURNAL, job.wanted.target.rest,
+                                      job.ways.clock)  # fmt: skip

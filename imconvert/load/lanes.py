@@ -44,7 +44,7 @@ class Lane:
     lines: Iterator[Line] | None = None
 
 
-class Open:
+class Opened:
     """A shard that is being loaded: how far it was scanned, and what of it is left."""
 
     def __init__(self, shard: Shard, done: Done) -> None:
@@ -77,7 +77,7 @@ class Lanes:
 
     def __init__(self, wanted: Callable[[str], bool] = lambda conv: True) -> None:
         self.wanted = wanted
-        self.open: dict[int, Open] = {}
+        self.opened: dict[int, Opened] = {}
         self.lanes: dict[str, Lane] = {}
         self.ready: deque[Lane] = deque()
         self.held: set[str] = set()
@@ -86,11 +86,11 @@ class Lanes:
         """Lines that were stepped over, as their conversation is not wanted or held."""
 
     def take_up(self, shard: Shard, done: Done) -> None:
-        self.open[shard.number] = Open(shard, done)
+        self.opened[shard.number] = Opened(shard, done)
 
     def scan(self) -> bool:
         """Look at some more lines; False if there are none, or no room for them."""
-        opened = next((one for one in self.open.values() if not one.scanned), None)
+        opened = next((one for one in self.opened.values() if not one.scanned), None)
         if opened is None or self.runs >= MOST_RUNS:
             return False
         for _ in range(STEP):
@@ -100,7 +100,7 @@ class Lanes:
             self._place(opened, line)
         return True
 
-    def _place(self, opened: Open, line: Line) -> None:
+    def _place(self, opened: Opened, line: Line) -> None:
         conv = read_head(line.data, opened.shard.name, line.number).conv
         if conv in self.held or not self.wanted(conv):
             self.left_out += 1
@@ -124,7 +124,7 @@ class Lanes:
         run = lane.runs[0]
         if lane.lines is None:
             size = min(CHUNK, max(SMALL, run.stop - run.offset))
-            lane.lines = lines_from(self.open[run.shard].reader, run.line, run.offset, size=size)
+            lane.lines = lines_from(self.opened[run.shard].reader, run.line, run.offset, size=size)
         line = next(lane.lines)
         return Place(run.shard, line.number, line.offset, line.stop), line.data
 
@@ -148,7 +148,7 @@ class Lanes:
         run = lane.runs.popleft()
         lane.lines = None
         self.runs -= 1
-        self.open[run.shard].runs -= 1
+        self.opened[run.shard].runs -= 1
 
     def _hold(self, lane: Lane) -> None:
         self.held.add(lane.conv)
@@ -156,14 +156,14 @@ class Lanes:
         while lane.runs:
             self._end_run(lane)
 
-    def ended(self) -> list[Open]:
+    def ended(self) -> list[Opened]:
         """The shards of which nothing is left to do now; they are no longer open."""
-        over = [one for one in self.open.values() if one.scanned and not one.runs]
+        over = [one for one in self.opened.values() if one.scanned and not one.runs]
         for one in over:
             one.reader.close()
-            del self.open[one.shard.number]
+            del self.opened[one.shard.number]
         return over
 
     def close(self) -> None:
-        for one in self.open.values():
+        for one in self.opened.values():
             one.reader.close()

@@ -53,6 +53,10 @@ class Target:
     ca: str = ""
     proxy: str = ""
 
+    def takes(self, made_for: str) -> bool:
+        """Whether an output is for this target."""
+        return made_for == self.name
+
     def bucket_of(self, api: Api) -> str:
         """The bucket of a call; one with a limit of its own in [limits] has one of its own."""
         return api.name if api.name in self.limits else api.pace
@@ -139,11 +143,11 @@ def read_target(content: str, place: str) -> Target:
     except tomllib.TOMLDecodeError as why:
         raise UsageError("IMC-1252", place, why=str(why)) from why
     name = found.get("target")
-    vendor = BY_NAME.get(name) if isinstance(name, str) else None
-    if vendor is None or vendor.rest is None:
+    maker = BY_NAME[name].rest if isinstance(name, str) and name in BY_NAME else None
+    if maker is None:
         known = ", ".join(one.name for one in BY_NAME.values() if one.rest)
         raise UsageError("IMC-1253", place, found=str(name), known=known)
-    rest, problems = vendor.rest(), _Problems(place)
+    rest, problems = maker(), _Problems(place)
     problems.unknown(found, list(TABLES), "")
     tables = {table: _table(found, table, problems) for table in TABLES[1:]}
     values = _app(tables["app"], rest, problems)

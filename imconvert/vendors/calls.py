@@ -216,12 +216,12 @@ class Field(NamedTuple):
 
 
 class History(NamedTuple):
-    """What is to be loaded, as `checks` sees it: calls by api, first and last time in ms (0 for none), now in ms."""
+    """What is to be loaded, as `checks` sees it: calls by api, first and last time (0 for none), when, all in ms."""
 
     calls: Mapping[str, int]
     first: int
     last: int
-    now: int
+    at: int
 
 
 class Finding(NamedTuple):

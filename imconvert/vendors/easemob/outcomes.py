@@ -11,9 +11,6 @@ from typing import Any, NamedTuple
 
 from imconvert.vendors.calls import Kind, Reply, Verdict, retry_after
 
-PAUSE = 1.0
-"""Seconds to wait where the target says "too fast" and no time."""
-
 
 class _Rule(NamedTuple):
     status: int
@@ -55,7 +52,7 @@ def judged(reply: Reply, found: Mapping[str, Any] | None) -> Verdict:
     for rule in _RULES:
         fits = rule.status == reply.status and rule.error in ("", error) and rule.text in text.lower()
         if fits:
-            wait = retry_after(reply, PAUSE) if rule.kind is Kind.THROTTLE else 0.0
+            wait = retry_after(reply) if rule.kind is Kind.THROTTLE else 0.0
             return Verdict(rule.kind, code, text, wait)
     if 300 <= reply.status < 400:
         return Verdict(Kind.STOP, code, "the address leads elsewhere")

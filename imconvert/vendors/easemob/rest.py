@@ -133,7 +133,7 @@ def _read_token(reply: Reply, now: float) -> Token | Verdict:
 def read(app: App, api: Api, call: Call, reply: Reply) -> Verdict:
     """What an answer means: status and error type, then the items (§9)."""
     found = answer_of(reply)
-    if reply.status == 200 and found is not None:
+    if reply.status == 200 and found is not None and _fits(api, found):
         return Verdict(Kind.DONE, failed=_items(api, call, found), given=_given(api, found))
     verdict = judged(reply, found)
     if reply.status == 400 and verdict.kind is Kind.ITEM and api.items is not None:
@@ -141,6 +141,12 @@ def read(app: App, api: Api, call: Call, reply: Reply) -> Verdict:
     if verdict.kind is Kind.DONE and api.gives:
         return verdict._replace(given=str(body_of(call).get("groupid", "")))
     return verdict
+
+
+def _fits(api: Api, found: Mapping[str, Any]) -> bool:
+    """Whether an answer is one to this call, and not one to another: an import gives the message an id (§4.3)."""
+    data = found.get("data")
+    return not api.ordered or (isinstance(data, dict) and isinstance(data.get("msg_id"), str | int))
 
 
 def _given(api: Api, found: Mapping[str, Any]) -> str:
@@ -204,7 +210,7 @@ def checks(app: App, history: History) -> list[Finding]:
     if group and app.values["group_times"] != "lifted":
         found.append(Finding("IMC-7280", {"count": group, "setting": 'group_times = "lifted"'}, True))
     days = float(app.values["retention_days"])
-    if history.first and days and history.first < history.now - days * DAY:
+    if history.first and days and history.first < history.at - days * DAY:
         found.append(Finding("IMC-7281", {"days": f"{days:g}"}, False))
     return found
 

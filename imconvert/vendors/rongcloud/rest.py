@@ -108,7 +108,7 @@ def read(app: App, api: Api, call: Call, reply: Reply) -> Verdict:
     found = answer_of(reply)
     code = found.get("code") if found else None
     if reply.status == 429 or code == 1008:
-        return Verdict(Kind.THROTTLE, str(code or "HTTP 429"), "", retry_after(reply, 1.0))
+        return Verdict(Kind.THROTTLE, str(code or "HTTP 429"), "", retry_after(reply))
     if found is None or not isinstance(code, int):
         stops = {401: Kind.REAUTH, 403: Kind.STOP, 404: Kind.STOP, 405: Kind.STOP, 430: Kind.STOP}
         return Verdict(stops.get(reply.status, Kind.UNCLEAR), f"HTTP {reply.status}", "no answer of the API's")

@@ -104,14 +104,14 @@ def prepare(app: App, api: Api, call: Call, token: Token, *, now: float, nonce: 
 def read(app: App, api: Api, call: Call, reply: Reply) -> Verdict:
     """What an answer means: HTTP status, then the envelope, then the items (§1.4, §9)."""
     if reply.status == 429:
-        return Verdict(Kind.THROTTLE, "HTTP 429", "", retry_after(reply, 1.0))
+        return Verdict(Kind.THROTTLE, "HTTP 429", "", retry_after(reply))
     found = answer_of(reply)
     if reply.status != 200 or found is None or not isinstance(found.get("ErrorCode"), int):
         return Verdict(Kind.UNCLEAR, f"HTTP {reply.status}", "no answer of the API's")
     code, info = found["ErrorCode"], str(found.get("ErrorInfo", ""))
     if code and not (api.items and _items(api, call, found)):
         kind = kind_of(code)
-        wait = retry_after(reply, 1.0) if kind is Kind.THROTTLE else BLOCKS.get(code, 0.0)
+        wait = retry_after(reply) if kind is Kind.THROTTLE else BLOCKS.get(code, 0.0)
         return Verdict(kind, str(code), info, wait)
     return Verdict(Kind.DONE, failed=_items(api, call, found), given=_given(api, found))
 
@@ -179,7 +179,7 @@ def checks(app: App, history: History) -> list[Finding]:
     """What stands in the way: messages older than the plan keeps them; more new groups than a day allows (§2, §5.1)."""
     found = []
     days = float(app.values["retention_days"])
-    if history.first and days and history.first < history.now - days * DAY:
+    if history.first and days and history.first < history.at - days * DAY:
         found.append(Finding("IMC-7281", {"days": f"{days:g}"}, False))
     groups = history.calls.get(f"{_GROUP}/import_group", 0)
     if groups > 10_000:

@@ -123,7 +123,7 @@ def read(app: App, api: Api, call: Call, reply: Reply) -> Verdict:
     """What an answer means: the code inside of a 200 decides (§4.1, §4.3)."""
     found = answer_of(reply)
     if reply.status == 429:
-        return Verdict(Kind.THROTTLE, "HTTP 429", "", retry_after(reply, 1.0))
+        return Verdict(Kind.THROTTLE, "HTTP 429", "", retry_after(reply))
     if reply.status != 200 or found is None or not isinstance(found.get("code"), int):
         return Verdict(Kind.UNCLEAR, f"HTTP {reply.status}", "no answer of the API's")
     code, text = found["code"], str(found.get("desc", ""))
