@@ -1,6 +1,6 @@
 """Easemob (环信): history files, webhook posts and old JSON dumps as source. Reference: easemob.md."""
 
-from imconvert.vendors.contract import Documents, Setting, Vendor
+from imconvert.vendors.contract import Documents, Setting, Vendor, rest_in
 from imconvert.vendors.easemob import messages
 from imconvert.vendors.easemob.shape import more_shapes, shape
 from imconvert.vendors.easemob.shortcut import shortcut
@@ -23,4 +23,5 @@ VENDOR = Vendor(
     shortcut=shortcut,
     shape=shape,
     more_shapes=more_shapes,
+    rest=rest_in("imconvert.vendors.easemob.rest"),
 )

@@ -1,6 +1,6 @@
 """RongCloud (融云): hourly logs and posts of its message routing as source. Reference: rongcloud.md."""
 
-from imconvert.vendors.contract import Setting, Survey, Vendor
+from imconvert.vendors.contract import Setting, Survey, Vendor, rest_in
 from imconvert.vendors.rongcloud import lines, messages, records
 from imconvert.vendors.rongcloud.shortcut import shortcut
 
@@ -34,4 +34,5 @@ VENDOR = Vendor(
     survey=Survey(messages.look, messages.reader, shortcut),
     redact=lines.redacted,
     own_keys=True,
+    rest=rest_in("imconvert.vendors.rongcloud.rest"),
 )

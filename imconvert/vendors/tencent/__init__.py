@@ -1,6 +1,6 @@
 """Tencent Cloud IM (腾讯云即时通信 IM): history files and recorded callbacks as source. Reference: tencent.md."""
 
-from imconvert.vendors.contract import Documents, Setting, Vendor
+from imconvert.vendors.contract import Documents, Setting, Vendor, rest_in
 from imconvert.vendors.tencent import messages
 
 SETTINGS = (
@@ -22,4 +22,5 @@ VENDOR = Vendor(
     settings=SETTINGS,
     own_keys=True,
     name_of=messages.name_of,
+    rest=rest_in("imconvert.vendors.tencent.rest"),
 )
