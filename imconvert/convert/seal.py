@@ -53,7 +53,7 @@ from imconvert.convert.work import (
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, cause_of, remedy_of
 from imconvert.vendors import TARGETS
-from imconvert.vendors.contract import Target
+from imconvert.vendors.contract import Settings, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,10 +284,7 @@ class _Sealer:
         return {"file": self.job.labels[file], "line": line, "offset": offset}
 
     def _rewritten(self, line: bytes, drop: Array) -> bytes:
-        """A line with its new number, or as a tombstone, or both."""
-        if drop["msgid"]:
-            line = self.target.with_msgid(line, int(drop["msgid"]))
-        return self.target.tombstone(line, self.job.vendor, self.job.settings) if drop["kind"] in TOMBSTONES else line
+        return rewritten(self.target, line, drop, self.job.vendor, self.job.settings)
 
     def _located(self, name: str) -> Iterator[Located]:
         """Rejects or skips, with their record numbers counted from 1 in the whole file."""
@@ -334,6 +331,13 @@ class _Sealer:
             writer.write(line)
         writer.finish()
         return writer.path, FileSum(writer.size, writer.digest)
+
+
+def rewritten(target: Target, line: bytes, drop: Array, vendor: str, settings: Settings) -> bytes:
+    """A line with the new number that its DROP row gives, or as a tombstone, or both."""
+    if drop["msgid"]:
+        line = target.with_msgid(line, int(drop["msgid"]))
+    return target.tombstone(line, vendor, settings) if drop["kind"] in TOMBSTONES else line
 
 
 def _window(

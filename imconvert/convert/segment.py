@@ -36,8 +36,9 @@ from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
 from imconvert.vendors import TARGETS, Target, find, shapes
-from imconvert.vendors.contract import Book, Columns, MakeShortcut, Read, Shortcut, Taken, Write
+from imconvert.vendors.contract import Book, Columns, LeftOut, MakeShortcut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
+from imconvert.vendors.wrapping import without_lines
 
 Progress = Callable[[int], None]
 
@@ -125,12 +126,13 @@ class Mapper:
         target = TARGETS[job.target]
         self.job = job
         self.work = work
-        self.notes = Notes()
+        self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
+        self.notes = Notes(self.media.add)
         self.tally = Tally()
         self.radar = Radar()
         self.pieces: list[PieceCounts] = []
         self.accounts = Book(
-            target.account_rule,
+            target.account_rule_by(job.settings),
             map=maps.load(job.ids, "account", target.account_rule),
             refused=_refusal(job),
             noted=lambda: self.notes.repairs.append("IMC-3009"),
@@ -139,7 +141,6 @@ class Mapper:
         self.vendor, self.target = find(job.vendor, job.mapping), target
         self.own_keys = self.vendor.own_keys
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
-        self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
         self.usual = self._shortcut(self.vendor.shortcut, compiled=job.compiled)
         self.waiting = Gathering()
         self.way: Shortcut | None = None
@@ -245,6 +246,8 @@ class Mapper:
                 self._record(at, raw)
             except Rejected as why:
                 self._reject(at, raw, why)
+            except LeftOut as why:
+                self._skip(at, raw, why.skip)
 
         if self.way:
             columns = tuple(stream.columns for stream in self.part.streams.values())
@@ -270,7 +273,8 @@ class Mapper:
         self.head = head
         read, through = vendor.behind(head)
         self.notes.clock = EPOCH
-        self.read: Read = read(job.settings, self.notes, job.latest)
+        made = read(job.settings, self.notes, job.latest)
+        self.read: Read = without_lines(made, self.notes) if self.target.arrange else made
         self.clock = self.notes.clock
         self.through = self._shortcut(through, compiled=False) if head else self.usual
 
@@ -290,7 +294,7 @@ class Mapper:
         if notes.clock not in at.counts.clocks:
             at.counts.clocks.append(notes.clock)
         self.media.take()
-        label = label_of(message.parts[0])
+        label = notes.label or label_of(message.parts[0])
         if notes.repairs or notes.changes or notes.novel:
             self._note(label, at)
         self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from imconvert.errors.entry import Entry
 from imconvert.errors.entry import entry as _entry
+from imconvert.errors.of_easemob import OF_EASEMOB
 from imconvert.errors.of_loading import OF_LOADING
+from imconvert.errors.of_targets import OF_TARGETS
 
 _USAGE = (
     _entry("IMC-1001", "no-input", "No file matches \"{pattern}\".",
@@ -482,5 +484,6 @@ _LEFT_OUT = (
 
 CATALOGUE: dict[str, Entry] = {
     entry.code: entry
-    for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *OF_LOADING)
+    for group in (_USAGE, _REJECTS, _REPAIRS, _INPUTS, _STOPS, _FEED, _LEFT_OUT, OF_EASEMOB, OF_TARGETS, OF_LOADING)
+    for entry in group
 }
