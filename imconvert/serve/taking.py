@@ -31,6 +31,7 @@ STEP = 1 << 20
 
 DAMAGED = "IMC-6042"
 CONFLICT = "IMC-8301"
+HELD_REMEDY = "IMC-7141"
 _FOREVER = 1 << 62
 
 
@@ -52,7 +53,7 @@ def held_line(code: str, values: dict[str, Any], raw: bytes, where: dict[str, An
         "code": code,
         **where,
         "why": cause_of(code, values),
-        "remedy": remedy_of(code, values),
+        "remedy": remedy_of(HELD_REMEDY if code == CONFLICT else code, values),
         "raw": raw.decode(errors="replace"),
     }
     if served is not None:
