@@ -2,8 +2,8 @@
 
     route -> mishap drawn -> (before) or: authorize -> windows -> endpoint, in one transaction -> (after) -> wire
 
-Promise: an endpoint's work is kept whole or not at all, and it is kept before its answer is sent. Requests are worked on
-one after the other, in the order in which they came in whole.
+Promise: an endpoint's work is kept whole or not at all, and it is kept before its answer is sent. Requests are worked
+on one after the other, in the order in which they came in whole.
 """
 
 from __future__ import annotations

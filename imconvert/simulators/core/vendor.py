@@ -53,10 +53,10 @@ class Posting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A vendor's server. `where` makes the whole path of an endpoint, `reply` makes an answer of what an endpoint returns.
+    """A vendor's server. `where` makes the whole path of an endpoint, `reply` an answer of what an endpoint returns.
 
-    `authorize` raises Refused; `limited`, `unknown` and `expired` are the answers for a window that is full, a path that
-    nobody knows and a sign-on that has ended; `busy` those with which the vendor says that it has no time.
+    `authorize` raises Refused; `limited`, `unknown` and `expired` are the answers for a window that is full, a path
+    that nobody knows and a sign-on that has ended; `busy` those with which the vendor says that it has no time.
     `say` puts a message of a user into the app, `post` makes the vendor's callback of an event.
     """
 

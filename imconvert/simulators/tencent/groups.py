@@ -180,9 +180,10 @@ def _info(desk: Desk, group: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     facts = orjson.loads(row[3])
     members = desk.store.number("SELECT count(*) FROM members WHERE team = ?", group)
     found = {
-        "Type": row[0], "Name": "", "Introduction": "", "Notification": "", "FaceUrl": "", "Owner_Account": row[1] or "",
-        "CreateTime": row[2], "LastInfoTime": row[2], "LastMsgTime": row[5], "NextMsgSeq": row[4],
-        "MemberNum": members, "ApplyJoinOption": "NeedPermission", "MuteAllMember": "Off", **facts,
+        "Type": row[0], "Name": "", "Introduction": "", "Notification": "", "FaceUrl": "",
+        "Owner_Account": row[1] or "", "CreateTime": row[2], "LastInfoTime": row[2], "LastMsgTime": row[5],
+        "NextMsgSeq": row[4], "MemberNum": members, "ApplyJoinOption": "NeedPermission", "MuteAllMember": "Off",
+        **facts,
     }  # fmt: skip
     custom, chosen = found.pop("AppDefinedData"), wanted.get("GroupBaseInfoFilter")
     if chosen is not None:
