@@ -72,7 +72,7 @@ def epilog_of(vendor: Vendor) -> str:
             f"      {setting.help}",
         ]
     lines += ["", "\b", "Rates (--rate NAME=N[/SPAN]):"]
-    lines += [f"  {name} {limit.count}/{limit.span:g}s" for name, limit in vendor.limits.items()]
+    lines += [f"  {name} {limit.calls}/{limit.span:g}s" for name, limit in vendor.limits.items()]
     lines += ["", "\b", "Mishaps (--faults):", *(f"  {name:<14} {text}" for name, text in KINDS.items())]
     lines += ["", "\b", "Mishaps of callbacks (table [callback] of a plan):"]
     return "\n".join([*lines, *(f"  {name:<14} {text}" for name, text in POSTS.items())])

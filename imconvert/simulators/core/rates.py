@@ -16,9 +16,9 @@ _UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Limit(NamedTuple):
-    """At most `count` calls in `span` seconds; who passes it is refused for `block` seconds more."""
+    """At most `calls` in `span` seconds; who passes it is refused for `block` seconds more."""
 
-    count: int
+    calls: int
     span: float = 1.0
     block: float = 0.0
 
@@ -46,12 +46,12 @@ class Window:
         taken, limit = self._taken, self.limit
         while taken and taken[0] <= at - limit.span:
             taken.popleft()
-        if len(taken) + more <= limit.count:
+        if len(taken) + more <= limit.calls:
             return 0.0
         if limit.block:
             self._blocked = at + limit.block
             return limit.block
-        return limit.span if more > limit.count else taken[len(taken) + more - limit.count - 1] + limit.span - at
+        return limit.span if more > limit.calls else taken[len(taken) + more - limit.calls - 1] + limit.span - at
 
     def take(self, at: float, more: int = 1) -> None:
         self._taken.extend([at] * more)

@@ -86,7 +86,7 @@ def group_of(desk: Desk, group: Any) -> tuple[str, str, int, int, int]:
     row = desk.store.one("SELECT id, type, created, next_seq, last_time FROM groups WHERE id = ?", group)
     if row is None:
         fail(10010, "the group does not exist")
-    return row  # type: ignore[return-value]
+    return row
 
 
 def import_group(call: Call) -> Mapping[str, Any]:

@@ -27,7 +27,8 @@ _INSERT = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 
 def conversation_of(sender: str, target: str, *, team: bool) -> tuple[int, str, str]:
     """Under which a message is found: the team, or the pair whoever sent."""
-    return (1, target, "") if team else (0, *sorted((sender, target)))
+    one, other = sorted((sender, target))
+    return (1, target, "") if team else (0, one, other)
 
 
 def keep(call: Call, ends: tuple[str, str], content: Mapping[str, Any], *, team: bool) -> int:

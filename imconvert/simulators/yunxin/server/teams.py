@@ -193,7 +193,7 @@ def _change_member(call: Call, tid: int, accid: str, changes: Mapping[str, Any])
 def set_nick(call: Call) -> None:
     fields = {"tid": TID, "owner": ACCID, "accid": ACCID, "nick": optional(32), "custom": optional(1024)}
     given = form_of(call, fields)
-    changes = {name: given[name] for name in ("nick", "custom") if name in given}
+    changes: dict[str, Any] = {name: given[name] for name in ("nick", "custom") if name in given}
     _change_member(call, _managed(call, given), given["accid"], changes)
 
 
