@@ -86,3 +86,4 @@ def simulated(
         end.close()
         app.desk.store.close()
         assert not thread.is_alive()
+        assert app.failures == []

@@ -28,7 +28,7 @@ _ERRORS = (500, 502, 503, 504)
 
 
 class App:
-    """One running simulator. `desk.store` is its state; `draws` its mishaps, if it has a plan."""
+    """One running simulator. `desk.store` is its state, `draws` its mishaps, `failures` are requests that it broke on."""
 
     def __init__(self, vendor: Vendor, desk: Desk, plan: tuple[Plan, int] | None, postman: Postman | None) -> None:
         self.vendor, self.desk, self.postman = vendor, desk, postman
@@ -37,6 +37,7 @@ class App:
             _check(self.draws.plan, vendor)
         self.routes = Routes(vendor.endpoints, lambda path: vendor.where(desk, path))
         self.number = desk.store.number("SELECT max(number) FROM arrivals")
+        self.failures: list[str] = []
         self._told: list[tuple[str, Mapping[str, Any]]] = []
         desk.tell = lambda event, facts: self._told.append((event, facts))
 
@@ -114,8 +115,9 @@ class App:
         except Refused as why:
             store.undo()
             return why.answer
-        except BaseException:
+        except BaseException as why:
             store.undo()
+            self.failures.append(f"{endpoint.name}: {why!r}")
             raise
         store.end()
         self.publish()

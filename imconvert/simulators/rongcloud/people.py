@@ -177,7 +177,7 @@ def remove_from_list(call: Call) -> None:
 def show_list(call: Call) -> Mapping[str, Any]:
     user, kind = form_of(call, {"userId": USER}).one("userId"), call.path.split("/")[2]
     return {
-        "users": call.desk.store.column("SELECT user FROM lists WHERE kind = ? AND owner = ? ORDER BY 3", kind, user)
+        "users": call.desk.store.column("SELECT user FROM lists WHERE kind = ? AND owner = ? ORDER BY 1", kind, user)
     }
 
 
