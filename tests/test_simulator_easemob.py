@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -214,6 +216,9 @@ REFUSALS: list[tuple[str, str, Any, tuple[int, str]]] = [
     ("POST", "/messages/users", {"to": "bob", "type": "txt", "body": {"msg": "x"}}, ILLEGAL),
     ("POST", "/messages/users", {"to": ["x"] * 601, "type": "txt", "body": {"msg": "x"}}, ILLEGAL),
     ("POST", "/messages/chatgroups", {"to": ["a", "b", "c", "d"], "type": "txt", "body": {"msg": "x"}}, ILLEGAL),
+    ("GET", "/chatmessages/2024", None, ILLEGAL),
+    ("GET", "/chatmessages/2024010100", None, ILLEGAL),
+    ("GET", "/chatmessages/2999010100", None, ILLEGAL),
     ("POST", "/chatfiles", {}, (415, "unsupported_media_type")),
     ("GET", "/chatfiles/none", None, (404, "entity_not_found")),
     ("PUT", "/users/ann/chatfiles/lifetime", {"lifetime": "long", "chatfile_ids": ["x"]}, ILLEGAL),
@@ -458,9 +463,9 @@ def test_a_group_takes_nothing_from_before_its_creation() -> None:
             group = client.group("ann")
             sim.ahead(100)
             now = int(time.time() * 1000)
-            found = [client.send("POST", "/messages/chatgroups/import", json=client.message(at, target=group)).status_code
-                     for at in (AT, now + 10**9, now + 50_000)]  # fmt: skip
-            assert codes == found
+            path, times = "/messages/chatgroups/import", (AT, now + 10**9, now + 50_000)
+            bodies = [client.message(at, target=group) for at in times]
+            assert codes == [client.send("POST", path, json=body).status_code for body in bodies]
 
 
 def test_ids_are_looked_at_only_if_set() -> None:
@@ -530,6 +535,32 @@ def test_roaming_ends_with_retention() -> None:
         client.call("POST", IMPORT, client.message(AT, msg_timestamp=None))
         lines = client.roaming("chat", {"username": "ann", "to": "bob"}).json()["data"]["messages"]
     assert len(lines) == 1
+
+
+# --- history files ---
+
+
+def test_an_hours_file_has_what_was_sent_and_not_what_was_imported(client: Easemob) -> None:
+    """§2.1, §2.2: ready some time behind the hour, gone after three days; the link holds for half an hour."""
+    hour = client.sim.hour()
+    path = f"/chatmessages/{hour}"
+    client.call("POST", IMPORT, client.message(AT, msg_timestamp=None))
+    client.sim.say({"from": "ann", "to": "bob", "text": "早", "ext": {"k": 1}})
+    sent = client.call("POST", "/messages/users", {"from": "bob", "to": ["ann"], "type": "txt", "body": {"msg": "x"}})
+    assert client.error("GET", path) == ILLEGAL
+    client.sim.ahead(2 * 3600)
+    url = client.call("GET", path)["data"][0]["url"]
+    lines = [json.loads(line) for line in gzip.decompress(client.http.get(url).content).splitlines()]
+    assert [("ann", {"k": 1}), ("bob", {})] == [(line["payload"]["from"], line["payload"]["ext"]) for line in lines]
+    assert (sent["data"]["ann"], "outgoing", "chat") == tuple(
+        lines[1][name] for name in ("msg_id", "direction", "chat_type")
+    )
+    client.sim.ahead(3600)
+    assert client.error("GET", f"/chatmessages/{client.sim.hour(6)}") == (404, "storage_object_not_found")
+    client.sim.ahead(1801)
+    assert client.http.get(url).status_code == 403
+    client.sim.ahead(3 * 86_400)
+    assert client.error("GET", path) == ILLEGAL
 
 
 # --- files ---
@@ -602,7 +633,7 @@ def test_users_and_push_share_a_rate() -> None:
 
 
 def test_the_documented_rates() -> None:
-    others = {"token": 300, "groups/joined": 50, "send_groups": 20, "send_users_messages": 6000,
+    others = {"token": 300, "chatmessages": 10, "groups/joined": 50, "send_groups": 20, "send_users_messages": 6000,
               "send_groups_messages": 20}  # fmt: skip
     assert {name: others.get(name, 100) for name in easemob.LIMITS} == {
         name: limit.calls for name, limit in easemob.LIMITS.items()

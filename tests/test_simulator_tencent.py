@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
+import time
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -223,6 +225,10 @@ REFUSALS: list[tuple[str, Any, int]] = [
     ("get_group_info", {"GroupIdList": ["g"] * 51}, 10004),
     ("get_group_member_info", {"GroupId": "g", "Limit": 201}, 10004),
     ("get_appid_group_list", {"Limit": 10_001}, 10004),
+    ("get_history", {"ChatType": "Pair", "MsgTime": "2024030610"}, 1002),
+    ("get_history", {"ChatType": "C2C", "MsgTime": "2024133010"}, 1002),
+    ("get_history", {"ChatType": "C2C", "MsgTime": "2024030610"}, 1005),
+    ("get_history", {"ChatType": "C2C", "MsgTime": "2999030610"}, 1004),
 ]
 
 
@@ -245,7 +251,7 @@ def test_a_refusal(one_app: Tencent, name: str, body: Any, code: int) -> None:
 
 
 def test_every_endpoint_is_refused_something() -> None:
-    reads = {"friend_get", "black_list_get"}
+    reads = {"friend_get", "black_list_get", "history/file"}
     assert {one.name for one in tencent.VENDOR.endpoints} - reads == {name for name, _, _ in REFUSALS}
 
 
@@ -510,7 +516,8 @@ def test_members_are_judged_one_by_one(client: Tencent) -> None:
     imported(client, {"Random": 1}, {"Random": 2})
     listed = [{"Member_Account": "bob", "Role": "Admin", "JoinTime": CREATED + 1, "UnreadMsgNum": 9},
               {"Member_Account": "ann"}, {"Member_Account": "nobody"}, {"Member_Account": "cid", "JoinTime": CREATED},
-              {"Member_Account": "cid", "Role": "Member"}, {"Member_Account": "cid", "JoinTime": 4_000_000_000}]  # fmt: skip
+              {"Member_Account": "cid", "Role": "Member"},
+              {"Member_Account": "cid", "JoinTime": 4_000_000_000}]  # fmt: skip
     found = client.call("import_group_member", {"GroupId": "g", "MemberList": listed})["MemberList"]
     assert [1, 2, 0, 0, 0, 0] == [item["Result"] for item in found]
     members = client.call("get_group_member_info", {"GroupId": "g", "Limit": 100, "Offset": 0})
@@ -615,6 +622,37 @@ def test_a_community_is_read_on_with_next(client: Tencent) -> None:
     assert {"ann", "bob"} == {item["Member_Account"] for page in (first, rest) for item in page["MemberList"]}
 
 
+# --- history files ---
+
+
+@pytest.mark.parametrize("chat", ["C2C", "Group"])
+def test_an_hours_file_has_what_was_sent_and_not_what_was_imported(client: Tencent, chat: str) -> None:
+    """§7: a header line, a message a line, a closing line; sizes and sums are those of the file."""
+    hour = client.sim.hour()
+    client.code("importmsg", client.message(1, MsgTimeStamp=int(time.time()) - 1))
+    imported(client, {"Random": 1})
+    client.sim.say({"from": "ann", "to": "bob", "text": "早"}, {"from": "ann", "group": "g", "text": "好"})
+    client.sim.say({"from": "bob", "to": "ann", "text": "]}"}, {"from": "bob", "group": "g", "text": "]}"})
+    ask = {"ChatType": chat, "MsgTime": hour}
+    assert client.code("get_history", ask) == 1004
+    client.sim.ahead(2 * 3600)
+    found = client.call("get_history", ask)["File"][0]
+    packed = client.http.get(found["URL"]).content
+    plain = gzip.decompress(packed)
+    assert (found["GzipSize"], found["GzipMD5"]) == (len(packed), hashlib.md5(packed).hexdigest())
+    assert (found["FileSize"], found["FileMD5"]) == (len(plain), hashlib.md5(plain).hexdigest())
+    head, *lines, end = plain.decode().splitlines()
+    assert (f'{{"SdkAppId":1400000000,"ChatType":"{chat}","MsgTime":"{hour}","MsgList":[', "]}") == (head, end)
+    records = [json.loads(line.rstrip(",")) for line in lines]
+    assert [("ann", {"C2C": "早", "Group": "好"}[chat]), ("bob", "]}")] == [
+        (record["From_Account"], record["MsgBody"][0]["MsgContent"]["Text"]) for record in records
+    ]
+    assert ("MsgRandom" in records[0], "GroupId" in records[0]) == (chat == "C2C", chat == "Group")
+    assert json.loads(plain)["MsgList"] == records
+    client.sim.ahead(7 * 86_400)
+    assert client.code("get_history", ask, usersig=usersig(expire=10**7)) == 1005
+
+
 # --- limits and partial success ---
 
 
@@ -631,7 +669,7 @@ def test_one_group_has_a_rate_of_its_own() -> None:
 
 def test_the_documented_rates() -> None:
     hundred = {"multiaccount_import", "account_check"}
-    special = {"get_appid_group_list": 1, "group_messages": 40}
+    special = {"get_appid_group_list": 1, "group_messages": 40, "get_history": 10}
     assert {name: 100 if name in hundred else special.get(name, 200) for name in tencent.LIMITS} == {
         name: limit.calls for name, limit in tencent.LIMITS.items()
     }
@@ -647,7 +685,8 @@ def test_a_batch_fails_in_part(name: str) -> None:
             client.code("account_import", {"UserID": user})
         client.call("import_group", {"Type": "Public", "Name": "g", "GroupId": "g", "CreateTime": CREATED})
         body = {
-            "import_group_msg": {"GroupId": "g", "MsgList": [ITEM | {"From_Account": user, "Random": 1} for user in users]},
+            "import_group_msg": {"GroupId": "g", "MsgList": [
+                ITEM | {"From_Account": user, "Random": 1} for user in users]},
             "multiaccount_import": {"Accounts": users},
             "import_group_member": {"GroupId": "g", "MemberList": [{"Member_Account": user} for user in users]},
             "friend_import": {"From_Account": "u0", "AddFriendItem": [

@@ -348,6 +348,65 @@ def test_a_file_that_is_too_large(client: Yunxin) -> None:
     assert (reply.json()["code"], client.sim.rows("export/files")) == (414, [])
 
 
+# --- the import of text files ---
+
+
+def line(kind: int, number: int, **data: Any) -> bytes:
+    envelope = {
+        "msgid": number,
+        "from": "ann",
+        "to": "Bob",
+        "createTime": 1_700_000_000_000 + number,
+        "clientType": "2",
+    }
+    if "tid" in data:
+        envelope = {"accid": "ann", **envelope}
+        del envelope["from"], envelope["to"]
+    return json.dumps({"type": kind, "data": envelope | data}, ensure_ascii=False).encode()
+
+
+PICTURE = {"url": "https://x/a.jpg", "ext": "jpg", "w": 1, "h": 2, "size": 3}
+
+
+def test_text_files_are_imported_and_found_by_queries(client: Yunxin) -> None:
+    """yunxin.md §1, §5: lines become messages as history tells them; the same four overwrite."""
+    lines = [line(0, 1, body="早"), line(1, 2, attach=json.dumps(PICTURE)), line(0, 1, body="other"),
+             line(4, 3, attach='{"title":"x","lng":"120.1","lat":"30.2"}'), line(100, 4, attach={"k": "v"}),
+             line(9, 5), b"{"]  # fmt: skip
+    found = client.sim.take(*lines)
+    assert ["new", "new", "overwritten", "new", "new", "bad", "bad"] == [one["outcome"] for one in found]
+    ask = {"from_": "bob", "to": "ann", "begintime": 1, "endtime": 4 * 10**12, "limit": 100, "reverse": 1}
+    messages = client.call("history/querySessionMsg", **ask)["msgs"]
+    assert [(1, 0, {"msg": "other"}), (2, 1, PICTURE), (3, 4, {"title": "x", "lng": 120.1, "lat": 30.2}),
+            (4, 100, {"k": "v"})] == [(one["msgid"], one["type"], one["body"]) for one in messages]  # fmt: skip
+    assert {("ann", 2)} == {(one["from"], one["fromclienttype"]) for one in messages}
+
+
+def test_notices_come_back_as_type_5(client: Yunxin) -> None:
+    tid = int(client.team("bob", "ann"))
+    client.sim.take(
+        line(101, 1, tid=tid, accid2="bob"),
+        line(102, 2, tid=tid, accid2="cid"),
+        line(109, 3, tid=tid),
+        line(103, 4, tid=tid, accid2="cid"),
+        line(107, 5, tid=tid, tinfo={"tid": tid, "14": "x"}),
+    )
+    times = {"begintime": 1, "endtime": 1_700_000_001_000}
+    ask = {"tid": tid, "accid": "bob", "limit": 100, "reverse": 1} | times
+    found = [(one["type"], one["from"], one["body"]) for one in client.call("history/queryTeamMsg", **ask)["msgs"]]
+    assert [
+        (5, "bob", {"id": 0, "data": {"ids": ["ann"]}}), (5, "ann", {"id": 1, "data": {"ids": ["cid"]}}),
+        (5, "ann", {"id": 2, "data": {}}), (5, "ann", {"id": 10, "data": {"ids": ["cid"], "mute": "1"}}),
+        (5, "ann", {"id": 3, "data": {"tinfo": {"tid": str(tid), "14": "x"}}}),
+    ] == found  # fmt: skip
+
+
+def test_numbers_of_text_files_may_be_new_ones() -> None:
+    with simulated(yunxin.VENDOR, settings={"imported_ids": "new"}) as sim:
+        assert [1, 1] != [one["msgid"] for one in sim.take(line(0, 1, body="x"), line(0, 1, body="y"))]
+        assert len(sim.rows("export/messages")) == 1
+
+
 # --- v2 ---
 
 
@@ -436,7 +495,8 @@ def test_v2_sends_once_and_reads_back(client: Yunxin) -> None:
         ("GET", "friends", None, {"account_id": "ann", "limit": "101"}, 414),
         ("POST", "mute_contacts", {"account_id": "ann"}, {}, 414),
         ("POST", "teams", {"owner_account_id": "ann", "team_type": 3, "name": "x"}, {}, 414),
-        ("POST", "team_members", {"operator_id": "ann", "team_id": 1, "team_type": 1, "invite_account_ids": ["bob"]}, {}, 803),
+        ("POST", "team_members", {"operator_id": "ann", "team_id": 1, "team_type": 1, "invite_account_ids": ["b"]}, {},
+         803),
         ("GET", "teams/1/actions/list_members", None, {}, 803),
         ("POST", "conversations/ann%7C9%7Cbob/messages", {"message": {"message_type": 0, "text": "x"}}, {}, 414),
         ("POST", "conversations/ann%7C1%7Cbob/messages", {"message": {"message_type": 7}}, {}, 414),

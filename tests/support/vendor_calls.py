@@ -12,7 +12,6 @@ from urllib.parse import quote, urlencode
 
 import httpx
 import TLSSigAPIv2
-
 from support.simulated import Simulated
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -21,6 +20,7 @@ SERVICES = {
     "im_open_login_svc": ("multiaccount_import", "account_import", "account_check"),
     "profile": ("portrait_set", "portrait_get"),
     "sns": ("friend_import", "friend_get", "black_list_add", "black_list_get"),
+    "open_msg_svc": ("get_history",),
     "openim": ("importmsg", "sendmsg", "admin_set_msg_read", "admin_getroammsg"),
 }
 SERVICE_OF = {name: service for service, names in SERVICES.items() for name in names}

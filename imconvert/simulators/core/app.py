@@ -28,7 +28,7 @@ _ERRORS = (500, 502, 503, 504)
 
 
 class App:
-    """One running simulator. `desk.store` is its state, `draws` its mishaps, `failures` are requests that it broke on."""
+    """One running simulator: `desk.store` is its state, `draws` are mishaps, `failures` requests that it broke on."""
 
     def __init__(self, vendor: Vendor, desk: Desk, plan: tuple[Plan, int] | None, postman: Postman | None) -> None:
         self.vendor, self.desk, self.postman = vendor, desk, postman
@@ -111,7 +111,8 @@ class App:
             wait = self.desk.rates.wait(endpoint.rates, call.at)
             if wait:
                 raise Refused(self.vendor.limited(call, wait))
-            found = self.vendor.reply(call, endpoint.run(call))
+            made = endpoint.run(call)
+            found = made if isinstance(made, Answer) else self.vendor.reply(call, made)
         except Refused as why:
             store.undo()
             return why.answer

@@ -19,7 +19,7 @@ STATUS = {
 
 def reply(call: Call, found: Any) -> Answer:
     """The answer of an endpoint that worked."""
-    return found if isinstance(found, Answer) else answer(200, {"code": 200, **(found or {})}, 200)
+    return answer(200, {"code": 200, **(found or {})}, 200)
 
 
 def failed(call: Call, code: int, why: str) -> Answer:

@@ -18,6 +18,7 @@ import orjson
 
 from imconvert.simulators.core.calls import Answer, Call, Refused
 from imconvert.simulators.core.desk import Desk
+from imconvert.simulators.core.hours import DAY, HOUR, start_of
 from imconvert.simulators.core.vendor import Post, Posting
 from imconvert.simulators.rongcloud.answers import Field, fail, failed, form_of, limited, sign
 from imconvert.simulators.rongcloud.groups import need_group
@@ -39,7 +40,7 @@ POSTING = Posting(tries=3, timeout=5.0, delivered=lambda status, body: 200 <= st
 """§5: 2xx within 5 s, two more tries, then dropped."""
 
 MOST = 128 << 10
-_HOUR, _KEPT = 3_600_000, 3 * 86_400_000
+KEPT = 3 * DAY
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUV"
 _CONTENT = {"objectName": Field(most=32), "content": Field()}
 
@@ -140,7 +141,7 @@ def _query_body(call: Call) -> dict[str, Any]:
     size = body.get("pageSize", 10)
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 100:
         fail(call, 1002, "pageSize is invalid.")
-    if not 0 <= body["endTime"] - body["startTime"] <= call.desk.number("query_days") * 86_400_000:
+    if not 0 <= body["endTime"] - body["startTime"] <= call.desk.number("query_days") * DAY:
         fail(call, 1002, "endTime is invalid.")
     return body
 
@@ -167,9 +168,9 @@ def history(call: Call) -> Mapping[str, Any]:
     if call.desk.chosen("history_log", "off"):
         fail(call, 1009, "the service is not enabled.")
     start = _start_of(call, date)
-    end = start + _HOUR
+    end = start + HOUR
     query = "SELECT 1 FROM messages WHERE time >= ? AND time < ? LIMIT 1"
-    there = call.now - _KEPT <= end <= call.now and call.desk.store.has(query, start, end)
+    there = call.now - KEPT <= end <= call.now and call.desk.store.has(query, start, end)
     name = UUID(bytes=sha256(date.encode()).digest()[:16], version=4)
     host = call.headers.get("host", "")
     return {"url": f"http://{host}/1/{date}/{name}.zip" if there else "", "date": date}
@@ -181,10 +182,9 @@ def _zone(desk: Desk) -> timezone:
 
 def _start_of(call: Call, date: str) -> int:
     try:
-        moment = datetime.strptime(date, "%Y%m%d%H").replace(tzinfo=_zone(call.desk))
+        return start_of(date, call.desk.number("zone_hours"))
     except ValueError:
         fail(call, 1002, "date is invalid.")
-    return int(moment.timestamp() * 1000)
 
 
 def history_file(call: Call) -> Answer:
@@ -193,7 +193,7 @@ def history_file(call: Call) -> Answer:
     start = _start_of(call, date)
     query = "SELECT uid, kind, sender, target, object, content, time, source FROM messages WHERE time >= ? AND time < ?"
     lines = "".join(
-        _line(call.desk, row) for row in call.desk.store.all(f"{query} ORDER BY number", start, start + _HOUR)
+        _line(call.desk, row) for row in call.desk.store.all(f"{query} ORDER BY number", start, start + HOUR)
     )
     if not lines:
         raise Refused(failed(call, 404, "there is no such file"))
@@ -220,7 +220,7 @@ def forget_history(call: Call) -> None:
     date = form_of(call, {"date": Field(form="[0-9]{10}")}).one("date")
     start = _start_of(call, date)
     query = "DELETE FROM messages WHERE time >= ? AND time < ?"
-    if not call.desk.store.run(query, (start, start + _HOUR)).rowcount:
+    if not call.desk.store.run(query, (start, start + HOUR)).rowcount:
         fail(call, 1015, "there is nothing to delete.")
 
 

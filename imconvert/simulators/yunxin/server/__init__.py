@@ -8,7 +8,7 @@ from imconvert.simulators.core.desk import Setting
 from imconvert.simulators.core.exports import rows
 from imconvert.simulators.core.rates import Limit
 from imconvert.simulators.core.vendor import Endpoint, Vendor
-from imconvert.simulators.yunxin.server import accounts, answers, callbacks, messages, notices, teams
+from imconvert.simulators.yunxin.server import accounts, answers, callbacks, imports, messages, notices, teams
 
 SETTINGS = {
     "app_key": Setting("0123456789abcdef0123456789abcdef", "the application"),
@@ -18,6 +18,8 @@ SETTINGS = {
     "team_size": Setting(200, "most members of a team (§4.4)"),
     "body": Setting(5000, "most characters of a body; newer plans allow more (§7)"),
     "history_days": Setting(0, "days for which queries find messages; 0 for all. Plans have 7 to 1095 (§5.3)"),
+    "imported_ids": Setting("kept", "whether text files keep their msgid as the server's (§5.3, UNCONFIRMED there)",
+                            ("kept", "new")),
     "request_id": Setting("once", "whether a request id that comes again is 431 (§4.3, UNCONFIRMED there)",
                           ("once", "ignored")),
 }  # fmt: skip
@@ -116,7 +118,7 @@ EXPORTS = {
 
 VENDOR = Vendor(
     name="yunxin",
-    tables="".join(module.TABLES for module in (accounts, teams, notices)),
+    tables="".join(module.TABLES for module in (accounts, teams, notices, imports)),
     endpoints=ENDPOINTS,
     settings=SETTINGS,
     limits=LIMITS,
@@ -129,6 +131,7 @@ VENDOR = Vendor(
     busy=answers.BUSY,
     exports=EXPORTS,
     say=messages.say,
+    take=imports.take,
     post=callbacks.post,
     posting=callbacks.POSTING,
     sample=lambda desk: {name: str(desk.settings[name]) for name in ("app_key", "app_secret")},

@@ -27,8 +27,6 @@ def is_v2(call: Call) -> bool:
 
 def reply(call: Call, found: Any) -> Answer:
     """The answer of an endpoint that worked; what it found is the root in v1, `data` in v2."""
-    if isinstance(found, Answer):
-        return found
     body = {"code": 200, "msg": "success", "data": found or {}} if is_v2(call) else {"code": 200, **(found or {})}
     return answer(200, body, 200)
 

@@ -22,7 +22,7 @@ CREATE INDEX conversations ON messages (team, one, other, time);
 NOTICE = 5
 REST = 32
 FIRST = 1_200_510_468_189
-_INSERT = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def conversation_of(sender: str, target: str, *, team: bool) -> tuple[int, str, str]:
@@ -40,7 +40,7 @@ def keep(call: Call, ends: tuple[str, str], content: Mapping[str, Any], *, team:
         orjson.dumps(content["body"]).decode(), content.get("ext"), call.now, content.get("client", REST),
         content.get("client_id") or f"simulated-{number}", content["source"], call.desk.store.next("message"),
     )  # fmt: skip
-    call.desk.store.run(_INSERT, row)
+    call.desk.store.run(INSERT, row)
     facts = {**content, "msgid": number, "from": sender, "to": target, "team": team, "now": call.now,
              "client_id": row[11]}  # fmt: skip
     if content.get("route", True):
