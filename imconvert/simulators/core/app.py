@@ -8,7 +8,7 @@ on one after the other, in the order in which they came in whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -82,9 +82,25 @@ class App:
         """A request without its body; it arrives now."""
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        return self._call(scope["method"], scope["path"], query, headers)
+
+    def _call(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Call:
         clock = self.desk.clock
-        now = int(clock.now() * 1000)
-        return Call(self.desk, scope["method"], scope["path"], query, headers, b"", clock.steady(), now)
+        return Call(self.desk, method, path, query, headers, b"", clock.steady(), int(clock.now() * 1000))
+
+    def by_hand(self, run: Callable[[Call, Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Do something that is no request for each item, in one transaction, and post what came of it."""
+        call = self._call("", "", {}, {})
+        self._told.clear()
+        self.desk.store.begin()
+        try:
+            found = [run(call, item) for item in items]
+        except BaseException:
+            self.desk.store.undo()
+            raise
+        self.desk.store.end()
+        self.publish()
+        return found
 
     def _drawn(self, call: Call, endpoint: Endpoint) -> Fault | None:
         if not self.draws:
