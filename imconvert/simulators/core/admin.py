@@ -94,7 +94,10 @@ async def _export(app: App, scope: Any, rest: str, body: bytes) -> Any:
 
 
 async def _clock(app: App, scope: Any, rest: str, body: bytes) -> Any:
-    app.desk.clock.ahead += float(orjson.loads(body)["ahead"])
+    ahead = float(orjson.loads(body)["ahead"])
+    if ahead < 0:
+        return json_answer(400, {"why": "a clock goes ahead only"})
+    app.desk.clock.ahead += ahead
     return json_answer(200, {"now": int(app.desk.clock.now() * 1000)})
 
 

@@ -60,11 +60,10 @@ class App:
                 return
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-        call, line = self.call(scope), scope[LINE]
         body = await _body(receive)
         if body is None:
             return
-        call.body = body
+        call, line = self.call(scope, body), scope[LINE]
         found = self.routes.find(call.method, scope["raw_path"].decode())
         if found is None:
             await self._sent(call, self.vendor.unknown(call), None, line, send)
@@ -78,19 +77,18 @@ class App:
         answer = self.work(call, endpoint, fault)
         await self._sent(call, answer, fault, line, send)
 
-    def call(self, scope: Any) -> Call:
-        """A request without its body; it arrives now."""
+    def call(self, scope: Any, body: bytes) -> Call:
+        """A request that came whole; it arrives now, and is worked on at once, so that times rise as work does."""
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        return self._call(scope["method"], scope["path"], query, headers)
-
-    def _call(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Call:
         clock = self.desk.clock
-        return Call(self.desk, method, path, query, headers, b"", clock.steady(), int(clock.now() * 1000))
+        times = clock.steady(), int(clock.now() * 1000)
+        return Call(self.desk, scope["method"], scope["path"], query, headers, body, *times)
 
     def by_hand(self, run: Callable[[Call, Any], Any], items: Iterable[Any]) -> list[Any]:
         """Do something that is no request for each item, in one transaction, and post what came of it."""
-        call = self._call("", "", {}, {})
+        clock = self.desk.clock
+        call = Call(self.desk, "", "", {}, {}, b"", clock.steady(), int(clock.now() * 1000))
         self._told.clear()
         self.desk.store.begin()
         try:
@@ -122,7 +120,7 @@ class App:
         store.begin()
         self._told.clear()
         try:
-            if not endpoint.open:
+            if not endpoint.public:
                 self.vendor.authorize(call)
             wait = self.desk.rates.wait(endpoint.rates, call.at)
             if wait:
