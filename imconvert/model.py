@@ -111,6 +111,13 @@ class Message(Struct, frozen=True, gc=False):
     extra: Extra | None = None
 
 
+def label_of(part: Part) -> str:
+    """The word for a kind of content in reports."""
+    return _LABELS.get(part.__class__) or part.kind  # type: ignore[union-attr]
+
+
+_LABELS: dict[type, str] = {Text: "text", Place: "place", Notice: "notice"}
+
 _encode = msgspec.json.Encoder().encode
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from imconvert import durable
 from imconvert.convert.drift import Drift
@@ -66,6 +66,13 @@ class Fidelity(Struct):
     kept: int
     transformed: dict[str, Example]
     degraded: dict[str, Example]
+    dropped: dict[str, Example] | UnsetType = UNSET
+
+    def add(self, outcome: str, example: Example) -> None:
+        """Tell of a field, by the example's name."""
+        if outcome == "dropped" and isinstance(self.dropped, UnsetType):
+            self.dropped = {}
+        getattr(self, outcome)[example.name] = example
 
 
 class Collisions(Struct):
@@ -96,6 +103,26 @@ class Recalls(Struct):
     first: dict[str, Any]
 
 
+class BlockerFacts(Struct):
+    """What has to be settled before loading: a code with its text, and the figures in it."""
+
+    code: str
+    name: str
+    why: str
+    remedy: str
+    values: dict[str, Any]
+
+
+class Arranged(Struct):
+    """What was arranged for a target that is loaded in time order: requests and conversations by stream, messages of
+    the largest conversation, and what has to be settled before loading."""
+
+    requests: dict[str, int]
+    conversations: dict[str, int]
+    largest: int
+    blockers: list[BlockerFacts]
+
+
 class Manifest(Struct):
     """See docs/formats.md for each field."""
 
@@ -121,6 +148,7 @@ class Manifest(Struct):
     media: MediaFacts = MediaFacts()
     recalls: Recalls | None = None
     times: list[Times] = []
+    arranged: Arranged | UnsetType = UNSET
 
 
 def to_bytes(manifest: Manifest) -> bytes:
@@ -174,7 +202,7 @@ def fidelity(parts: list[PartMarker], labels: Labels) -> dict[str, Fidelity]:
         row = found.setdefault(kind, Fidelity(0, 0, {}, {}))
         if field:
             example.name = field
-            getattr(row, outcome)[field] = example
+            row.add(outcome, example)
     for kind, row in found.items():
         row.kept -= changes[f"{kind}\tany\t"].count if f"{kind}\tany\t" in changes else 0
     return dict(sorted(found.items()))

@@ -17,8 +17,10 @@ import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
-from imconvert.convert import collide, drift, ledger, manifest, maps, media, plan, publish, source_index
+from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
+from imconvert.convert.arrange import Arranger
 from imconvert.convert.drops import Drops
+from imconvert.convert.gather import BucketMarker
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
@@ -192,6 +194,7 @@ class Run:
         self.target = TARGETS[ours.target]
         self.began = clock.steady()
         self.phases: dict[str, float] = {}
+        self.buckets: list[BucketMarker] = []
 
     def run(self) -> Outcome:
         with self.pool:
@@ -200,6 +203,7 @@ class Run:
             self._settler().settle(parts, basis)
             bases = bases_of(parts)
             seals = self._seal(parts, basis, bases, self._shard_names(parts))
+            self.buckets = self._arrange(parts, basis, bases)
             return self._publish(parts, seals, bases)
 
     def _read_all(self) -> list[PartMarker]:
@@ -299,10 +303,11 @@ class Run:
     def _shard_names(self, parts: list[PartMarker]) -> dict[int, dict[str, str]]:
         """Consecutive names for the shards of each stream, in input order; streams left empty get none."""
         numbers = dict.fromkeys(self.target.streams, 0)
-        names: dict[int, dict[str, str]] = {}
+        names: dict[int, dict[str, str]] = {part.segment: {} for part in parts}
+        if self.target.arrange:
+            return names
         with durable.Reader(self.work.drops) as reader:
             for part in parts:
-                names[part.segment] = {}
                 for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
                     low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
                     kinds = (window["kind"] for window in Drops(reader).windows(low, high))
@@ -350,6 +355,12 @@ class Run:
         seals = [self.work.read_seal(part.segment, basis) for part in parts]
         return [seal for seal in seals if seal]
 
+    def _arrange(self, parts: list[PartMarker], basis: str, bases: dict[tuple[int, int], int]) -> list[BucketMarker]:
+        """What becomes a shard where the target is loaded in time order."""
+        vendor, settings = self.plan.vendor, self.options.complete_settings()
+        arranger = Arranger(self.work, self.target, self.pool, self._phase, bases, vendor, settings)
+        return arranger.arrange(parts, basis) if self.target.arrange else []
+
     def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
         lists = self._media(parts)
         self._phase("publish", 0)
@@ -377,10 +388,11 @@ class Run:
         self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
     ) -> Manifest:
         found = manifest.new(self.plan)
-        every = [shard for seal in seals for shard in seal.shards]
+        sealed = [*seals, *arrange.as_seals(self.buckets)]
+        every = [shard for seal in sealed for shard in seal.shards]
         shards = sorted(every, key=lambda shard: self.target.streams.index(shard.stream))
-        books = ledger.accounts(parts, seals, len(self.plan.inputs))
-        ledger.check(books, [source.label for source in self.plan.inputs], sum(shard.lines for shard in shards))
+        books = ledger.accounts(parts, sealed, len(self.plan.inputs))
+        ledger.check(books, [source.label for source in self.plan.inputs], sum(shard.count for shard in shards))
         labels = Labels(self.plan, bases)
         found.totals = ledger.total(books)
         found.rekeyed = sum(sum(seal.rekeyed.values()) for seal in seals)
@@ -388,11 +400,12 @@ class Run:
         found.collisions = self._collided(renumbered, _first_example("renumbered", seals))
         found.recalls = self._recalled(seals, bases)
         found.sources = [seal.sources for seal in seals if seal.sources]
-        found.streams = {s: sum(shard.lines for shard in shards if shard.stream == s) for s in self.target.streams}
+        found.streams = {s: sum(shard.count for shard in shards if shard.stream == s) for s in self.target.streams}
         found.shards = shards
         found.files = {f"{name}.ndjson": self._side(name, seals) for name in manifest.SIDES}
         found.inputs = manifest.input_facts(self.plan, parts, books)
         self._describe(found, parts, labels)
+        arrange.describe(found, self.buckets, self.target, self.options.complete_settings(), labels)
         found.duplicates = _first_example("IMC-8201", seals)
         found.conflicts = _first_example("IMC-8301", seals)
         found.skipped = dict(sorted((found.skipped | recalled_lines(seals)).items()))

@@ -52,7 +52,7 @@ from imconvert.convert.work import (
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, cause_of, remedy_of
 from imconvert.vendors import TARGETS
-from imconvert.vendors.contract import Target
+from imconvert.vendors.contract import Settings, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ class _Sealer:
         found: dict[str, Any] = {"code": code, **self._place(place, row)}
         if kind == CONFLICT:
             found |= {"why": cause_of(code), "remedy": remedy_of(code)}
-        found |= {"key": self.target.read_key(line)._asdict(), "kept": self._place(kept, winner)}
+        found |= {"key": self.target.read_key(line).told(), "kept": self._place(kept, winner)}
         if kind == CONFLICT:
             kept_line = self._line(reader, drop, kept, winner)
             found |= {"message": msgspec.Raw(line), "kept_message": msgspec.Raw(kept_line)}
@@ -280,10 +280,7 @@ class _Sealer:
         return {"file": self.job.labels[file], "line": line, "offset": offset}
 
     def _rewritten(self, line: bytes, drop: Array) -> bytes:
-        """A line with its new number, or as a tombstone, or both."""
-        if drop["msgid"]:
-            line = self.target.with_msgid(line, int(drop["msgid"]))
-        return self.target.tombstone(line, self.job.vendor, self.job.settings) if drop["kind"] in TOMBSTONES else line
+        return rewritten(self.target, line, drop, self.job.vendor, self.job.settings)
 
     def _located(self, name: str) -> Iterator[Located]:
         """Rejects or skips, with their record numbers counted from 1 in the whole file."""
@@ -314,7 +311,7 @@ class _Sealer:
         line = self._line(lines, drop, drop[0], row)
         found = {"code": code, **self._place(drop[0], row), "why": cause_of(code), "remedy": remedy_of(code)}
         self._first(code, row, {name: found[name] for name in ("file", "line", "why")})
-        found |= {"key": self.target.read_key(line)._asdict(), "recalled_by": self._event(drop[1])}
+        found |= {"key": self.target.read_key(line).told(), "recalled_by": self._event(drop[1])}
         return msgspec.json.encode(found | {"message": msgspec.Raw(line)}) + b"\n"
 
     def _event(self, number: int) -> dict[str, Any]:
@@ -330,6 +327,13 @@ class _Sealer:
             writer.write(line)
         writer.finish()
         return writer.path, FileSum(writer.size, writer.digest)
+
+
+def rewritten(target: Target, line: bytes, drop: Array, vendor: str, settings: Settings) -> bytes:
+    """A line with the new number that its DROP row gives, or as a tombstone, or both."""
+    if drop["msgid"]:
+        line = target.with_msgid(line, int(drop["msgid"]))
+    return target.tombstone(line, vendor, settings) if drop["kind"] in TOMBSTONES else line
 
 
 def _window(

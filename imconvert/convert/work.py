@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from imconvert import durable
@@ -215,7 +215,10 @@ class SourceFacts(Struct):
 
 
 class ShardFacts(Struct):
-    """One shard as the manifest tells it. Times in ms; `msgids` is the lowest and highest message number."""
+    """One shard as the manifest tells it. Times in ms; `msgids` is the lowest and highest message number.
+
+    `messages` is there where the lines are requests.
+    """
 
     name: str
     stream: str
@@ -224,6 +227,12 @@ class ShardFacts(Struct):
     sha256: str
     times: tuple[int, int]
     msgids: tuple[int, int]
+    messages: int | UnsetType = UNSET
+
+    @property
+    def count(self) -> int:
+        """How many messages it holds."""
+        return self.lines if isinstance(self.messages, UnsetType) else self.messages
 
 
 _encode = msgspec.json.Encoder().encode
@@ -258,6 +267,12 @@ class WorkFolder:
     def seal(self, segment: int, name: str) -> Path:
         return self.path / f"seal-{segment:05}.{name}"
 
+    def scattered(self, segment: int, name: str) -> Path:
+        return self.path / f"scatter-{segment:05}.{name}"
+
+    def bucket(self, stream: str, number: int) -> Path:
+        return self.path / f"bucket-{stream}-{number:05}.json"
+
     @property
     def drops(self) -> Path:
         return self.path / "drops"
@@ -287,13 +302,18 @@ class WorkFolder:
 
     def read_seal(self, segment: int, basis: str) -> SealMarker | None:
         """The marker of a segment sealed for this basis, if it is there and every file it names is as it says."""
-        marker = _read_marker(self.seal(segment, "json"), SealMarker)
+        found: SealMarker | None = self.read_marker(self.seal(segment, "json"), SealMarker, basis)
+        return found
+
+    def read_marker(self, path: Path, kind: type[Any], basis: str) -> Any:
+        """A marker of this kind, with `basis` and `files`, if it is there for this basis and its files are whole."""
+        marker = _read_marker(path, kind)
         return marker if marker and marker.basis == basis and self._intact(marker.files) else None
 
     def read_resolved(self, basis: str) -> Resolved | None:
         """What was resolved for this basis, if it is there and whole."""
-        marker = _read_marker(self.resolved, Resolved)
-        return marker if marker and marker.basis == basis and self._intact(marker.files) else None
+        found: Resolved | None = self.read_marker(self.resolved, Resolved, basis)
+        return found
 
     def last_resolved(self) -> Resolved | None:
         """What was resolved last, for whatever basis."""

@@ -37,6 +37,13 @@ class KeyFields(NamedTuple):
     time: int
     copy: str = ""
 
+    def told(self) -> dict[str, Any]:
+        """The fields by name, for people; a copy is told only where there are several."""
+        found = self._asdict()
+        if not self.copy:
+            del found["copy"]
+        return found
+
     def identity(self, own_keys: bool) -> KeyFields:
         """What tells the line apart: all of it, or its number alone where that stands for a key of the source's own."""
         return KeyFields(self.msgid, "", "", 0, self.copy) if own_keys else self
@@ -227,10 +234,13 @@ class Setting:
     help: str
 
     def accepts(self, value: str) -> bool:
-        """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line."""
+        """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line,
+        "moment" for ms since 1970, or none."""
         if self.allowed == "text":
             return value.isprintable()
-        if self.allowed == "number":
+        if self.allowed == "moment" and value == "none":
+            return True
+        if self.allowed in ("number", "moment"):
             return value.isascii() and value.isdigit() and int(value) > 0
         return value in self.allowed
 

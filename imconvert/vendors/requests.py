@@ -1,7 +1,7 @@
 """The head of a line that is a request: what a loader needs to know of it beside its body.
 
-Format: `{"api":…,"conv":…,"key":…,"time":…,"body":{…}}`, in this order; between `time` and `body` `"upload":[…]` may name
-the files of this output that stand as URLs in the body. The conversation is found without parsing.
+Format: `{"api":…,"conv":…,"key":…,"time":…,"body":{…}}`, in this order; between `time` and `body` `"upload":[…]` may
+name the files of this output that stand as URLs in the body. The conversation is found without parsing.
 Promise: `conv` is the same for all lines of a conversation and for no other line; `conv` and `key` together name a
 line in an output.
 """
@@ -14,19 +14,24 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from imconvert.vendors.contract import KeyFields
+
 BETWEEN = "\u00b7"
 """Stands between the two people of a conversation. It can't stand in an id: those are ASCII with all vendors."""
 
 
-class Head(Struct, frozen=True, gc=False):
-    """A line as a loader sees it: the vendor's path, the conversation, what names it there, its time in ms, its body."""
+class Head(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """A line as a loader sees it: path at the vendor, conversation, what names it there, time in ms, body.
+
+    The order of the fields is the order in which they are written.
+    """
 
     api: str
     conv: str
     key: str
     time: int
+    upload: Sequence[str] = ()
     body: Raw
-    upload: list[str] = []
 
 
 _encode = msgspec.json.Encoder().encode
@@ -54,11 +59,32 @@ def key(msgid: int, time: int, sender: str) -> str:
 
 def line(api: str, conv: str, key: str, time: int, body: Any, upload: Sequence[str] = ()) -> bytes:
     """A line, without its newline."""
-    more = {"upload": upload} if upload else {}
-    return _encode({"api": api, "conv": conv, "key": key, "time": time, **more, "body": body})
+    raw = body if isinstance(body, Raw) else Raw(_encode(body))
+    return _encode(Head(api=api, conv=conv, key=key, time=time, upload=tuple(upload), body=raw))
 
 
 def conversation_in(line: bytes) -> bytes:
     """The conversation of a line as it stands there."""
     begin = line.index(_CONV) + len(_CONV)
     return line[begin : line.index(_CONV_END, begin)]
+
+
+def read_key(line: bytes) -> KeyFields:
+    """The key fields of a line of one message."""
+    head = _decode(line)
+    number, time, sender = head.key.split("/", 2)
+    first, between, second = head.conv.partition(BETWEEN)
+    other = first if sender == second else second
+    return KeyFields(int(number), sender, other if between else (first,), int(time))
+
+
+def with_msgid(line: bytes, msgid: int) -> bytes:
+    """The line named by another message number, its body as it is."""
+    head = _decode(line)
+    _, time, sender = head.key.split("/", 2)
+    return _encode(msgspec.structs.replace(head, key=key(msgid, int(time), sender)))
+
+
+def end_of_conversation(line: bytes) -> int:
+    """Where the path and the conversation, which lines of a conversation share, end in a line."""
+    return line.index(_CONV_END, line.index(_CONV)) + 1
