@@ -224,6 +224,15 @@ class Arrange:
     blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
 
 
+NONE = "none"
+OPTIONAL = "number or none"
+
+
+def number_in(value: str) -> int | None:
+    """The number that an optional setting holds, if it holds one."""
+    return None if value == NONE else int(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A choice that the vendor's documents leave open: name, default, what it may be, and what it means."""
