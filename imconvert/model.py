@@ -111,24 +111,16 @@ class Message(Struct, frozen=True, gc=False):
     extra: Extra | None = None
 
 
-def label_of(part: Part) -> str:
-    """The word for a kind of content in reports."""
-    return _LABELS.get(part.__class__) or part.kind  # type: ignore[union-attr]
-
-
-_LABELS: dict[type, str] = {Text: "text", Place: "place", Notice: "notice"}
-
 _encode = msgspec.json.Encoder().encode
 
 
-def key_of(msgid: int, sender: str, target: str | int | tuple[str], time: int, copy: str = "") -> bytes:
+def key_of(msgid: int, sender: str, target: str | int | tuple[str], time: int) -> bytes:
     """The canonical key of a record, 16 bytes: xxh3-128 of the JSON array [msgid, sender, target, time].
 
     A group is given as an int, or as a tuple of its id, and a person as a str, so that the two can never be the same
-    key; JSON's own quoting keeps ("ab", "c") apart from ("a", "bc"). Reference: yunxin.md §1.7. `copy`, where a message
-    is written for several people, is a fifth element.
+    key; JSON's own quoting keeps ("ab", "c") apart from ("a", "bc"). Reference: yunxin.md §1.7.
     """
-    return xxh3_128_digest(_encode((msgid, sender, target, time, copy) if copy else (msgid, sender, target, time)))
+    return xxh3_128_digest(_encode((msgid, sender, target, time)))
 
 
 def derived_id(namespace: str, source_id: str) -> int:

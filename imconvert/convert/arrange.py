@@ -18,7 +18,8 @@ import numpy as np
 from imconvert.convert.gather import ROW, BucketMarker, GatherJob, gather_bucket
 from imconvert.convert.manifest import Arranged, BlockerFacts, Fidelity, Labels, Manifest
 from imconvert.convert.pool import Pool
-from imconvert.convert.scatter import BOUND, ScatterJob, ScatterMarker, scatter_segment
+from imconvert.convert.runs import BOUND, bucket_rows
+from imconvert.convert.scatter import ScatterJob, ScatterMarker, scatter_segment
 from imconvert.convert.work import Count, PartMarker, SealMarker, WorkFolder, read_rows
 from imconvert.errors import CATALOGUE, IntegrityError, cause_of, remedy_of
 from imconvert.vendors.contract import Blocker, Settings, Target
@@ -109,8 +110,7 @@ class Arranger:
         runs = tuple((marker.segment, marker.runs[number]) for marker in scattered if marker.runs[number])
         rows = np.zeros(1 << bits, np.uint64)
         for segment, _ in runs:
-            bounds = read_rows(self.work.scattered(segment, f"{stream}.bounds"), BOUND)["row"]
-            rows += np.diff(bounds.reshape(-1, (1 << bits) + 1)).sum(axis=0, dtype=np.uint64)
+            rows += bucket_rows(read_rows(self.work.scattered(segment, f"{stream}.bounds"), BOUND), bits)
         filled = np.flatnonzero(rows).tolist()
         names = [f"{stream}-{place:05}{self.target.suffix}" for place in range(1, len(filled) + 1)]
         return [

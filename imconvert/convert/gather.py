@@ -1,9 +1,7 @@
 """Bring the lines of one bucket together from all runs, in order, and let the target finish them: a shard.
 
-Strategy: the bucket lies in each run as a sorted slice. While slices together are too large for the memory, they are
-cut in two at the weighted median of their middles, which is found by looking single rows up; what is small enough is
-read, sorted once, and handed on. So a conversation may be larger than the memory. The target's finisher takes the lines
-of a conversation one after the other and gives requests.
+Strategy: the lines come sorted, as many at a time as fit the memory, so that a conversation may be larger than it. The
+target's finisher takes the lines of a conversation one after the other and gives requests.
 Promise: the shard is sorted by (conversation, time, source order) whatever the runs were. Hashes of conversations are
 confirmed on the lines. Lines are counted twice: as rows, and in the bytes.
 Order of durable writes: shard, fsync; index, fsync; marker last.
@@ -11,22 +9,21 @@ Order of durable writes: shard, fsync; index, fsync; marker last.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
 
 from imconvert import durable
 from imconvert.convert import index
-from imconvert.convert.scatter import BOUND, PLACED, lines_at
+from imconvert.convert.runs import PLACED, Files, slices, sorted_lines
 from imconvert.convert.segment import count
-from imconvert.convert.work import Array, Count, FileSum, ShardFacts, WorkFolder, marker_bytes, rows_at
+from imconvert.convert.work import Array, Count, FileSum, ShardFacts, WorkFolder, marker_bytes
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError
 from imconvert.model import Notes
@@ -34,11 +31,8 @@ from imconvert.vendors import TARGETS
 from imconvert.vendors.contract import Finish, Placed, Request
 from imconvert.vendors.requests import end_of_conversation
 
-MOST_ROWS = 1 << 17
-MOST_BYTES = 24 << 20
-MOST_OPEN = 24
 BLOCK_ROWS = 1 << 16
-"""Rows and bytes of lines that are sorted at once; open files; rows of a block of the index."""
+"""Rows of a block of the index."""
 
 ROW = "order"
 """The row of the fidelity table that tells what the order of conversations changed."""
@@ -86,42 +80,12 @@ def gather_bucket(job: GatherJob, progress: Callable[[int], None]) -> int:
         return -1
 
 
-class Slice(NamedTuple):
-    """Rows [start, stop) of a segment's file, sorted."""
-
-    segment: int
-    start: int
-    stop: int
-
-
-class Files:
-    """The files of scattered segments, a few of them open."""
-
-    def __init__(self, work: WorkFolder) -> None:
-        self.work = work
-        self.readers: OrderedDict[tuple[int, str], durable.Reader] = OrderedDict()
-
-    def __call__(self, segment: int, name: str) -> durable.Reader:
-        found = self.readers.pop((segment, name), None)
-        if found is None:
-            if len(self.readers) >= MOST_OPEN:
-                self.readers.popitem(last=False)[1].close()
-            found = durable.Reader(self.work.scattered(segment, name))
-        self.readers[segment, name] = found
-        return found
-
-    def close(self) -> None:
-        for file in self.readers.values():
-            file.close()
-        self.readers.clear()
-
-
 class _Gather:
     def __init__(self, job: GatherJob, progress: Callable[[int], None]) -> None:
         self.job = job
         self.progress = progress
         self.work = WorkFolder(job.work)
-        self.files = Files(self.work)
+        self.files = Files(self.work.scattered)
         self.notes = Notes()
         arrange = TARGETS[job.target].arrange
         assert arrange is not None
@@ -163,36 +127,12 @@ class _Gather:
 
     def _lines(self) -> Iterator[tuple[int, int, bytes]]:
         """Hash of the conversation, time and bytes of each line, in order."""
-        for rows, lines in self._sorted():
+        job, files = self.job, self.files
+        found = slices(files, job.stream, job.runs, job.bits, job.bucket)
+        for rows, lines in sorted_lines(files, job.stream, found):
             self.shard.expect(rows)
             yield from zip(rows["talk"].tolist(), rows["time"].tolist(), lines, strict=True)
             self.progress(int(rows["length"].sum()) + len(rows))
-
-    def _sorted(self) -> Iterator[tuple[Array, list[bytes]]]:
-        for slices in ranges(self._slices(), self._row):
-            rows, lines = [], []
-            for one in slices:
-                rows.append(rows_at(self.files(one.segment, f"{self.job.stream}.rows"), PLACED, one.start, one.stop))
-                lines += lines_at(self.files(one.segment, self.job.stream), rows[-1]["begin"], rows[-1]["length"])
-            found = np.concatenate(rows)
-            order = np.lexsort((found["place"], found["time"], found["talk"]))
-            yield found[order], [lines[at] for at in order.tolist()]
-
-    def _slices(self) -> list[Slice]:
-        """Where the bucket lies in each run."""
-        found = []
-        for segment, runs in self.job.runs:
-            bounds = self.files(segment, f"{self.job.stream}.bounds")
-            width = (1 << self.job.bits) + 1
-            for run in range(runs):
-                at = run * width + self.job.bucket
-                first, last = rows_at(bounds, BOUND, at, at + 2)["row"].tolist()
-                if first < last:
-                    found.append(Slice(segment, first, last))
-        return found
-
-    def _row(self, segment: int, row: int) -> Array:
-        return rows_at(self.files(segment, f"{self.job.stream}.rows"), PLACED, row, row + 1)[0]  # type: ignore[no-any-return]
 
     def _note(self, message: int) -> None:
         """Count what finishing the request changed that begins with this message."""
@@ -206,61 +146,6 @@ class _Gather:
         if changes:
             count(self.changes, f"{ROW}\tany\t", file, line)
         self.notes.clear()
-
-
-Key = tuple[int, int, int]
-
-
-def key_of(row: Array) -> Key:
-    return int(row["talk"]), int(row["time"]), int(row["place"])
-
-
-def ranges(slices: list[Slice], row: Callable[[int, int], Array]) -> Iterator[list[Slice]]:
-    """Sorted slices cut into ranges of keys, in order, each small enough for the memory or a single row.
-
-    `row(segment, number)` looks a row up.
-    """
-    waiting = [slices]
-    while waiting:
-        some = waiting.pop()
-        if sum(one.stop - one.start for one in some) > 1 and not fits(some, row):
-            middle = pivot(some, row)
-            cuts = [below(one, middle, row) for one in some]
-            low = [one._replace(stop=cut) for one, cut in zip(some, cuts, strict=True) if cut > one.start]
-            high = [one._replace(start=cut) for one, cut in zip(some, cuts, strict=True) if cut < one.stop]
-            waiting += [high, low]
-        elif some:
-            yield some
-
-
-def fits(slices: list[Slice], row: Callable[[int, int], Array]) -> bool:
-    if sum(one.stop - one.start for one in slices) > MOST_ROWS:
-        return False
-    size = 0
-    for one in slices:
-        first, last = row(one.segment, one.start), row(one.segment, one.stop - 1)
-        size += int(last["begin"]) + int(last["length"]) - int(first["begin"])
-    return size <= MOST_BYTES
-
-
-def pivot(slices: list[Slice], row: Callable[[int, int], Array]) -> Key:
-    """The weighted median of the slices' middles: about a quarter of all rows at least lie on either side of it."""
-    middles = sorted((key_of(row(one.segment, (one.start + one.stop) // 2)), one.stop - one.start) for one in slices)
-    half = sum(weight for _, weight in middles) / 2
-    seen = accumulate(weight for _, weight in middles)
-    return next(key for (key, _), weight in zip(middles, seen, strict=True) if weight >= half)
-
-
-def below(one: Slice, middle: Key, row: Callable[[int, int], Array]) -> int:
-    """Where in a slice the first row stands whose key is not lower."""
-    low, high = one.start, one.stop
-    while low < high:
-        at = (low + high) // 2
-        if key_of(row(one.segment, at)) < middle:
-            low = at + 1
-        else:
-            high = at
-    return low
 
 
 def one_conversation(lines: Iterator[tuple[int, int, bytes]]) -> Iterator[Placed]:
@@ -321,7 +206,7 @@ class _Shard:
         """Bring the rows of all messages that are in requests into the index."""
         if not self.lines:
             return
-        rows = np.concatenate(list(self.rows))
+        rows = np.concatenate([np.empty(0, PLACED), *self.rows])
         done = sum(self.lines)
         if done > len(rows):
             raise IntegrityError("IMC-6001", detail=f"requests were made of {done} lines where {len(rows)} were there")

@@ -77,7 +77,7 @@ class Rekeyed:
     def _renumbered(self, line: bytes, salt: int) -> tuple[int, bytes, bytes]:
         old = self.target.read_key(line)
         content = self.target.digest_of(line).hex()
-        text = msgspec.json.encode((*old.told().values(), content, salt)).decode()
+        text = msgspec.json.encode((*old, content, salt)).decode()
         while (msgid := derived_id("rekey", text)) in self.taken:
             text += "+"
         digest = self.target.digest_of(self.target.with_msgid(line, msgid))

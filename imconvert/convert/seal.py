@@ -251,7 +251,7 @@ class _Sealer:
         found: dict[str, Any] = {"code": code, **self._place(place, row)}
         if kind == CONFLICT:
             found |= {"why": cause_of(code), "remedy": remedy_of(code)}
-        found |= {"key": self.target.read_key(line).told(), "kept": self._place(kept, winner)}
+        found |= {"key": self.target.read_key(line)._asdict(), "kept": self._place(kept, winner)}
         if kind == CONFLICT:
             kept_line = self._line(reader, drop, kept, winner)
             found |= {"message": msgspec.Raw(line), "kept_message": msgspec.Raw(kept_line)}
@@ -311,7 +311,7 @@ class _Sealer:
         line = self._line(lines, drop, drop[0], row)
         found = {"code": code, **self._place(drop[0], row), "why": cause_of(code), "remedy": remedy_of(code)}
         self._first(code, row, {name: found[name] for name in ("file", "line", "why")})
-        found |= {"key": self.target.read_key(line).told(), "recalled_by": self._event(drop[1])}
+        found |= {"key": self.target.read_key(line)._asdict(), "recalled_by": self._event(drop[1])}
         return msgspec.json.encode(found | {"message": msgspec.Raw(line)}) + b"\n"
 
     def _event(self, number: int) -> dict[str, Any]:

@@ -27,13 +27,14 @@ from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
 from imconvert.errors import InputError, Rejected, cause_of, remedy_of
-from imconvert.model import EPOCH, Message, Notes, Skip, key_of, label_of
+from imconvert.model import EPOCH, Notes, Notice, Place, Skip, Text, key_of
+from imconvert.model import Part as Body
 from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
 from imconvert.vendors import TARGETS, Target, find, shapes
-from imconvert.vendors.contract import Book, Columns, LeftOut, Line, MakeShortcut, Read, Shortcut, Taken, Write
+from imconvert.vendors.contract import Book, Columns, LeftOut, MakeShortcut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
 
 Progress = Callable[[int], None]
@@ -257,7 +258,7 @@ class Mapper:
             return self._skip(batch, index, raw, message, counts)
         lines = self.write(self.media.named(message))
         if self.vendor.own_keys:
-            lines = [line._replace(key=self._own_key(line)) for line in lines]
+            lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
         if notes.clock not in counts.clocks:
@@ -267,25 +268,14 @@ class Mapper:
         if notes.repairs or notes.changes or notes.novel:
             self._note(label, counts.file, batch.number(index))
         self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1
-        self._add(message, lines, index)
+        streams = self.part.streams
+        if is_named(message, len(lines)):
+            for number, line in enumerate(lines):
+                streams[line.stream].add(line, index, message, number)
+        else:
+            streams[lines[0].stream].columns.add(lines[0], index)
         counts.split += len(lines) - 1
         return None
-
-    def _add(self, message: Message, lines: list[Line], index: int) -> None:
-        """Copies of a line share its number; lines of further parts have numbers of their own."""
-        streams = self.part.streams
-        if len(lines) == 1 and not is_named(message, 1):
-            streams[lines[0].stream].columns.add(lines[0], index)
-            return
-        parts: dict[int, int] = {}
-        for line in lines:
-            part = parts.setdefault(line.msgid, len(parts))
-            streams[line.stream].add(line, index, message, part)
-
-    def _own_key(self, line: Line) -> bytes:
-        """The key of a line whose number stands for a key of the source's own."""
-        copy = self.target.read_key(line.data).copy if self.target.copies else ""
-        return key_of(line.msgid, "", "", 0, copy)
 
     def _odd(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
         """A blank line, or a record beyond the limit."""
@@ -410,6 +400,14 @@ def _refusal(job: MapJob) -> Callable[[str], bool] | None:
 def hash_of(refused: tuple[int, ...]) -> int:
     """A short name for a set of refused ids."""
     return xxh3_64_intdigest(repr(sorted(refused)).encode())
+
+
+def label_of(part: Body) -> str:
+    """The word for a kind of content in reports."""
+    return _LABELS.get(part.__class__) or part.kind  # type: ignore[union-attr]
+
+
+_LABELS: dict[type, str] = {Text: "text", Place: "place", Notice: "notice"}
 
 
 def _raw(raw: bytes) -> dict[str, str]:

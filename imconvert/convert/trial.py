@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from imconvert.convert.options import Options
+from imconvert.convert.segment import label_of
 from imconvert.errors import CATALOGUE, InputError, Rejected, cause_of, remedy_of
-from imconvert.model import Message, Notes, Skip, label_of
+from imconvert.model import Message, Notes, Skip
 from imconvert.sources import pieces
 from imconvert.sources.inputs import expand, open_inputs
 from imconvert.vendors import CUSTOM, TARGETS, find

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from imconvert.errors.entry import Entry
 from imconvert.errors.entry import entry as _entry
+from imconvert.errors.of_easemob import OF_EASEMOB
 from imconvert.errors.of_targets import OF_TARGETS
 
 _USAGE = (
@@ -116,15 +117,6 @@ _USAGE = (
     _entry("IMC-1161", "store-unusable", "The store cannot be used: {why}.",
            "Check folder, rights and disk, and that no other puller holds it; the same command goes on.",
            "存储文件无法使用：{why}。", "请检查目录、权限和磁盘，并确认没有其他拉取进程占用；重复同一命令即可继续。"),
-    _entry("IMC-1200", "no-replay-here", "Nothing can be taken back into an output for {target}: its conversations are in order already.",
-           "Correct and replay in an output for yunxin, then convert that: imconvert msgs OUT NEW --to {target}.",
-           "面向 {target} 的输出无法回放：其会话已排好顺序。", "请在面向 yunxin 的输出中修正并回放，再转换：imconvert msgs OUT NEW --to {target}。"),
-    _entry("IMC-1201", "no-archive", "The folder is an output for {target}; only outputs for {known} can be converted on.",
-           "Convert the original exports, or name an output for {known}.",
-           "该目录是面向 {target} 的输出；只有面向 {known} 的输出才能继续转换。", "请转换原始导出，或指定面向 {known} 的输出。"),
-    _entry("IMC-1202", "archive-at-odds", "The output folder cannot be read as an archive: {why}.",
-           "Let imconvert finish it first, or name its shards one by one if you know better.",
-           "无法把该输出目录作为归档读取：{why}。", "请先完成该次转换；若确有把握，可逐个指定其中的分片。"),
 )
 
 _REJECTS = (
@@ -241,15 +233,6 @@ _REJECTS = (
     _entry("IMC-2482", "error-answer", "The answer is an error and holds no messages: {answer}.",
            "Ask again for the same window, and convert the new answer.",
            "该应答是错误，不含消息：{answer}。", "请重新查询同一时间段，再转换新的应答。"),
-    _entry("IMC-2500", "bad-easemob-user", "The user id {account} is none at Easemob (1 to {limit} bytes of a-z 0-9 _ - . after lower-casing).",
-           "Map it with --ids, or let --set easemob.escape=escape write other characters as _x40.",
-           "用户 ID {account} 不符合环信要求（转小写后为 1 至 {limit} 字节的 a-z 0-9 _ - .）。", "请用 --ids 映射，或用 --set easemob.escape=escape 把其他字符写成 _x40 形式。"),
-    _entry("IMC-2501", "bad-easemob-group", "The group id {group} is none at Easemob (1 to 64 of a-z 0-9).",
-           "Map it with --tids to the id that the group has at Easemob.",
-           "群 ID {group} 不符合环信要求（1 至 64 位 a-z 0-9）。", "请用 --tids 映射到该群在环信的 ID。"),
-    _entry("IMC-2502", "easemob-too-large", "Body and extension have {size} bytes; a message may have {limit}.",
-           "See --set easemob.long_text and easemob.long_content; a large extension has to be shortened.",
-           "消息体与扩展共 {size} 字节，超过每条 {limit} 字节的上限。", "可使用 --set easemob.long_text 与 easemob.long_content；过大的扩展字段需自行缩短。"),
 )
 
 _REPAIRS = (
@@ -319,32 +302,6 @@ _REPAIRS = (
     _entry("IMC-3140", "group-or-room", "The post does not say whether it is of a group or of a chat room; it was taken for a group's.",
            "Should the id be a chat room's, leave the message out.",
            "该回调未说明来自群还是聊天室，已按群消息处理。", "如果该 ID 属于聊天室，请去掉该消息。"),
-    _entry("IMC-3200", "text-cut", "The text was too long for one message and was cut into several, in their order.",
-           "With --set easemob.long_text=file it becomes a file instead.",
-           "文本超过单条上限，已按顺序拆成多条。", "如需改为文件消息，请用 --set easemob.long_text=file。"),
-    _entry("IMC-3201", "content-as-file", "The content was too large for a message and became a file in media/.",
-           "The loader uploads what stands in \"upload\" of a request.",
-           "内容超过单条上限，已写成 media/ 中的文件。", "加载时会上传请求中 \"upload\" 列出的文件。"),
-    _entry("IMC-3202", "voice-format", "The voice is in a format that not all clients of the target play.",
-           "Convert the files to AMR or MP3 and give their new URLs, or send such voices as files (--set easemob.voices=file).",
-           "语音格式并非目标端所有客户端都能播放。", "请转码为 AMR 或 MP3 并更新 URL，或用 --set easemob.voices=file 作为文件发送。"),
-    _entry("IMC-3203", "moved-in-time", "The message was not later than the one before it in its conversation, and was moved on by the least ms.",
-           "Nothing has to be done; the true time stands in its extension.",
-           "该消息的时间不晚于会话中前一条，已后移最少的毫秒数。", "无需处理；真实时间保留在扩展字段中。"),
-    _entry("IMC-3204", "large-attachment", "The attachment is larger than the target stores.",
-           "Keep it at its URL (no need_download), or leave it out.",
-           "附件大于目标端可存储的上限。", "请保留其原 URL（不使用 need_download），或放弃该附件。"),
-    _entry("IMC-3205", "place-without-address", "The place has no address; its coordinates were taken for one.",
-           "Nothing has to be done.",
-           "位置没有地址，已用坐标代替。", "无需处理。"),
-    _entry("IMC-3248", "retention", "{messages} messages from {first} to {last}: the target keeps history for 3, 7, 90 or 180 days by plan, and does not say whether imported messages count by their own time.",
-           "Ask the vendor, and load one old message of a test conversation first; buy a longer retention where needed.",
-           "{messages} 条消息，时间从 {first} 到 {last}：目标端按套餐只保留 3、7、90 或 180 天的历史，且未说明导入的消息是否按其自身时间计算。",
-           "请先向厂商确认，并用测试会话导入一条旧消息验证；必要时购买更长的保留期。"),
-    _entry("IMC-3249", "group-creation-time", "{messages} messages of {conversations} groups begin at {first}: the target refuses those that are older than the group, and groups created now are younger than all of them.",
-           "Ask the vendor to date the groups back or to lift the check; or keep group history off the server (--to device); or, as a last resort, move the times (--set easemob.group_created=MS).",
-           "{conversations} 个群的 {messages} 条消息始于 {first}：目标端会拒绝早于建群时间的消息，而现在新建的群晚于全部消息。",
-           "请让厂商回溯建群时间或放开校验；或把群历史留给客户端导入（--to device）；最后的办法是移动时间（--set easemob.group_created=毫秒）。"),
 )
 
 _INPUTS = (
@@ -504,5 +461,6 @@ _LEFT_OUT = (
 )
 
 CATALOGUE: dict[str, Entry] = {
-    entry.code: entry for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *OF_TARGETS)
+    entry.code: entry
+    for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *OF_EASEMOB, *OF_TARGETS)
 }

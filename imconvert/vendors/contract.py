@@ -26,27 +26,16 @@ Read = Callable[[bytes], Message | Skip]
 
 
 class KeyFields(NamedTuple):
-    """The key of a line: a group is an int, or a tuple of its id where that is text; a person is a str.
-
-    `copy` is whose copy the line is, where one message is written for several people.
-    """
+    """The key of a line: a group is an int, or a tuple of its id where that is text; a person is a str."""
 
     msgid: int
     sender: str
     target: str | int | tuple[str]
     time: int
-    copy: str = ""
-
-    def told(self) -> dict[str, Any]:
-        """The fields by name, for people; a copy is told only where there are several."""
-        found = self._asdict()
-        if not self.copy:
-            del found["copy"]
-        return found
 
     def identity(self, own_keys: bool) -> KeyFields:
         """What tells the line apart: all of it, or its number alone where that stands for a key of the source's own."""
-        return KeyFields(self.msgid, "", "", 0, self.copy) if own_keys else self
+        return KeyFields(self.msgid, "", "", 0) if own_keys else self
 
 
 class Line(NamedTuple):
@@ -190,7 +179,10 @@ class Placed(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A line of a shard, without its newline, made of so many lines of a conversation, the next ones in order."""
+    """A line of a shard, without its newline, made of so many lines of a conversation, the next ones in order.
+
+    One that is made of none belongs to what came before it.
+    """
 
     data: bytes
     lines: int = 1
@@ -363,8 +355,7 @@ class Target:
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
     lines to the compiled part. `feed` is how it pulls increments, if it does.
     A target with `arrange` is loaded in time order: its lines begin with a head as in `vendors/requests.py`, by which
-    they are gathered and sorted; with `packages` they become packages for users' devices after that. With `copies` a
-    message may give several lines, one for each person who is to have it; they share its number.
+    they are gathered and sorted; with `packages` they become packages for users' devices after that.
     `account_rules(settings)` makes the rule for ids that no map names, where settings change it.
     """
 
@@ -384,7 +375,6 @@ class Target:
     feed: Feed | None = None
     arrange: Arrange | None = None
     packages: Packages | None = None
-    copies: bool = False
     account_rules: Callable[[Settings], Callable[[str], str]] | None = None
 
     def account_rule_by(self, settings: Settings) -> Callable[[str], str]:

@@ -10,9 +10,10 @@ from msgspec import Raw
 from imconvert.errors import Rejected
 from imconvert.model import Message, Notes
 from imconvert.vendors.contract import Settings
+from imconvert.vendors.cutting import pieces as cut
 from imconvert.vendors.easemob.extension import Extension
-from imconvert.vendors.easemob.outgoing import SCHEME, Piece, encode
-from imconvert.vendors.easemob.sizes import cut
+from imconvert.vendors.easemob.outgoing import Piece, encode
+from imconvert.vendors.uploads import is_own_file
 
 SMALLEST_ROOM = 64
 """Bytes that must be left for a text beside its extension, lest it be cut into crumbs."""
@@ -68,7 +69,7 @@ class Fit:
             raise Rejected("IMC-2502", size=size, limit=self.limit)
         self.notes.repairs.append("IMC-3200")
         self.notes.changes.append(("transformed", "text cut into several messages"))
-        texts = list(cut(piece.body["msg"], *rooms))
+        texts = list(cut(piece.body["msg"], min(rooms)))
         return [Piece(_TEXT, {"msg": text}, piece.kept if not n else {}) for n, text in enumerate(texts)]
 
     def _as_file(self, message: Message, piece: Piece, part: str, *, first: bool) -> Piece:
@@ -84,7 +85,7 @@ class Fit:
         url = self.notes.keep(data, suffix)
         kept = {**(piece.kept if piece.type == _TEXT else {}), "long": piece.type}
         found = Piece("file", {"url": url, "filename": f"message.{suffix}"}, kept, whole=suffix == "json")
-        if not SCHEME.match(url):
+        if is_own_file(url):
             found.upload.append(url)
         size = self._size(message, found, part, first=first)
         if size > self.limit:

@@ -16,13 +16,13 @@ import msgspec
 from imconvert.model import Custom, Media, Notes, Notice, Part, Place, Skip, Text
 from imconvert.vendors.contract import Book, LeftOut, Settings
 from imconvert.vendors.lenient import compact
+from imconvert.vendors.uploads import is_own_file
 from imconvert.vendors.values import suffix_of
-from imconvert.vendors.wrapped import opened
+from imconvert.vendors.wrapping import unwrapped
 
 Body = dict[str, Any]
 VENDOR = "easemob"
 _EVENT = re.compile(r"[a-zA-Z0-9\-_/.]+")
-SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*:")
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ def _media(make: Bodies, part: Media) -> Piece:
     if part.size is not None and part.size > make.file_limit:
         make.notes.repairs.append("IMC-3204")
     piece = Piece(kind, {"url": part.url, "filename": _file_name(make, part)})
-    if not SCHEME.match(part.url):
+    if is_own_file(part.url):
         piece.upload.append(part.url)
     _measures(make, part, piece)
     return piece
@@ -143,7 +143,7 @@ def _place(make: Bodies, part: Place) -> Piece:
 
 
 def _custom(make: Bodies, part: Custom) -> Piece:
-    part = opened(part)
+    part = unwrapped(part)
     if part.vendor == VENDOR and isinstance(part.content, dict):
         own = _RESTORED.get(part.kind)
         found = own(make, part.content) if own else None

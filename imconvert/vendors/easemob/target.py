@@ -12,13 +12,13 @@ import msgspec
 from msgspec import Struct
 from xxhash import xxh3_64_digest
 
-from imconvert.model import Custom, Message, Notes, derived_id, key_of, label_of
+from imconvert.model import Message, Notes, derived_id, key_of
 from imconvert.vendors import requests
 from imconvert.vendors.contract import Book, Line, Settings, Write
 from imconvert.vendors.easemob.extension import Extension
 from imconvert.vendors.easemob.fit import Fit
 from imconvert.vendors.easemob.outgoing import Bodies, Piece, encode
-from imconvert.vendors.wrapped import opened
+from imconvert.vendors.wrapping import kind_of
 
 APIS = {"p2p": "messages/users/import", "team": "messages/chatgroups/import"}
 CUSTOM = "custom"
@@ -38,8 +38,7 @@ def writer(settings: Settings, notes: Notes, accounts: Book, groups: Book) -> Wr
         sender = accounts[message.sender]
         target = groups[message.target] if message.chat == "team" else accounts[message.target]
         pieces = fit.pieces(message, [bodies.piece(part) for part in message.parts])
-        first = message.parts[0]
-        notes.label = f"{label_of(opened(first) if isinstance(first, Custom) else first)} > {pieces[0].type}"
+        notes.label = f"{kind_of(message.parts[0])} > {pieces[0].type}"
         count = len(pieces)
         return [
             lines.line(message, sender, target, piece, f"{number + 1}/{count}" if count > 1 else "", number)

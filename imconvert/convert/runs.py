@@ -1,0 +1,235 @@
+"""An external sort: lines go into sorted runs, bucket by bucket, and come back bucket by bucket in order.
+
+Strategy: what fits the memory is sorted by (talk, time, place) and appended to three files as a run: the lines, a row
+for each, and where each bucket begins. The first bits of `talk`, a hash, are the bucket, so that in a run the lines of
+a bucket lie together. Reading a bucket, slices that are too large for the memory are cut in two at the weighted median
+of their middles, found by looking single rows up; what is small enough is read, sorted once, and handed on.
+Promise: the order of a bucket follows from its rows alone, not from the runs; memory is bounded whatever it holds.
+Cost: the lines once more on the disk, and 64 bytes for each.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from imconvert import durable
+from imconvert.convert.work import Array, rows_at
+
+WINDOW_BYTES = 24 << 20
+MOST_ROWS = 1 << 17
+MOST_OPEN = 24
+"""Bytes of lines, and rows, that are sorted at once; open files."""
+
+PLACED = np.dtype(
+    [
+        ("talk", "<u8"),
+        ("time", "<i8"),
+        ("place", "<u8"),
+        ("msgid", "<u8"),
+        ("line", "<u8"),
+        ("offset", "<u8"),
+        ("begin", "<u8"),
+        ("file", "<u4"),
+        ("length", "<u4"),
+    ]
+)
+"""Of one line: hash of its conversation, time in ms, place, message number; number (from 0) and byte offset of its
+source record; where it begins in its file of lines; input number; length without the newline. The first three are what
+lines are sorted by; no two lines have all of them in common."""
+
+BOUND = np.dtype([("row", "<u8"), ("byte", "<u8")])
+"""Where a bucket begins in a run: the number of its row, and of its byte, in their files."""
+
+SUFFIXES = ("", ".rows", ".bounds")
+
+
+class Runs:
+    """Writes runs of one stream: lines, rows and bounds to the files `path(suffix)`. 2 ** `bits` are the buckets."""
+
+    def __init__(self, path: Callable[[str], Path], bits: int) -> None:
+        self.lines, self.rows, self.bounds = self.writers = tuple(durable.Writer(path(suffix)) for suffix in SUFFIXES)
+        self.bits = bits
+        self.runs = self.count = 0
+
+    def write(self, rows: Array, lines: Sequence[bytes]) -> None:
+        """Append a run of PLACED rows and their lines, in any order; `begin` and `length` need not be there."""
+        order = np.lexsort((rows["place"], rows["time"], rows["talk"]))
+        rows = rows[order]
+        data = [lines[at] for at in order.tolist()]
+        rows["length"] = [len(line) for line in data]
+        ends = np.cumsum(rows["length"].astype(np.uint64) + np.uint64(1)) + np.uint64(self.lines.size)
+        rows["begin"] = ends - rows["length"] - np.uint64(1)
+        self._write_bounds(rows["talk"], rows["begin"], int(ends[-1]))
+        data.append(b"")
+        self.lines.write(b"\n".join(data))
+        self.rows.write(rows.tobytes())
+        self.count += len(rows)
+        self.runs += 1
+
+    def _write_bounds(self, talks: Array, begins: Array, end: int) -> None:
+        buckets = np.arange(1 << self.bits, dtype=np.uint64)
+        lowest = buckets << np.uint64(64 - self.bits) if self.bits else buckets
+        first = np.searchsorted(talks, lowest)
+        bounds = np.empty(len(buckets) + 1, BOUND)
+        bounds["row"][:-1] = first + self.count
+        bounds["byte"][:-1] = np.append(begins, np.uint64(end))[first]
+        bounds[-1] = self.count + len(talks), end
+        self.bounds.write(bounds.tobytes())
+
+    def finish(self) -> None:
+        for writer in self.writers:
+            writer.finish()
+
+
+class Files:
+    """The files of runs, a few of them open; `path(owner, name)` says where one is."""
+
+    def __init__(self, path: Callable[[int, str], Path]) -> None:
+        self.path = path
+        self.readers: OrderedDict[tuple[int, str], durable.Reader] = OrderedDict()
+
+    def __call__(self, owner: int, name: str) -> durable.Reader:
+        found = self.readers.pop((owner, name), None)
+        if found is None:
+            if len(self.readers) >= MOST_OPEN:
+                self.readers.popitem(last=False)[1].close()
+            found = durable.Reader(self.path(owner, name))
+        self.readers[owner, name] = found
+        return found
+
+    def close(self) -> None:
+        for reader in self.readers.values():
+            reader.close()
+        self.readers.clear()
+
+
+class Slice(NamedTuple):
+    """Rows [start, stop) of a file of rows, sorted."""
+
+    owner: int
+    start: int
+    stop: int
+
+
+def bucket_rows(bounds: Array, bits: int) -> Array:
+    """How many rows each bucket has, by the bounds of all runs of a file."""
+    rows = bounds["row"].reshape(-1, (1 << bits) + 1)
+    return np.asarray(np.diff(rows, axis=1).sum(axis=0, dtype=np.uint64))
+
+
+def slices(files: Files, name: str, runs: Sequence[tuple[int, int]], bits: int, bucket: int) -> list[Slice]:
+    """Where a bucket lies in each run; `runs` are owners with how many runs they have."""
+    found = []
+    for owner, count in runs:
+        bounds = files(owner, f"{name}.bounds")
+        for run in range(count):
+            at = run * ((1 << bits) + 1) + bucket
+            first, last = rows_at(bounds, BOUND, at, at + 2)["row"].tolist()
+            if first < last:
+                found.append(Slice(owner, first, last))
+    return found
+
+
+def sorted_lines(files: Files, name: str, some: Sequence[Slice]) -> Iterator[tuple[Array, list[bytes]]]:
+    """The PLACED rows and the lines of slices in order, as many at a time as fit the memory."""
+    look = Look(files, name)
+    for near in ranges(list(some), look):
+        rows, lines = [], []
+        for one in near:
+            rows.append(rows_at(files(one.owner, f"{name}.rows"), PLACED, one.start, one.stop))
+            lines += lines_at(files(one.owner, name), rows[-1]["begin"], rows[-1]["length"])
+        found = np.concatenate(rows)
+        order = np.lexsort((found["place"], found["time"], found["talk"]))
+        yield found[order], [lines[at] for at in order.tolist()]
+
+
+Key = tuple[int, int, int]
+
+
+class Look:
+    """Looks single rows up."""
+
+    def __init__(self, files: Files, name: str) -> None:
+        self.files = files
+        self.name = f"{name}.rows"
+
+    def row(self, owner: int, number: int) -> Array:
+        return rows_at(self.files(owner, self.name), PLACED, number, number + 1)[0]  # type: ignore[no-any-return]
+
+    def key(self, owner: int, number: int) -> Key:
+        row = self.row(owner, number)
+        return int(row["talk"]), int(row["time"]), int(row["place"])
+
+    def size(self, one: Slice) -> int:
+        """Bytes of the lines of a slice."""
+        first, last = self.row(one.owner, one.start), self.row(one.owner, one.stop - 1)
+        return int(last["begin"]) + int(last["length"]) - int(first["begin"])
+
+
+def ranges(some: list[Slice], look: Look) -> Iterator[list[Slice]]:
+    """Sorted slices cut into ranges of keys, in order, each small enough for the memory, or a single row."""
+    waiting = [some]
+    while waiting:
+        near = waiting.pop()
+        if sum(one.stop - one.start for one in near) <= 1 or _fits(near, look):
+            if near:
+                yield near
+            continue
+        middle = _pivot(near, look)
+        cuts = [_below(one, middle, look) for one in near]
+        low = [one._replace(stop=cut) for one, cut in zip(near, cuts, strict=True) if cut > one.start]
+        high = [one._replace(start=cut) for one, cut in zip(near, cuts, strict=True) if cut < one.stop]
+        waiting += [high, low]
+
+
+def _fits(some: list[Slice], look: Look) -> bool:
+    if sum(one.stop - one.start for one in some) > MOST_ROWS:
+        return False
+    return sum(map(look.size, some)) <= WINDOW_BYTES
+
+
+def _pivot(some: list[Slice], look: Look) -> Key:
+    """The weighted median of the slices' middles: at least about a quarter of all rows lies on either side of it."""
+    middles = sorted((look.key(one.owner, (one.start + one.stop) // 2), one.stop - one.start) for one in some)
+    half = sum(weight for _, weight in middles) / 2
+    seen = accumulate(weight for _, weight in middles)
+    return next(key for (key, _), weight in zip(middles, seen, strict=True) if weight >= half)
+
+
+def _below(one: Slice, middle: Key, look: Look) -> int:
+    """Where in a slice the first row stands whose key is not lower."""
+    low, high = one.start, one.stop
+    while low < high:
+        at = (low + high) // 2
+        if look.key(one.owner, at) < middle:
+            low = at + 1
+        else:
+            high = at
+    return low
+
+
+def lines_at(reader: durable.Reader, begins: Array, lengths: Array) -> list[bytes]:
+    """Lines that lie one after the other in a file, without their newlines."""
+    if not len(begins):
+        return []
+    base = int(begins[0])
+    data = reader.at(base, int(begins[-1]) + int(lengths[-1]) - base)
+    starts = (begins - np.uint64(base)).astype(np.int64)
+    ends = (starts + lengths).tolist()
+    return [data[start:end] for start, end in zip(starts.tolist(), ends, strict=True)]
+
+
+def windows(begins: Array) -> Iterator[tuple[int, int]]:
+    """Ranges of lines that lie one after the other and have together at most WINDOW_BYTES, or are one line."""
+    start = 0
+    while start < len(begins):
+        stop = int(np.searchsorted(begins, begins[start] + np.uint64(WINDOW_BYTES)))
+        stop = max(start + 1, stop if stop == len(begins) else stop - 1)
+        yield start, stop
+        start = stop
