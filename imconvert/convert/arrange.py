@@ -54,7 +54,7 @@ class Arranger:
         bits = tuple(map(bits_for, self._sizes(parts)))
         for salt in range(MOST_SALTS):
             own = f"{basis}-{salt}"
-            found = self._gather(self._scatter(parts, bits, own, salt), bits, own)
+            found = self._gather(self._scatter(parts, bits, own, salt), bits, own, salt)
             if found is not None:
                 return found
         raise IntegrityError("IMC-6001", detail=f"conversations have the same hash under {MOST_SALTS} salts")
@@ -87,12 +87,14 @@ class Arranger:
         found: ScatterMarker | None = self.work.read_marker(self.work.scattered(segment, "json"), ScatterMarker, basis)
         return found
 
-    def _gather(self, scattered: list[ScatterMarker], bits: tuple[int, ...], basis: str) -> list[BucketMarker] | None:
+    def _gather(
+        self, scattered: list[ScatterMarker], bits: tuple[int, ...], basis: str, salt: int
+    ) -> list[BucketMarker] | None:
         """None where two conversations turned out to have the same hash."""
         jobs = [
             job
             for number, stream in enumerate(self.target.streams)
-            for job in self._jobs(scattered, number, stream, bits[number], basis)
+            for job in self._jobs(scattered, number, stream, bits[number], basis, salt)
         ]
         todo = [job for job in jobs if not self._gathered(job)]
         if any(count < 0 for _, count in self.pool.run(gather_bucket, todo)):
@@ -105,7 +107,9 @@ class Arranger:
         found: BucketMarker | None = self.work.read_marker(path, BucketMarker, job.basis)
         return found
 
-    def _jobs(self, scattered: list[ScatterMarker], number: int, stream: str, bits: int, basis: str) -> list[GatherJob]:
+    def _jobs(
+        self, scattered: list[ScatterMarker], number: int, stream: str, bits: int, basis: str, salt: int
+    ) -> list[GatherJob]:
         """A job for each bucket that holds anything; their shards have consecutive names."""
         runs = tuple((marker.segment, marker.runs[number]) for marker in scattered if marker.runs[number])
         rows = np.zeros(1 << bits, np.uint64)
@@ -114,7 +118,7 @@ class Arranger:
         filled = np.flatnonzero(rows).tolist()
         names = [f"{stream}-{place:05}{self.target.suffix}" for place in range(1, len(filled) + 1)]
         return [
-            GatherJob(self.work.path, self.target.name, stream, bucket, bits, runs, name, basis, self.settings)
+            GatherJob(self.work.path, self.target.name, stream, bucket, bits, runs, name, basis, self.settings, salt)
             for bucket, name in zip(filled, names, strict=True)
         ]
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from imconvert.errors import UsageError
 from imconvert.sources.containers import Limits
-from imconvert.sources.inputs import read_text
-from imconvert.vendors import CUSTOM, Vendor, find, is_plug_in, plugins, settings
+from imconvert.sources.inputs import read_text, sha256_of
+from imconvert.vendors import CUSTOM, TARGETS, Vendor, find, is_plug_in, plugins, settings
 
 ON_CONFLICT = ("quarantine", "keep-last", "rekey")
 RECALLS = ("keep", "drop", "mark")
@@ -48,6 +48,7 @@ class Options:
     map: Path | None = None
     ids: Path | None = None
     tids: Path | None = None
+    members: Path | None = None
     strict: bool = False
     latest: int | None = None
     settings: dict[str, str] = field(default_factory=dict)
@@ -64,6 +65,8 @@ class Options:
             raise UsageError("IMC-1010", option="--media-url", why="it is empty or holds blanks", command="msgs")
         if self.write_missing and self.write_missing in (self.ids, self.tids):
             raise UsageError("IMC-1010", option="--write-missing-ids", why="it would overwrite the map", command="msgs")
+        if self.members and not TARGETS[self.target].packages:
+            raise UsageError("IMC-1230", target=self.target)
         known = settings(CUSTOM if self.map else self.source)
         found = {name: setting.default for name, setting in known.items()}
         for name, value in self.settings.items():
@@ -105,6 +108,8 @@ class Options:
         for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
             if path:
                 found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
+        if self.members:
+            found["members"] = "sha256:" + sha256_of(self.members)
         if is_plug_in(vendor):
             found["plug-in"] = plugins.version_of(vendor)
         if self.recalls != "keep":

@@ -14,14 +14,27 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
-from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
+from imconvert.convert import (
+    arrange,
+    collide,
+    drift,
+    handout,
+    ledger,
+    manifest,
+    maps,
+    media,
+    plan,
+    publish,
+    source_index,
+)
 from imconvert.convert.arrange import Arranger
 from imconvert.convert.drops import Drops
 from imconvert.convert.gather import BucketMarker
-from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
+from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, PackageTotals, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Pool
@@ -195,6 +208,7 @@ class Run:
         self.began = clock.steady()
         self.phases: dict[str, float] = {}
         self.buckets: list[BucketMarker] = []
+        self.packages: PackageTotals | UnsetType = UNSET
 
     def run(self) -> Outcome:
         with self.pool:
@@ -204,6 +218,8 @@ class Run:
             bases = bases_of(parts)
             seals = self._seal(parts, basis, bases, self._shard_names(parts))
             self.buckets = self._arrange(parts, basis, bases)
+            self.packages = handout.hand_out(options=self.options, work=self.work, target=self.target, pool=self.pool,
+                                             phase=self._phase, buckets=self.buckets)  # fmt: skip
             return self._publish(parts, seals, bases)
 
     def _read_all(self) -> list[PartMarker]:
@@ -373,7 +389,7 @@ class Run:
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
-        publish.announce(self.work, shards, sources, media.moves(found.media))
+        publish.announce(self.work, shards, sources, media.moves(found.media) + handout.moves(found.packages))
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 
@@ -405,6 +421,7 @@ class Run:
         found.files = {f"{name}.ndjson": self._side(name, seals) for name in manifest.SIDES}
         found.inputs = manifest.input_facts(self.plan, parts, books)
         self._describe(found, parts, labels)
+        found.packages = self.packages
         arrange.describe(found, self.buckets, self.target, self.options.complete_settings(), labels)
         found.duplicates = _first_example("IMC-8201", seals)
         found.conflicts = _first_example("IMC-8301", seals)

@@ -235,6 +235,17 @@ class ShardFacts(Struct):
         return self.lines if isinstance(self.messages, UnsetType) else self.messages
 
 
+class PackageFacts(Struct):
+    """A shard of packages as the manifest tells it: `lines` are copies of messages, `bytes` those of the file."""
+
+    name: str
+    users: int
+    calls: int
+    lines: int
+    bytes: int
+    sha256: str
+
+
 _encode = msgspec.json.Encoder().encode
 
 

@@ -3,6 +3,12 @@
 from imconvert.errors.entry import entry as _entry
 
 OF_TARGETS = (
+    _entry("IMC-1230", "no-packages", "--members is for targets that make packages for devices; {target} makes none.",
+           "Leave --members out, or choose --to device or --to rongcloud.",
+           "--members 只用于生成设备数据包的目标；{target} 不生成数据包。", "请去掉 --members，或选择 --to device、--to rongcloud。"),
+    _entry("IMC-1231", "bad-members", "The file of members cannot be used: {why}.",
+           "Correct the file. It is a CSV in UTF-8 with the columns group, user and, if known, joined_at.",
+           "群成员文件无法使用：{why}。", "请修正文件：UTF-8 编码的 CSV，列为 group、user，以及可选的 joined_at。"),
     _entry(
         "IMC-2550",
         "over-size-limit",
