@@ -90,8 +90,8 @@ class Shortcut:
 
 
 def compiled_from(shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book]) -> Any:
-    forms = TARGET.line_forms(chosen)
-    return shapes.through(shape, forms, books=books, latest=LATEST, digest_of=TARGET.digest_of)
+    forms, plain = TARGET.line_forms(chosen), TARGET.plain_account
+    return shapes.through(shape, forms, books=books, latest=LATEST, digest_of=TARGET.digest_of, plain=plain)
 
 
 def gathered(streams: tuple[Gathers, ...]) -> list[Line]:

@@ -70,7 +70,8 @@ class StreamPart:
         rows["begin"] = ends - (lengths + 1) + self.end
         rows["length"] = lengths
         rows["line"] = sources + batch.first if batch.numbers is None else batch.numbers[sources]
-        rows["offset"] = batch.offsets[sources]
+        offsets = np.frombuffer(found.offsets, "<i8")
+        rows["offset"] = offsets + batch.begin if len(offsets) else batch.offsets[sources]
         rows["time"] = np.frombuffer(found.times, "<i8")
         rows["msgid"] = np.frombuffer(found.msgids, "<u8")
         rows["file"] = file
@@ -124,11 +125,22 @@ class KeyRuns:
         if not self.count:
             return
         keys = np.concatenate(self.waiting)
-        keys = keys[np.argsort(keys["hi"], kind="stable")]
+        keys = keys[in_order(keys["hi"])]
         self.keys.write(keys.tobytes())
         self.buckets.write(bucket_counts(keys["hi"]).tobytes())
         self.runs.append(len(keys))
         self.waiting, self.count = [], 0
+
+
+def in_order(hashes: Array) -> Array:
+    """What sorts the hashes, equal ones as they came: a fast sort that is not stable, then the few equal ones anew."""
+    order = np.argsort(hashes)
+    found = hashes[order]
+    same = np.flatnonzero(found[1:] == found[:-1])
+    if len(same):
+        equal = np.union1d(same, same + 1)
+        order[equal] = order[equal][np.lexsort((order[equal], found[equal]))]
+    return order
 
 
 def bucket_counts(hashes: Array) -> Array:

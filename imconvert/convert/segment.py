@@ -156,7 +156,8 @@ class Mapper:
     def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
         assert target.line_forms
         forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
-        return shapes.through(shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of)
+        latest, plain = self.job.latest, target.plain_account
+        return shapes.through(shape, forms, books=books, latest=latest, digest_of=target.digest_of, plain=plain)
 
     def _marked(self) -> Iterator[tuple[Shape, Shortcut]]:
         """The compiled shortcuts of the vendor's other formats."""
@@ -221,8 +222,7 @@ class Mapper:
             for index, raw in enumerate(batch.records):
                 record(index, raw)
         if batch.crlf:
-            index = next(index for index, raw in enumerate(batch.records) if raw.endswith(b"\r"))
-            count(self.tally.repairs, "IMC-3002", counts.file, batch.number(index), times=batch.crlf)
+            count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
         counts.lines += sum(map(len, columns))
         self.part.flush(counts.file, batch)
         counts.read += len(batch)

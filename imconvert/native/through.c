@@ -10,13 +10,11 @@ Where this module can't be built, that Python does all the work.
 
 #include "columns.h"
 #include "form.h"
+#include "hashes.h"
 #include "ids.h"
 
 #define CHATS 2
 #define MOST_GROUPS 256
-
-/* What the hash functions and the client of records that name none (or None) are kept as. */
-enum { HASHED, DIGEST, SORTED_DIGEST, USUAL_CLIENT, HELD };
 
 /* How often records of one form had one set of remarks, and the number of the first. */
 typedef struct {
@@ -32,7 +30,8 @@ typedef struct {
     Py_ssize_t form_count;
     Form **forms;
     Ids *accounts, *groups;
-    PyObject *held[HELD];
+    Hashes *hashes;
+    PyObject *client; /* that of records that name none, as bytes, or None */
     long long earliest, latest;
     int bare;
     int find_suffix;
@@ -50,7 +49,7 @@ typedef struct {
     Py_ssize_t form;
     uint64_t msgid;
     int64_t time;
-    Id sender, target, other;
+    Id sender, target, other; /* room for ids that change */
 } Record;
 
 static int has(const Fields *fields, int field)
@@ -72,27 +71,17 @@ static int chat_of(const Fields *fields)
     return (team == 2 && !people) || (to_group && people == 1) ? 1 : -1;
 }
 
-static Field field_of(const Id *id)
-{
-    return (Field){{id->data, id->size}, id->layers};
-}
-
 static int find_ends(Through *self, Record *record)
 {
     Fields *fields = &record->fields;
-    Span from = fields->field[has(fields, MEMBER) ? MEMBER : SENDER].span;
-    Span to = fields->field[has(fields, GROUP) ? GROUP : RECEIVER].span;
-    if (!ids_find(self->accounts, from, self->bare, &record->sender) ||
-        !ids_find(record->chat ? self->groups : self->accounts, to, self->bare, &record->target))
-        return 0;
-    if (has(fields, OTHER)) {
-        if (!ids_find(self->accounts, fields->field[OTHER].span, self->bare, &record->other))
-            return 0;
-        fields->field[OTHER] = field_of(&record->other);
-    }
-    fields->field[SENDER] = field_of(&record->sender);
-    fields->field[RECEIVER] = field_of(&record->target);
-    return 1;
+    Field *field = fields->field;
+    Span from = field[has(fields, MEMBER) ? MEMBER : SENDER].span;
+    Span to = field[has(fields, GROUP) ? GROUP : RECEIVER].span;
+    Ids *targets = record->chat ? self->groups : self->accounts;
+    return ids_find(self->accounts, from, self->bare, &record->sender, &field[SENDER]) &&
+           ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
+           (!has(fields, OTHER) ||
+            ids_find(self->accounts, field[OTHER].span, self->bare, &record->other, &field[OTHER]));
 }
 
 static int letter_or_digit(unsigned char byte)
@@ -188,11 +177,11 @@ static int read_record(Through *self, Span raw, Record *record)
     if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
         return 0;
     if (!has(fields, CLIENT)) {
-        if (self->held[USUAL_CLIENT] == Py_None)
+        if (self->client == Py_None)
             return 0;
         fields->seen |= 1u << CLIENT;
-        fields->field[CLIENT].span.data = (const unsigned char *)PyBytes_AS_STRING(self->held[USUAL_CLIENT]);
-        fields->field[CLIENT].span.size = (size_t)PyBytes_GET_SIZE(self->held[USUAL_CLIENT]);
+        fields->field[CLIENT].span.data = (const unsigned char *)PyBytes_AS_STRING(self->client);
+        fields->field[CLIENT].span.size = (size_t)PyBytes_GET_SIZE(self->client);
         fields->field[CLIENT].layers = 0;
     }
     if (self->find_suffix)
@@ -230,31 +219,11 @@ static int write_key(Through *self, const Record *record)
     return 1;
 }
 
-/* The hash of bytes by a function of Python, `size` bytes of it; 0 with an exception set. */
-static int hash_of(PyObject *hash, const Out *bytes, char *found, Py_ssize_t size)
-{
-    PyObject *result, *text = PyBytes_FromStringAndSize((const char *)bytes->data, (Py_ssize_t)bytes->size);
-    if (!text)
-        return 0;
-    result = PyObject_CallOneArg(hash, text);
-    Py_DECREF(text);
-    if (result && PyBytes_Check(result) && PyBytes_GET_SIZE(result) == size) {
-        memcpy(found, PyBytes_AS_STRING(result), (size_t)size);
-        Py_DECREF(result);
-        return 1;
-    }
-    if (result) {
-        PyErr_SetString(PyExc_TypeError, "a hash is of another size");
-        Py_DECREF(result);
-    }
-    return 0;
-}
-
 static int add_row(Through *self, PyObject *columns, const Record *record, Py_ssize_t source)
 {
-    PyObject *digest = self->held[form_sorted(self->forms[record->form]) ? SORTED_DIGEST : DIGEST];
     char key[KEY_SIZE], content[DIGEST_SIZE];
-    return hash_of(self->held[HASHED], &self->key, key, KEY_SIZE) && hash_of(digest, &self->line, content, DIGEST_SIZE) &&
+    return hashes_key(self->hashes, &self->key, key) &&
+           hashes_content(self->hashes, &self->line, form_sorted(self->forms[record->form]), content) &&
            columns_add(columns, (Span){self->line.data, self->line.size}, key, content, record->msgid, record->time, source);
 }
 
@@ -335,6 +304,8 @@ static int take_lines(Through *self, PyObject *text, PyObject *const *columns, P
     for (Py_ssize_t source = 0;; source++) {
         const unsigned char *newline = memchr(at, '\n', (size_t)(end - at));
         const unsigned char *stop = newline ? newline : end;
+        for (int chat = 0; chat < CHATS; chat++)
+            columns_stand_at(columns[chat], at - all.data);
         if (!take_or_pass_on(self, columns, otherwise, source, (Span){at, (size_t)(stop - at)}, NULL))
             return 0;
         if (!newline)
@@ -380,14 +351,17 @@ static PyObject *through_take(Through *self, PyObject *const *arguments, Py_ssiz
         PyErr_SetString(PyExc_TypeError, "records are a list, or bytes whose lines they are");
         done = 0;
     }
+    for (int chat = 0; chat < CHATS; chat++)
+        columns_stand_at(columns[chat], NOWHERE);
     return done ? taken_list(self) : NULL;
 }
 
 static int through_traverse(Through *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    for (int i = 0; i < HELD; i++)
-        Py_VISIT(self->held[i]);
+    Py_VISIT(self->client);
+    if (self->hashes && hashes_traverse(self->hashes, visit, arg))
+        return -1;
     if (self->accounts && ids_traverse(self->accounts, visit, arg))
         return -1;
     return self->groups ? ids_traverse(self->groups, visit, arg) : 0;
@@ -395,8 +369,9 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
 
 static int through_clear(Through *self)
 {
-    for (int i = 0; i < HELD; i++)
-        Py_CLEAR(self->held[i]);
+    Py_CLEAR(self->client);
+    if (self->hashes)
+        hashes_clear(self->hashes);
     if (self->accounts)
         ids_clear(self->accounts);
     if (self->groups)
@@ -409,6 +384,7 @@ static void through_dealloc(Through *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     through_clear(self);
+    hashes_free(self->hashes);
     ids_free(self->accounts);
     ids_free(self->groups);
     shape_free(self->shape);
@@ -438,30 +414,36 @@ static int add_forms(Through *self, PyObject *forms)
 static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
-                            "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", NULL};
-    PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group, *objects[HELD];
+                            "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", "plain_account",
+                            "longest_account", NULL};
+    PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group;
+    PyObject *hashed, *digest, *sorted, *client;
+    const char *plain;
+    Py_ssize_t plain_size, longest;
     long long earliest, latest;
     int bare, find_suffix;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLpp", names, &shape, &PyTuple_Type, &forms,
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#n", names, &shape, &PyTuple_Type, &forms,
                                      &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
-                                     &objects[HASHED], &objects[DIGEST], &objects[SORTED_DIGEST],
-                                     &objects[USUAL_CLIENT], &earliest, &latest, &bare, &find_suffix))
+                                     &hashed, &digest, &sorted, &client, &earliest, &latest, &bare, &find_suffix,
+                                     &plain, &plain_size, &longest))
         return NULL;
-    if (objects[USUAL_CLIENT] != Py_None && !PyBytes_Check(objects[USUAL_CLIENT])) {
+    if (client != Py_None && !PyBytes_Check(client)) {
         PyErr_SetString(PyExc_TypeError, "a client is bytes or None");
         return NULL;
     }
     if (!(self = (Through *)type->tp_alloc(type, 0)))
         return NULL;
-    for (int i = 0; i < HELD; i++)
-        self->held[i] = Py_NewRef(objects[i]);
+    self->client = Py_NewRef(client);
     self->earliest = earliest;
     self->latest = latest;
     self->bare = bare;
     self->find_suffix = find_suffix;
-    if ((self->accounts = ids_new(accounts, learn_account)) && (self->groups = ids_new(groups, learn_group)) &&
-        (self->shape = shape_new(shape)) && add_forms(self, forms))
+    self->accounts = ids_new(accounts, learn_account, (Span){(const unsigned char *)plain, (size_t)plain_size},
+                             longest < 0 ? 0 : (size_t)longest);
+    self->groups = ids_new(groups, learn_group, (Span){NULL, 0}, 0);
+    if (self->accounts && self->groups && (self->hashes = hashes_new(hashed, digest, sorted)) && (self->shape = shape_new(shape)) &&
+        add_forms(self, forms))
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;

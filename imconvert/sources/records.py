@@ -57,7 +57,9 @@ class Batch:
     ) -> None:
         self.first, self.lengths, self.open_end, self.crlf, self.numbers = first, lengths, open_end, crlf, numbers
         self.head, self.text = head, text
-        self._records, self._offsets, self._begin = records, offsets, begin
+        self.begin = begin
+        self._records, self._offsets = records, offsets
+        self._length: int | None = None
 
     @classmethod
     def of_lines(cls, text: bytes, begin: int, first: int, crlf: int) -> Batch:
@@ -76,20 +78,29 @@ class Batch:
         if self._offsets is None:
             assert self.text is not None
             ends = np.flatnonzero(np.frombuffer(self.text, np.uint8) == _NEWLINE)
-            self._offsets = np.concatenate([[0], ends + 1]) + self._begin
+            self._offsets = np.concatenate([[0], ends + 1]) + self.begin
         return self._offsets
 
     def __len__(self) -> int:
-        if self._records is not None:
-            return len(self._records)
-        return len(self.offsets)
+        if self._length is None:
+            self._length = len(self.records) if self.text is None else _count(self.text, _NEWLINE) + 1
+        return self._length
+
+    def first_crlf(self) -> int:
+        """The number within the batch of the first record that ended in CRLF; there has to be one."""
+        if self.text is None:
+            return next(index for index, raw in enumerate(self.records) if raw.endswith(b"\r"))
+        found = self.text.find(b"\r")
+        while 0 <= found < len(self.text) - 1 and self.text[found + 1] != _NEWLINE:
+            found = self.text.find(b"\r", found + 1)
+        return self.text.count(b"\n", 0, found)
 
     def number(self, index: int) -> int:
         """The number of a record in its stream, from 0."""
         return self.first + index if self.numbers is None else int(self.numbers[index])
 
 
-_NEWLINE = 10
+_NEWLINE, _RETURN = 10, 13
 
 
 class Carry:
@@ -169,9 +180,17 @@ def _line_batch(carry: Carry, data: bytes, offset: int, number: int) -> tuple[Ba
     return Batch(records, offsets, number, lengths, crlf=_crlf(rest)), after
 
 
+def _count(data: bytes, byte: int) -> int:
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == byte))
+
+
 def _crlf(data: bytes) -> int:
     """How many lines end in CR; most files have no CR at all, and one byte is found much faster than two."""
-    return data.count(b"\r\n") + data.endswith(b"\r") if b"\r" in data else 0
+    if b"\r" not in data:
+        return 0
+    seen = np.frombuffer(data, np.uint8)
+    behind = np.flatnonzero(seen == _RETURN) + 1
+    return _count(seen[behind[behind < len(seen)]].tobytes(), _NEWLINE) + data.endswith(b"\r")
 
 
 def line_range(

@@ -8,7 +8,7 @@ order of a conversation can tell, a target's `Arrange` does with its lines behin
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imconvert import native
 from imconvert.errors import Rejected
 from imconvert.model import Message, Notes, Skip
+from imconvert.vendors.books import NOT_PLAIN as NOT_PLAIN
+from imconvert.vendors.books import Book as Book
+from imconvert.vendors.books import Plain as Plain
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
@@ -51,7 +54,8 @@ class Line(NamedTuple):
 
 class Gathered(NamedTuple):
     """Columns as bytes: lines each ended by LF, u4 lengths without it, 16-byte keys, 8-byte digests, u8 numbers, i8
-    times, i8 numbers of records in their batch; little-endian."""
+    times, i8 numbers of records in their batch, i8 offsets of records in the text of their batch or nothing;
+    little-endian."""
 
     lines: bytes
     lengths: bytes
@@ -60,6 +64,7 @@ class Gathered(NamedTuple):
     msgids: bytes
     times: bytes
     sources: bytes
+    offsets: bytes = b""
 
 
 class Columns:
@@ -246,89 +251,6 @@ class Setting:
         return value in self.allowed
 
 
-class Book(dict[str, Any]):
-    """Ids of the source to ids of the target, filled as they are met.
-
-    `map` is the user's own table with the set of its targets, and comes first. `rule` turns an id into a target id
-    or raises Rejected. An id that is some other id's mapped target is refused (IMC-2204).
-    `folded` holds the ids that the rule changed; `refused` says which ids collide after folding (IMC-2203);
-    `noted` is called each time an id is used that was folded.
-    """
-
-    def __init__(
-        self,
-        rule: Callable[[str], Any],
-        *,
-        map: tuple[Mapping[str, str], Set[str]] = ({}, frozenset()),
-        refused: Callable[[str], bool] | None = None,
-        noted: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__()
-        self.rule = rule
-        self.map, self.taken = map
-        self.refused = refused
-        self.noted = noted
-        self.folded: dict[str, Any] = {}
-        self.missing: dict[str, int] = {}
-
-    def __missing__(self, source: str) -> Any:
-        """Called for ids met for the first time, ids that change, and ids that are refused."""
-        known = self.folded.get(source)
-        if known is not None:
-            self.noted()
-            return known
-        try:
-            target = self._learn(source)
-        except Rejected:
-            self.missing[source] = self.missing.get(source, 0) + 1
-            raise
-        if source in self.folded:
-            self.noted()
-        return target
-
-    def learn(self, source: str) -> Any:
-        """The target of an id met for the first time. Raises KeyError where it is folded, refused or no text."""
-        if source.__class__ is not str:
-            raise KeyError(source)
-        if not self.map and source not in self.folded:
-            try:
-                target = self.rule(source)
-            except Rejected as why:
-                raise KeyError(source) from why
-            if str(target) == source:
-                self[source] = target
-                return target
-        if source not in self.folded:
-            try:
-                self._learn(source)
-            except Rejected as why:
-                raise KeyError(source) from why
-        if source in self.folded:
-            raise KeyError(source)
-        return self[source]
-
-    def preview(self, source: str) -> Any:
-        """The target of an id, without taking note that it was met. Raises Rejected."""
-        mapped = self.map.get(source)
-        return self.rule(source if mapped is None else mapped)
-
-    def _learn(self, source: str) -> Any:
-        mapped = self.map.get(source)
-        if mapped is not None:
-            self[source] = self.rule(mapped)
-            return self[source]
-        target = self.rule(source)
-        if str(target) in self.taken:
-            raise Rejected("IMC-2204", account=source)
-        if str(target) != source and self.refused and self.refused(source):
-            raise Rejected("IMC-2203", account=source, target=target)
-        if str(target) == source:
-            self[source] = target
-        else:
-            self.folded[source] = target
-        return target
-
-
 @dataclass(frozen=True, slots=True)
 class Feed:
     """How a target that pulls its increments is answered: lines between `begin` and `end`, set apart by `between`.
@@ -353,7 +275,8 @@ class Target:
     the digest of its content; `with_msgid` makes a copy that has another message number, and `tombstone` one, by the
     name of the source vendor and the settings, that only says that the message was recalled. `merge_fold` says
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
-    lines to the compiled part. `feed` is how it pulls increments, if it does.
+    lines to the compiled part, and `plain_account` the ids that `account_rule` never changes. `feed` is how it pulls
+    increments, if it does.
     A target with `arrange` is loaded in time order: its lines begin with a head as in `vendors/requests.py`, by which
     they are gathered and sorted; with `packages` they become packages for users' devices after that.
     `account_rules(settings)` makes the rule for ids that no map names, where settings change it.
@@ -372,6 +295,7 @@ class Target:
     put_text: PutText | None
     merge_fold: Callable[[Settings], bool]
     line_forms: Callable[[Settings], LineForms] | None = None
+    plain_account: Plain = NOT_PLAIN
     feed: Feed | None = None
     arrange: Arrange | None = None
     packages: Packages | None = None

@@ -16,7 +16,7 @@ from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert import native
 from imconvert.vendors import values
-from imconvert.vendors.contract import Book, Shortcut, Taken
+from imconvert.vendors.contract import NOT_PLAIN, Book, Plain, Shortcut, Taken
 
 FIELDS = (
     "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "ext", "other", "text", "url",
@@ -226,15 +226,17 @@ def through(
     books: tuple[Book, Book],
     latest: int,
     digest_of: Callable[[bytes], bytes],
+    plain: Plain = NOT_PLAIN,
 ) -> Shortcut | None:
     """The compiled shortcut from a shape to a target's lines; None where the compiled part isn't built.
 
-    `books` are those of accounts and groups, `digest_of` is the target's own.
+    `books` are those of accounts and groups, `digest_of` and `plain` are the target's own. A map comes before `plain`.
     """
     if not native.BUILT:
         return None
     accounts, groups = books
     rows = [row for number in shape.kinds for row in _rows(shape, number, forms)]
+    allowed, longest = NOT_PLAIN if accounts.map else plain
     taker = native.Through(
         shape=shape.tree,
         forms=tuple(form for _, form in rows),
@@ -250,6 +252,8 @@ def through(
         latest=latest,
         bare=shape.bare,
         find_suffix=shape.find_suffix,
+        plain_account=allowed,
+        longest_account=longest,
     )
 
     def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
