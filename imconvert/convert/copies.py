@@ -70,7 +70,7 @@ class CopyJob:
 
 class CopyMarker(Struct):
     """What copying a shard gave: messages that were copied, left out as older than `since` or as not among the
-    `newest`, or reach nobody (`lost`, with the key of the first); groups, and how many of them had no members told, with
+    `newest`, or reach nobody (`lost`, with the key of the first); groups, and of how many nobody told the members, with
     the first; the copies and their runs."""
 
     number: int

@@ -165,13 +165,13 @@ class Handout:
 
 
 def hand_out(
-    *,
     options: Options,
+    buckets: Sequence[BucketMarker],
+    *,
     work: WorkFolder,
     target: Target,
     pool: Pool,
     phase: Callable[[str, int], None],
-    buckets: Sequence[BucketMarker],
 ) -> PackageTotals | UnsetType:
     """The packages of a run, where its target is users' devices. Raises UsageError IMC-1231."""
     if not target.packages:

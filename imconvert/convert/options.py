@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -101,15 +102,19 @@ class Options:
                 raise UsageError(why.code, str(self.map), **why.values) from None
         return None if self.source == "auto" else find(self.source)
 
+    def _sums(self) -> Iterator[tuple[str, str]]:
+        """The sha256 of each file that decides: of a small one's text, of a large one's bytes."""
+        for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
+            if path:
+                yield name, hashlib.sha256(read_text(path).encode()).hexdigest()
+        if self.members:
+            yield "members", sha256_of(self.members)
+
     def identity(self, vendor: str) -> dict[str, str]:
         """What decides the output, as the manifest tells it; maps by their sha256, plug-ins by their version."""
         found = {f"set {name}": value for name, value in self.settings.items()}
         found["on-conflict"] = self.on_conflict
-        for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
-            if path:
-                found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
-        if self.members:
-            found["members"] = "sha256:" + sha256_of(self.members)
+        found |= {name: "sha256:" + sum for name, sum in self._sums()}
         if is_plug_in(vendor):
             found["plug-in"] = plugins.version_of(vendor)
         if self.recalls != "keep":

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, UnsetType
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
@@ -34,21 +33,14 @@ from imconvert.convert import (
 from imconvert.convert.arrange import Arranger
 from imconvert.convert.drops import Drops
 from imconvert.convert.gather import BucketMarker
-from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, PackageTotals, Recalls, SideFile
+from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Pool
 from imconvert.convert.seal import SealJob, seal_segment
 from imconvert.convert.segment import MapJob, hash_of, map_segment
 from imconvert.convert.settle import Settler
-from imconvert.convert.work import (
-    LEFT_OUT,
-    PartMarker,
-    SealMarker,
-    WorkFolder,
-    marker_bytes,
-    place_number,
-)
+from imconvert.convert.work import LEFT_OUT, PartMarker, SealMarker, WorkFolder, bases_of, marker_bytes, place_number
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
 from imconvert.sources.inputs import STDIN, expand, open_inputs
@@ -208,7 +200,6 @@ class Run:
         self.began = clock.steady()
         self.phases: dict[str, float] = {}
         self.buckets: list[BucketMarker] = []
-        self.packages: PackageTotals | UnsetType = UNSET
 
     def run(self) -> Outcome:
         with self.pool:
@@ -218,8 +209,6 @@ class Run:
             bases = bases_of(parts)
             seals = self._seal(parts, basis, bases, self._shard_names(parts))
             self.buckets = self._arrange(parts, basis, bases)
-            self.packages = handout.hand_out(options=self.options, work=self.work, target=self.target, pool=self.pool,
-                                             phase=self._phase, buckets=self.buckets)  # fmt: skip
             return self._publish(parts, seals, bases)
 
     def _read_all(self) -> list[PartMarker]:
@@ -379,8 +368,12 @@ class Run:
 
     def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
         lists = self._media(parts)
+        packages = handout.hand_out(
+            self.options, self.buckets, work=self.work, target=self.target, pool=self.pool, phase=self._phase
+        )
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
+        found.packages = packages
         if lists:
             found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, lists)
         if self.options.write_missing:
@@ -421,7 +414,6 @@ class Run:
         found.files = {f"{name}.ndjson": self._side(name, seals) for name in manifest.SIDES}
         found.inputs = manifest.input_facts(self.plan, parts, books)
         self._describe(found, parts, labels)
-        found.packages = self.packages
         arrange.describe(found, self.buckets, self.target, self.options.complete_settings(), labels)
         found.duplicates = _first_example("IMC-8201", seals)
         found.conflicts = _first_example("IMC-8301", seals)
@@ -499,15 +491,3 @@ def recalled_lines(seals: Sequence[SealMarker]) -> dict[str, Example]:
     code = "IMC-8140"
     first = _first_example(code, seals)
     return {code: Example(count, CATALOGUE[code].name, first["file"], first["line"], first["why"])}
-
-
-def bases_of(parts: list[PartMarker]) -> dict[tuple[int, int], int]:
-    """How many records of a file came before a segment, where that is not 0."""
-    seen: dict[int, int] = {}
-    bases: dict[tuple[int, int], int] = {}
-    for part in parts:
-        for piece in part.pieces:
-            if seen.get(piece.file):
-                bases[part.segment, piece.file] = seen[piece.file]
-            seen[piece.file] = seen.get(piece.file, 0) + piece.read
-    return bases

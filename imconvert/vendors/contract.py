@@ -221,13 +221,9 @@ class Arrange:
     blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
 
 
-NONE = "none"
-OPTIONAL = "number or none"
-
-
 def number_in(value: str) -> int | None:
-    """The number that an optional setting holds, if it holds one."""
-    return None if value == NONE else int(value)
+    """The number that a setting of the kind "optional" or "moment" holds, if it holds one."""
+    return None if value == "none" else int(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +237,13 @@ class Setting:
 
     def accepts(self, value: str) -> bool:
         """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line,
-        "moment" for ms since 1970, or none."""
+        "optional" for a number or none, "moment" for ms since 1970, or none."""
         if self.allowed == "text":
             return value.isprintable()
-        if self.allowed == "moment" and value == "none":
+        if self.allowed in ("optional", "moment") and value == "none":
             return True
-        if self.allowed in ("number", "moment"):
-            return value.isascii() and value.isdigit() and int(value) > 0
+        if self.allowed in ("number", "optional", "moment"):
+            return value.isascii() and value.isdigit() and len(value) < 19 and int(value) > 0
         return value in self.allowed
 
 
