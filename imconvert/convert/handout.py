@@ -62,7 +62,7 @@ class Handout:
             copies = self._copies(buckets, told.runs if told else None, basis, salt)
             found = self._packages(copies, basis)
             if found is not None:
-                return self._totals(copies, found, told)
+                return self._totals(copies, found, told, salt)
         raise IntegrityError("IMC-6001", detail=f"users have the same hash under {MOST_SALTS} salts")
 
     def _basis(self, buckets: Sequence[BucketMarker], salt: int) -> str:
@@ -131,7 +131,7 @@ class Handout:
         ]
 
     def _totals(
-        self, copies: list[CopyMarker], found: list[PackageMarker], told: members.MembersMarker | None
+        self, copies: list[CopyMarker], found: list[PackageMarker], told: members.MembersMarker | None, salt: int
     ) -> PackageTotals:
         """What there is to say of all of them. Raises IntegrityError IMC-6001 where copies were lost."""
         made, written = sum(marker.copies for marker in copies), sum(marker.shard.lines for marker in found)
@@ -159,6 +159,8 @@ class Handout:
             largest=largest.largest if largest else 0,
             largest_user=largest.largest_user if largest else "",
             most=self.target.packages.most(self.settings) if self.target.packages else 0,
+            packed=self.settings["device.gzip"] == "yes",
+            salt=salt,
             index=index,
             shards=[marker.shard for marker in found],
         )

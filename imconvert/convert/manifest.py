@@ -127,7 +127,8 @@ class PackageTotals(Struct):
     """The packages for users' devices, in all: users, calls and copies of messages; of the messages how many were
     copied, left out by `since` or `newest`, or reach nobody; groups, and those of which nobody told the members; the
     rows of the file of members, and those whose ids the target can't have; the largest package; messages in a call at
-    most; the index and the shards. Of what is missing the first each."""
+    most; whether calls are gzip files; the salt of the hash of users; the index and the shards. Of what is missing the
+    first each."""
 
     users: int
     calls: int
@@ -142,6 +143,8 @@ class PackageTotals(Struct):
     largest: int
     largest_user: str
     most: int
+    packed: bool
+    salt: int
     index: SideFile
     shards: list[PackageFacts]
 

@@ -20,11 +20,11 @@ from xxhash import xxh3_64_intdigest
 
 from imconvert.model import Notes
 from imconvert.vendors import requests
-from imconvert.vendors.contract import Finish, Placed, Request, Settings
+from imconvert.vendors.contract import Blocker, Finish, Placed, Request, Settings
 from imconvert.vendors.tencent import marks
 from imconvert.vendors.tencent.joining import Joined, joined
 from imconvert.vendors.tencent.keys import U32
-from imconvert.vendors.tencent.requests import PAIR
+from imconvert.vendors.tencent.requests import PAIR, STREAMS
 
 _IS_PAIR = b'{"api":"%b"' % PAIR.encode()
 _SEQ = b'"body":{"MsgSeq":'
@@ -48,6 +48,11 @@ def finisher(settings: Settings, notes: Notes) -> Finish:
         return _batches(map(group.placed, whole), batch)
 
     return finish
+
+
+def blockers(settings: Settings) -> tuple[Blocker, ...]:
+    """What has to be settled before loading: how groups are created, and how long history is kept."""
+    return (Blocker("IMC-3254", "team"), *(Blocker("IMC-3255", stream) for stream in STREAMS))
 
 
 def _request(line: Joined) -> Request:
