@@ -19,11 +19,15 @@ from imconvert.vendors.values import day
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 WORDS = {
-    "en": {"users": "users", "copies": "copies of messages", "calls": "calls", "largest": "largest", "lost": "messages "
-           "that reach nobody", "untold": "groups without members told", "messages": "messages", "bytes": "bytes",
-           "wrote": "{files} files of {users} users in {folder}"},
-    "zh": {"users": "用户", "copies": "消息副本", "calls": "批次", "largest": "最大的一份", "lost": "无人可收的消息",
-           "untold": "没有成员名单的群", "messages": "消息", "bytes": "字节", "wrote": "已写出 {users} 个用户的 {files} 个文件：{folder}"},
+    "en": {
+        "users": "users", "copies": "copies of messages", "calls": "calls", "largest": "largest",
+        "lost": "messages that reach nobody", "untold": "groups without members told", "messages": "messages",
+        "wrote": "{files} files of {users} users in {folder}",
+    },
+    "zh": {
+        "users": "用户", "copies": "消息副本", "calls": "批次", "largest": "最大的一份", "lost": "无人可收的消息",
+        "untold": "没有成员名单的群", "messages": "条消息", "wrote": "{users} 个用户的 {files} 个文件已写入 {folder}",
+    },
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from imconvert.convert.gather import ROW, BucketMarker, GatherJob, gather_bucket
 from imconvert.convert.manifest import Arranged, BlockerFacts, Fidelity, Labels, Manifest
 from imconvert.convert.pool import Pool
 from imconvert.convert.runs import BOUND, bucket_rows
-from imconvert.convert.scatter import ScatterJob, ScatterMarker, scatter_segment
+from imconvert.convert.scatter import WIDTH, ScatterJob, ScatterMarker, scatter_segment
 from imconvert.convert.work import Count, PartMarker, SealMarker, WorkFolder, read_rows
 from imconvert.errors import CATALOGUE, IntegrityError, cause_of, remedy_of
 from imconvert.vendors.contract import Blocker, Settings, Target
@@ -47,7 +47,7 @@ class Arranger:
     bases: dict[tuple[int, int], int]
     vendor: str
     settings: dict[str, str]
-    width: int = 64
+    width: int = WIDTH
 
     def arrange(self, parts: Sequence[PartMarker], basis: str) -> list[BucketMarker]:
         """The buckets that hold anything, in order of streams and buckets; what is there already is taken over."""

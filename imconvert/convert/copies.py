@@ -22,7 +22,7 @@ from msgspec import Struct
 from imconvert import durable
 from imconvert.convert.members import Members
 from imconvert.convert.runs import MOST_ROWS, PLACED, WINDOW_BYTES, Runs
-from imconvert.convert.scatter import Talks
+from imconvert.convert.scatter import WIDTH, Talks
 from imconvert.convert.work import FileSum, WorkFolder, marker_bytes
 from imconvert.vendors import TARGETS
 from imconvert.vendors.contract import Copies
@@ -161,7 +161,7 @@ class _Copier:
         self.work = work
         self.copies_of = packages.copies
         self.copies = _Window(runs, Talks(job.salt, job.width), job.number << _PLACE_SHIFT)
-        self.talks = Talks(job.bucket.salt, job.width)
+        self.talks = Talks(job.bucket.salt, WIDTH)
         self.found = CopyMarker(job.number, job.basis)
 
     def run(self, progress: Callable[[int], None]) -> None:

@@ -28,7 +28,7 @@ from imconvert.convert.options import Options
 from imconvert.convert.packages import PackageJob, PackageMarker, index_of, package_bucket
 from imconvert.convert.pool import Pool
 from imconvert.convert.runs import BOUND, bucket_rows
-from imconvert.convert.scatter import Talks
+from imconvert.convert.scatter import WIDTH, Talks
 from imconvert.convert.work import WorkFolder, marker_bytes, read_rows
 from imconvert.errors import IntegrityError
 from imconvert.sources.inputs import sha256_of
@@ -43,7 +43,8 @@ GROUPS = "team"
 
 @dataclass(frozen=True, slots=True)
 class Handout:
-    """The parts of a run on which packages depend. `file` is the user's file of members with its sha256."""
+    """The parts of a run on which packages depend. `file` is the user's file of members with its
+    sha256; `width` bits of the hash of users count."""
 
     work: WorkFolder
     target: Target
@@ -52,7 +53,7 @@ class Handout:
     settings: Settings
     books: tuple[Book, Book]
     file: tuple[Path, str] | None
-    width: int = 64
+    width: int = WIDTH
 
     def make(self, buckets: Sequence[BucketMarker]) -> PackageTotals:
         """Packages and their index in `.work/`; what is there already is taken over. Raises UsageError IMC-1231."""
@@ -74,7 +75,7 @@ class Handout:
             return None
         self.phase("members", 0)
         salt = next((bucket.salt for bucket in buckets), 0)
-        return members.scatter(self.work, self.file[0], self.books, Talks(salt, self.width), basis)
+        return members.scatter(self.work, self.file[0], self.books, Talks(salt, WIDTH), basis)
 
     def _copies(self, buckets: Sequence[BucketMarker], told: int | None, basis: str, salt: int) -> list[CopyMarker]:
         self.phase("copies", sum(bucket.shard.bytes for bucket in buckets))

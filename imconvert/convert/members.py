@@ -72,7 +72,7 @@ def rows(path: Path) -> Iterator[Row]:
             if group:
                 yield Row(reader.line_num, group, user, _moment(path, reader.line_num, row.get(JOINED)))
     except csv.Error as why:
-        raise UsageError("IMC-1231", f"{path}:{reader.line_num}", why=str(why)) from why
+        raise UsageError("IMC-1231", f"{path}:{reader.reader.line_num}", why=str(why)) from why
 
 
 def _moment(path: Path, line: int, text: str | None) -> int:

@@ -33,6 +33,7 @@ from imconvert.vendors import TARGETS
 from imconvert.vendors.requests import conversation_in
 
 REMEMBERED = 1 << 16
+WIDTH = 64
 """Conversations whose hash is kept at hand."""
 
 
@@ -52,7 +53,7 @@ class ScatterJob:
     vendor: str
     settings: dict[str, str]
     salt: int = 0
-    width: int = 64
+    width: int = WIDTH
 
 
 class ScatterMarker(Struct):
