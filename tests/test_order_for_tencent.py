@@ -1,4 +1,4 @@
-"""What order tells Tencent: MsgSeq, distinct Randoms, batches, joined messages, read marks (tencent.md §4.1, §4.2, §5.4)."""
+"""What order tells Tencent: MsgSeq, distinct Randoms, batches, joined messages, read marks (tencent.md §4, §5.4)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_lines import TIME, Road, message
 
-from imconvert.model import Message, Text
+from imconvert.model import Custom, Media, Message, Text, key_of
 from imconvert.vendors.contract import Line, Request
 from imconvert.vendors.tencent import keys
 from imconvert.vendors.tencent.joining import Joined
@@ -82,8 +82,6 @@ def test_name_of_a_call_of_several_says_how_many() -> None:
 
 
 def test_uploads_of_a_call_of_several_are_all_named() -> None:
-    from imconvert.model import Media
-
     voices = [Media("audio", f"media/ab/ab{digit * 62}.amr") for digit in "01"]
     messages = [message(voice, msgid=n, time=SECOND + n, **GROUP) for n, voice in enumerate([*voices, voices[0]], 1)]
     (found,) = Road("tencent").requests([message("t", msgid=9, time=SECOND, **GROUP), *messages])
@@ -99,7 +97,8 @@ def test_topics_have_calls_of_their_own() -> None:
 
 
 def lines_with(randoms: list[int], second: int = 1) -> list[Joined]:
-    data = b'{"api":"x","conv":"g","key":"1/1/a","time":1,"body":{"MsgList":[{"Random":%d,"SendTime":%d,"From_Account":"a"}]}}'
+    head = b'{"api":"x","conv":"g","key":"1/1/a","time":1,"body":{"MsgList":['
+    data = head + b'{"Random":%d,"SendTime":%d,"From_Account":"a"}]}}'
     return [Joined(1, data % (random, second)) for random in randoms]
 
 
@@ -217,8 +216,6 @@ def test_read_marks_stand_behind_the_messages(way: str, expected: list[tuple[str
 
 
 def test_key_and_digest_are_found_in_lines() -> None:
-    from imconvert.model import key_of
-
     road = Road("tencent")
     for one in (message("x"), message("x", **GROUP), message(Text("x"), sender="a/b")):
         (line,) = road.lines(one)
@@ -227,8 +224,6 @@ def test_key_and_digest_are_found_in_lines() -> None:
 
 
 def test_order_of_keys_in_custom_data_does_not_count() -> None:
-    from imconvert.model import Custom
-
     road = Road("tencent")
     one, other = [lines_of(road, message(Custom("custom", "yunxin", content)))
                   for content in ({"a": 1, "b": 2}, {"b": 2, "a": 1})]  # fmt: skip
