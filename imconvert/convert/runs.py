@@ -201,7 +201,7 @@ def _pivot(some: list[Slice], look: Look) -> Key:
     middles = sorted((look.key(one.owner, (one.start + one.stop) // 2), one.stop - one.start) for one in some)
     half = sum(weight for _, weight in middles) / 2
     seen = accumulate(weight for _, weight in middles)
-    return next(key for (key, _), weight in zip(middles, seen, strict=True) if weight >= half)
+    return next(key for (key, _), weight in zip(middles, seen, strict=True) if weight > half)
 
 
 def _below(one: Slice, middle: Key, look: Look) -> int:
@@ -227,11 +227,12 @@ def lines_at(reader: durable.Reader, begins: Array, lengths: Array) -> list[byte
     return [data[start:end] for start, end in zip(starts.tolist(), ends, strict=True)]
 
 
-def windows(begins: Array) -> Iterator[tuple[int, int]]:
+def windows(begins: Array, lengths: Array) -> Iterator[tuple[int, int]]:
     """Ranges of lines that lie one after the other and have together at most WINDOW_BYTES, or are one line."""
+    ends = begins + lengths + np.uint64(1)
     start = 0
     while start < len(begins):
-        stop = int(np.searchsorted(begins, begins[start] + np.uint64(WINDOW_BYTES)))
-        stop = max(start + 1, stop if stop == len(begins) else stop - 1)
+        stop = int(np.searchsorted(ends, begins[start] + np.uint64(WINDOW_BYTES), side="right"))
+        stop = max(start + 1, stop)
         yield start, stop
         start = stop

@@ -112,7 +112,7 @@ class _Scatter:
     def run(self, drops: Drops, progress: Callable[[int], None]) -> None:
         with durable.Reader(self.part) as part:
             for first, rows in row_windows(self.part_rows, ROW):
-                for start, stop in windows(rows["begin"]):
+                for start, stop in windows(rows["begin"], rows["length"]):
                     some = rows[start:stop]
                     low = self.low + first + start
                     self._window(part, some, low, drops.between(low, low + len(some)))

@@ -36,6 +36,7 @@ from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
 from imconvert.vendors import TARGETS, Target, find, shapes
 from imconvert.vendors.contract import Book, Columns, LeftOut, MakeShortcut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
+from imconvert.vendors.wrapping import without_lines
 
 Progress = Callable[[int], None]
 
@@ -244,7 +245,8 @@ class Mapper:
         self.head = head
         read, through = vendor.behind(head)
         self.notes.clock = EPOCH
-        self.read: Read = read(job.settings, self.notes, job.latest)
+        made = read(job.settings, self.notes, job.latest)
+        self.read: Read = without_lines(made, self.notes) if self.target.arrange else made
         self.clock = self.notes.clock
         self.through = self._shortcut(through, compiled=False) if head else self.usual
 

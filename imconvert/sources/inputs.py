@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from imconvert.errors import InputError, UsageError
 from imconvert.sources.containers import Limits, container_of, members
+from imconvert.sources.finished import MANIFEST, shards_of
 from imconvert.sources.heads import encoding_of
 
 STDIN = "-"
@@ -89,16 +90,26 @@ def _files_of(pattern: str, outside: Path | None) -> Iterator[tuple[str, Path]]:
 
 
 def _tree(folder: Path, outside: Path | None) -> Iterator[tuple[str, Path]]:
-    """All files below a folder but hidden ones, sorted bytewise; symbolic links to folders are not followed."""
+    """All files below a folder but hidden ones, sorted bytewise; symbolic links to folders are not followed.
+
+    Of finished outputs these are the shards alone. One that is named itself lends its name to their labels.
+    """
     root = Path(os.path.abspath(folder))
     if outside is not None and outside.is_relative_to(root.resolve()):
         raise UsageError("IMC-1011", str(outside), folder=str(folder))
     paths: list[Path] = []
+    above = root
     for base, folders, names in os.walk(root):
+        shards = shards_of(Path(base)) if MANIFEST in names else None
+        if shards is not None:
+            folders.clear()
+            paths.extend(shards)
+            above = root.parent if Path(base) == root else above
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths.extend(Path(base, name) for name in names if not name.startswith("."))
     for path in sorted(paths, key=os.fsencode):
-        yield path.relative_to(root).as_posix(), path
+        yield path.relative_to(above).as_posix(), path
 
 
 def open_inputs(files: list[tuple[str, Path]], limits: Limits) -> tuple[list[Input], list[Unreadable]]:

@@ -22,15 +22,15 @@ def finisher(settings: Settings, notes: Notes) -> Finish:
     created = 0 if settings["easemob.group_created"] == NONE else int(settings["easemob.group_created"])
 
     def finish(lines: Iterator[Placed]) -> Iterator[Request]:
-        last = -1
+        last = behind = -1
         for time, data in lines:
             if last < 0 and data.startswith(_GROUPS):
-                last = created
+                last = behind = created
             if time > last:
                 last = time
                 yield Request(data)
                 continue
-            notes.repairs.append("IMC-3203")
+            notes.repairs.append("IMC-3206" if time <= behind else "IMC-3203")
             notes.changes.append(("transformed" if marked else "degraded", "msg_timestamp moved on"))
             last += 1
             yield Request(moved(data, time, last, marked=marked))
