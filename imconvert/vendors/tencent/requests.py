@@ -84,7 +84,7 @@ class _Writer:
             key = key_of(msgid, sender, (group,), message.time)
             item = {"Random": random_of(key), "SendTime": message.time // 1000, "From_Account": sender,
                     **_content(body)}  # fmt: skip
-            lines.append(_line(GROUP, message, msgid, (sender, group), {**head, "MsgList": [item]}, key))
+            lines.append(_line(GROUP, message, msgid, (sender, topic or group), {**head, "MsgList": [item]}, key))
         return lines
 
 
