@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from golden import LATEST, cases
+from golden import FIXTURES, LATEST, cases, run
 from roads import complete
 from target_lines import PARTS, TIME, Road, message
 
@@ -245,3 +246,22 @@ def test_ids_are_checked(chat: str, target: str, code: str) -> None:
 def test_a_topic_goes_into_the_call() -> None:
     body = Road("tencent").body(message("t", chat="team", target="@TGS#_1", extra={"TopicId": "@TGS#_1@TOPIC#_2"}))
     assert ("@TGS#_1", "@TGS#_1@TOPIC#_2") == (body["GroupId"], body["TopicId"]) and "RecentContactFlag" not in body
+
+
+def items_in(folder: Path) -> list[Any]:
+    """The messages for Tencent in an output, in its order."""
+    lines = [line for file in sorted(folder.glob("*-0*.ndjson")) for line in file.read_bytes().splitlines()]
+    bodies = [json.loads(line)["body"] for line in lines]
+    return [item for body in bodies for item in body.get("MsgList", [body])]
+
+
+@pytest.mark.parametrize("name", ["several-elements", "relay", "face", "custom", "image", "sound", "location", "video"])
+def test_the_detour_over_an_archive_of_yunxin_lines_keeps_the_elements(name: str, tmp_path: Path) -> None:
+    """But for the numbers that Tencent had; elements that were a message are one again."""
+    source = FIXTURES / "tencent" / name / "in"
+    run(source, tmp_path / "direct", "tencent", target="tencent")
+    run(source, tmp_path / "archive", "tencent")
+    run(tmp_path / "archive", tmp_path / "detour", "yunxin", target="tencent")
+    direct, detour = items_in(tmp_path / "direct"), items_in(tmp_path / "detour")
+    assert [item["MsgBody"] for item in direct] == [item["MsgBody"] for item in detour]
+    assert [item["From_Account"] for item in direct] == [item["From_Account"] for item in detour]
