@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from imconvert.cli.options import language
-from imconvert.cli.summary import padded, printable, width
+from imconvert.cli.package_table import WORDS, totals_of
+from imconvert.cli.terminal import printable
 from imconvert.convert.manifest import PackageTotals
 from imconvert.convert.packages import User
 from imconvert.convert.unpack import Packages
@@ -17,18 +18,6 @@ from imconvert.errors import UsageError
 from imconvert.vendors.values import day
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
-
-WORDS = {
-    "en": {
-        "users": "users", "copies": "copies of messages", "calls": "calls", "largest": "largest",
-        "lost": "messages that reach nobody", "untold": "groups without members told", "messages": "messages",
-        "wrote": "{files} files of {users} users in {folder}",
-    },
-    "zh": {
-        "users": "用户", "copies": "消息副本", "calls": "批次", "largest": "最大的一份", "lost": "无人可收的消息",
-        "untold": "没有成员名单的群", "messages": "条消息", "wrote": "{users} 个用户的 {files} 个文件已写入 {folder}",
-    },
-}  # fmt: skip
 
 
 @click.command()
@@ -75,24 +64,9 @@ def _write(found: Packages, chosen: Iterator[User], folder: Path, *, as_json: bo
 def _told(totals: PackageTotals, chosen: list[User], *, as_json: bool) -> str:
     if as_json:
         return msgspec.json.format(msgspec.json.encode(chosen or totals), indent=1).decode()
-    words = WORDS[language()]
     if not chosen:
-        return "\n".join(totals_of(totals, words))
-    return "\n".join(line for user in chosen for line in _lines(user, words))
-
-
-def totals_of(totals: PackageTotals, words: dict[str, str]) -> list[str]:
-    """What there is in all, as a table."""
-    table = [(words["users"], f"{totals.users:,}"), (words["copies"], f"{totals.copies:,}"),
-             (words["calls"], f"{totals.calls:,}")]  # fmt: skip
-    if totals.users:
-        table.append((f"{words['largest']} ({printable(totals.largest_user)})", f"{totals.largest:,}"))
-    if totals.messages["lost"]:
-        table.append((words["lost"], f"{totals.messages['lost']:,}"))
-    if totals.untold:
-        table.append((words["untold"], f"{totals.untold:,}"))
-    left = max(width(name) for name, _ in table)
-    return [f"{padded(name, left)}  {count:>15}" for name, count in table]
+        return "\n".join(totals_of(totals, language()))
+    return "\n".join(line for user in chosen for line in _lines(user, WORDS[language()]))
 
 
 def _lines(user: User, words: dict[str, str]) -> list[str]:
