@@ -49,9 +49,12 @@ class Road:
         return None
 
     def body(self, one: Message) -> Any:
-        """The body of the one line of a message."""
+        """The body of the one request of a message."""
         (line,) = self.lines(one)
-        return json.loads(line.data)["body"]
+        assert self.target.arrange
+        finish = self.target.arrange.finisher(self.settings, Notes())
+        (request,) = finish(iter([Placed(line.time, line.data)]))
+        return json.loads(request.data)["body"]
 
     def requests(self, messages: Iterable[Message]) -> list[Request]:
         """The requests for these messages, conversation by conversation, in the order of times."""

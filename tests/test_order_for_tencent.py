@@ -7,14 +7,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from target_lines import TIME, Road, message
 
 from imconvert.model import Custom, Media, Message, Text, key_of
 from imconvert.vendors.contract import Line, Request
 from imconvert.vendors.tencent import keys
-from imconvert.vendors.tencent.joining import Joined
+from imconvert.vendors.tencent.lines import random_in, random_of
 from imconvert.vendors.tencent.order import Group
 from imconvert.vendors.yunxin.import_lines import with_note
 
@@ -96,18 +96,12 @@ def test_topics_have_calls_of_their_own() -> None:
     assert [("t0", 2), ("t1", 2)] == [(body["TopicId"], len(body["MsgList"])) for body in found]
 
 
-def lines_with(randoms: list[int], second: int = 1) -> list[Joined]:
-    head = b'{"api":"x","conv":"g","key":"1/1/a","time":1,"body":{"MsgList":['
-    data = head + b'{"Random":%d,"SendTime":%d,"From_Account":"a"}]}}'
-    return [Joined(1, data % (random, second)) for random in randoms]
-
-
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, 8))
 def test_randoms_are_distinct_in_every_window(randoms: list[int], window: int) -> None:
     """Of numbers from a tiny range, so that nearly all meet another."""
     group = Group(window, None)
-    found = [json.loads(group.placed(line).data)["body"]["MsgList"][0]["Random"] for line in lines_with(randoms)]
+    found = [group.random(random) for random in randoms]
     assert all(0 <= random <= keys.U32 for random in found)
     for start in range(len(found)):
         some = found[start : start + window]
@@ -118,8 +112,21 @@ def test_randoms_are_distinct_in_every_window(randoms: list[int], window: int) -
 
 def test_a_window_forgets() -> None:
     group = Group(1, None)
-    found = [json.loads(group.placed(line).data)["body"]["MsgList"][0]["Random"] for line in lines_with([7, 8, 7])]
-    assert [7, 8, 7] == found and len(group.known) == 1
+    assert [7, 8, 7] == [group.random(random) for random in (7, 8, 7)] and len(group.known) == 1
+
+
+ids = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=9)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ids, ids, st.integers(1, 1 << 62), st.sampled_from(["p2p", "team"]))
+def test_random_is_that_of_the_key(sender: str, target: str, msgid: int, chat: str) -> None:
+    """Also with quotes, slashes and backslashes in ids."""
+    assume(chat == "p2p" or not target.startswith("@TGS#"))
+    road = Road("tencent")
+    line = lines_of(road, message("x", sender=sender, target=target, msgid=msgid, chat=chat))
+    assert random_of(line.key) == random_in(line.data)
+    assert line.key == key_of(*road.target.read_key(line.data))
 
 
 def test_seconds_may_be_made_to_increase() -> None:
@@ -241,6 +248,12 @@ def test_another_number_changes_key_and_random() -> None:
         line = lines_of(road, one)
         again = lines_of(road, message(one.parts[0], msgid=77, source_id="7001", chat=one.chat, target=one.target))
         assert again.data == road.target.with_msgid(line.data, 77)
+
+
+def test_another_number_gives_up_those_of_tencent() -> None:
+    road = Road("tencent")
+    line = lines_of(road, from_tencent(3001, 71, SECOND // 1000))
+    assert b'"MsgRandom":71' in line.data and b"MsgRandom" not in road.target.with_msgid(line.data, 77)
 
 
 def test_a_tombstone_tells_only_the_type() -> None:

@@ -131,8 +131,9 @@ def test_several_parts_are_one_message() -> None:
 
 def test_a_second_custom_element_is_a_message_of_its_own() -> None:
     road = Road("tencent")
-    lines = road.lines(message(PARTS["custom"], "between", PARTS["custom"], client=1))
-    bodies = [json.loads(line.data)["body"] for line in lines]
+    one = message(PARTS["custom"], "between", PARTS["custom"], client=1)
+    lines = road.lines(one)
+    bodies = [json.loads(request.data)["body"] for request in road.requests([one])]
     kinds = [[one["MsgType"] for one in body["MsgBody"]] for body in bodies]
     assert [["TIMCustomElem", "TIMTextElem"], ["TIMCustomElem"]] == kinds
     assert ["1/2", "2/2"] == [note_of(body)["part"] for body in bodies]
