@@ -111,7 +111,7 @@ class FeedMachine(RuleBasedStateMachine):
         """Let the feed see what came from elsewhere, so that what comes next comes behind it."""
         ends = {path: whole_lines(path) for path in Spool(self.folder / "feed.spool").segments()}
         self.server.clerk._look_at = 0.0
-        self.server.clerk.hand_in([], 0).result()
+        self.server.clerk.hand_in(b"").result()
 
         def seen() -> bool:
             files = self.server.clerk.state.files

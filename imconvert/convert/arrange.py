@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imconvert.convert.gather import ROW, BucketMarker, GatherJob, gather_bucket
+from imconvert.convert.bucket import ROW, BucketMarker, GatherJob, gather_bucket
 from imconvert.convert.manifest import Arranged, BlockerFacts, Fidelity, Labels, Manifest
 from imconvert.convert.pool import Pool
 from imconvert.convert.runs import BOUND, bucket_rows
@@ -69,7 +69,8 @@ class Arranger:
     def _scatter(
         self, parts: Sequence[PartMarker], bits: tuple[int, ...], basis: str, salt: int
     ) -> list[ScatterMarker]:
-        todo = [part.segment for part in parts if not self._scattered(part.segment, basis)]
+        found = {part.segment: self._scattered(part.segment, basis) for part in parts}
+        todo = [segment for segment, marker in found.items() if marker is None]
         self.phase("arrange", 2 * sum(self._sizes(parts)))
         jobs = [
             ScatterJob(
@@ -78,13 +79,13 @@ class Arranger:
             )
             for segment in todo
         ]  # fmt: skip
-        for _ in self.pool.run(scatter_segment, jobs):
-            pass
-        found = [self._scattered(part.segment, basis) for part in parts]
-        return [marker for marker in found if marker]
+        for number, _ in self.pool.run(scatter_segment, jobs):
+            found[todo[number]] = self._scattered(todo[number], basis, ours=True)
+        return [marker for marker in found.values() if marker]
 
-    def _scattered(self, segment: int, basis: str) -> ScatterMarker | None:
-        found: ScatterMarker | None = self.work.read_marker(self.work.scattered(segment, "json"), ScatterMarker, basis)
+    def _scattered(self, segment: int, basis: str, *, ours: bool = False) -> ScatterMarker | None:
+        path = self.work.scattered(segment, "json")
+        found: ScatterMarker | None = self.work.read_marker(path, ScatterMarker, basis, ours=ours)
         return found
 
     def _gather(
@@ -96,15 +97,17 @@ class Arranger:
             for number, stream in enumerate(self.target.streams)
             for job in self._jobs(scattered, number, stream, bits[number], basis, salt)
         ]
-        todo = [job for job in jobs if not self._gathered(job)]
-        if any(count < 0 for _, count in self.pool.run(gather_bucket, todo)):
+        found = {job.name: self._gathered(job) for job in jobs}
+        todo = [job for job in jobs if found[job.name] is None]
+        counts = dict(self.pool.run(gather_bucket, todo))
+        if min(counts.values(), default=0) < 0:
             return None
-        found = [self._gathered(job) for job in jobs]
-        return [marker for marker in found if marker]
+        found |= {job.name: self._gathered(job, ours=True) for job in todo}
+        return [marker for marker in found.values() if marker]
 
-    def _gathered(self, job: GatherJob) -> BucketMarker | None:
+    def _gathered(self, job: GatherJob, *, ours: bool = False) -> BucketMarker | None:
         path = self.work.bucket(job.stream, job.bucket)
-        found: BucketMarker | None = self.work.read_marker(path, BucketMarker, job.basis)
+        found: BucketMarker | None = self.work.read_marker(path, BucketMarker, job.basis, ours=ours)
         return found
 
     def _jobs(

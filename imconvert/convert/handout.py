@@ -21,8 +21,8 @@ from xxhash import xxh3_64_hexdigest
 from imconvert import durable
 from imconvert.convert import maps, members
 from imconvert.convert.arrange import MOST_SALTS, bits_for
+from imconvert.convert.bucket import BucketMarker
 from imconvert.convert.copies import BITS, STREAM, Bucket, CopyJob, CopyMarker, copy_name, copy_shard
-from imconvert.convert.gather import BucketMarker
 from imconvert.convert.manifest import PackageTotals, SideFile
 from imconvert.convert.options import Options
 from imconvert.convert.packages import PackageJob, PackageMarker, index_of, package_bucket
@@ -186,7 +186,7 @@ def hand_out(
     return Handout(work, target, pool, phase, settings, (accounts, groups), file).make(buckets)
 
 
-def moves(found: PackageTotals | UnsetType) -> list[list[str]]:
+def package_moves(found: PackageTotals | UnsetType) -> list[list[str]]:
     """The moves that publish packages."""
     if isinstance(found, UnsetType):
         return []

@@ -21,8 +21,8 @@ import msgspec
 from msgspec import Struct
 
 from imconvert import durable
+from imconvert.convert.bucket import Collision
 from imconvert.convert.copies import BITS, END, STREAM, copy_name
-from imconvert.convert.gather import Collision
 from imconvert.convert.runs import Files, slices, sorted_lines
 from imconvert.convert.work import FileSum, PackageFacts, WorkFolder, marker_bytes
 from imconvert.durable.sums import Sums

@@ -13,26 +13,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
-from imconvert.convert import (
-    arrange,
-    collide,
-    drift,
-    handout,
-    ledger,
-    manifest,
-    maps,
-    media,
-    plan,
-    publish,
-    source_index,
-)
+from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
 from imconvert.convert.arrange import Arranger
+from imconvert.convert.bucket import BucketMarker
 from imconvert.convert.drops import Drops
-from imconvert.convert.gather import BucketMarker
+from imconvert.convert.handout import hand_out, package_moves
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
@@ -40,7 +28,16 @@ from imconvert.convert.pool import Pool
 from imconvert.convert.seal import SealJob, seal_segment
 from imconvert.convert.segment import MapJob, hash_of, map_segment
 from imconvert.convert.settle import Settler
-from imconvert.convert.work import LEFT_OUT, PartMarker, SealMarker, WorkFolder, bases_of, marker_bytes, place_number
+from imconvert.convert.work import (
+    LEFT_OUT,
+    PartMarker,
+    SealMarker,
+    WorkFolder,
+    bases_of,
+    is_among,
+    marker_bytes,
+    place_number,
+)
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
 from imconvert.sources.inputs import STDIN, expand, open_inputs
@@ -241,8 +238,9 @@ class Run:
             for _, found in run(map_segment, [self._map_job(segment, refused) for segment in segments]):
                 rejected += found
                 self._spent(rejected)
-        parts = [self.work.read_part(segment.number) for segment in self.plan.segments]
-        return [part for part in parts if part]
+        for segment in todo:
+            known[segment.number] = self.work.read_part(segment.number, ours=True)
+        return [part for part in known.values() if part]
 
     def _reads_stdin(self, segment: Segment) -> bool:
         return any(self.plan.inputs[piece.file].path == STDIN for piece in segment.pieces)
@@ -316,7 +314,7 @@ class Run:
                 for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
                     low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
                     kinds = (window["kind"] for window in Drops(reader).windows(low, high))
-                    if rows > sum(int(np.isin(kind, LEFT_OUT).sum()) for kind in kinds):
+                    if rows > sum(int(is_among(kind, LEFT_OUT).sum()) for kind in kinds):
                         numbers[name] += 1
                         names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
         return names
@@ -333,7 +331,8 @@ class Run:
         bases: dict[tuple[int, int], int],
         names: dict[int, dict[str, str]],
     ) -> list[SealMarker]:
-        todo = [part for part in parts if not self.work.read_seal(part.segment, basis)]
+        known = {part.segment: self.work.read_seal(part.segment, basis) for part in parts}
+        todo = [part for part in parts if not known[part.segment]]
         streams = self.target.streams
         self._phase(
             "seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams)
@@ -357,8 +356,9 @@ class Run:
         ]
         for _ in self.pool.run(seal_segment, jobs):
             pass
-        seals = [self.work.read_seal(part.segment, basis) for part in parts]
-        return [seal for seal in seals if seal]
+        for part in todo:
+            known[part.segment] = self.work.read_seal(part.segment, basis, ours=True)
+        return [seal for seal in known.values() if seal]
 
     def _arrange(self, parts: list[PartMarker], basis: str, bases: dict[tuple[int, int], int]) -> list[BucketMarker]:
         """What becomes a shard where the target is loaded in time order."""
@@ -368,7 +368,7 @@ class Run:
 
     def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
         lists = self._media(parts)
-        packages = handout.hand_out(
+        packages = hand_out(
             self.options, self.buckets, work=self.work, target=self.target, pool=self.pool, phase=self._phase
         )
         self._phase("publish", 0)
@@ -382,7 +382,7 @@ class Run:
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
-        publish.announce(self.work, shards, sources, media.moves(found.media) + handout.moves(found.packages))
+        publish.announce(self.work, shards, sources, media.moves(found.media) + package_moves(found.packages))
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 

@@ -221,10 +221,30 @@ int shape_compact(Fields *fields, int field, Scan *scan)
     return 1;
 }
 
+/* A value that had to be mended to be read by the child. */
+static int read_mended(const Node *node, Scan *scan, Fields *fields)
+{
+    fields->mended |= 1u << node->field;
+    return node->children[0]->read(node->children[0], scan, fields);
+}
+
 static int read_anything(const Node *node, Scan *scan, Fields *fields)
 {
     Span value;
     return scan_compact(scan, &value) && keep(fields, node->field, value, 0);
+}
+
+/* Any value; it says nothing. */
+static int read_unread(const Node *node, Scan *scan, Fields *fields)
+{
+    Span value;
+    Scan inner = *scan;
+    (void)node;
+    (void)fields;
+    if (!scan_compact(&inner, &value))
+        return 0;
+    scan->at = inner.at;
+    return 1;
 }
 
 static int read_refused(const Node *node, Scan *scan, Fields *fields)
@@ -455,7 +475,9 @@ static const struct {
     {"content", read_object_as_it_is, with_field},
     {"extension", read_extension, with_field},
     {"kept", read_kept, with_field_and_one},
+    {"mended", read_mended, with_field_and_one},
     {"anything", read_anything, with_field},
+    {"unread", read_unread, with_nothing},
     {"refused", read_refused, with_nothing},
     {"either", read_either, with_two},
     {"ignored", read_ignored, with_nothing},

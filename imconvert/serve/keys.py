@@ -4,7 +4,7 @@ Strategy: new keys gather in a dictionary. When it is full it is sorted and writ
 in the feed up to which all keys are in runs; FAN runs of a level are merged into one of the next, beside the work.
 Promise: the index is a cache of the feed's own lines. What the dictionary held when a process died is read again from
 the lines behind that place, in the order of the feed, and so decides as it did before.
-Cost: memory is the dictionary (MOST keys, about 25 MiB) and 1.3 to 2.6 bytes a key in runs; disk 24 bytes a key.
+Cost: memory is the dictionary (MOST keys, about 30 MiB) and 1.3 to 2.6 bytes a key in runs; disk 32 bytes a key.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from imconvert import durable
-from imconvert.serve.runs import ROW, Array, Run, merged, write_run
+from imconvert.serve.runs import ROW, Array, Known, Run, merged, write_run
 
 MOST = 131_072
 FAN = 8
 
 
 class KeyIndex:
-    """Key to digest of its content. `level` of each run is known by its name: `LEVEL-NUMBER.keys`."""
+    """Key to what is known of it. The level of each run is known by its name: `LEVEL-NUMBER.keys`."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         """Open the runs that the state names; files of the folder that it does not name are removed."""
@@ -33,9 +33,10 @@ class KeyIndex:
             if name.endswith(".keys") and name not in names:
                 durable.remove(folder / name)
         self.runs: list[Run] = [Run(folder / name) for name in names]
-        self.fresh: dict[bytes, bytes] = {}
+        self.fresh: dict[bytes, Known] = {}
         self._number = max((_number(name) for name in names), default=0)
         self._helper = ThreadPoolExecutor(1, "merge")
+        self._refused: list[str] = []
         self._merging: Future[tuple[list[Run], Path]] | None = None
 
     def __len__(self) -> int:
@@ -49,8 +50,8 @@ class KeyIndex:
     def full(self) -> bool:
         return len(self.fresh) >= MOST
 
-    def find(self, keys: Sequence[bytes]) -> dict[int, bytes]:
-        """The digests of those keys that are known, by their index."""
+    def find(self, keys: Sequence[bytes]) -> dict[int, Known]:
+        """Those keys that are known, by their index."""
         fresh = self.fresh
         found = {index: fresh[key] for index, key in enumerate(keys) if key in fresh}
         if self.runs and keys:
@@ -59,10 +60,6 @@ class KeyIndex:
             for run in self.runs:
                 found |= run.find(hi, lo)
         return found
-
-    def add(self, keys: Sequence[bytes], digests: Sequence[bytes]) -> None:
-        """Take up keys that `find` did not know."""
-        self.fresh.update(zip(keys, digests, strict=True))
 
     def flush(self, note: Callable[[list[str]], None]) -> None:
         """Write the fresh keys as a run; `note` records the names of all runs, durably, before anything else."""
@@ -78,9 +75,13 @@ class KeyIndex:
         self.fresh = {}
 
     def tend(self, note: Callable[[list[str]], None], *, wait: bool = False) -> None:
-        """Take over a merge that has ended, or begin one that is due. Call it now and then."""
+        """Take over a merge that has ended, or begin one that is due. Call it now and then.
+
+        A merge that fails is not tried again before there are other runs.
+        """
         if self._merging and (wait or self._merging.done()):
             merging, self._merging = self._merging, None
+            self._refused = self.names
             olds, path = merging.result()
             kept = [run for run in self.runs if run not in olds]
             note([*(run.path.name for run in kept), path.name])
@@ -88,7 +89,7 @@ class KeyIndex:
             for run in olds:
                 run.close()
                 durable.remove(run.path)
-        if not self._merging and (due := self._due()):
+        if not self._merging and self.names != self._refused and (due := self._due()):
             self._merging = self._helper.submit(self._merge, due)
 
     def _due(self) -> list[Run]:
@@ -129,9 +130,10 @@ def _number(name: str) -> int:
     return int(name.split("-")[1].split(".")[0])
 
 
-def _rows(fresh: dict[bytes, bytes]) -> Array:
+def _rows(fresh: dict[bytes, Known]) -> Array:
     keys = np.frombuffer(b"".join(fresh), "<u8").reshape(-1, 2)
     rows = np.empty(len(keys), ROW)
     rows["hi"], rows["lo"] = keys[:, 0], keys[:, 1]
-    rows["digest"] = np.frombuffer(b"".join(fresh.values()), "<u8")
+    rows["digest"] = np.frombuffer(b"".join(known.digest for known in fresh.values()), "<u8")
+    rows["place"] = np.fromiter((known.place for known in fresh.values()), "<u8", len(fresh))
     return rows[np.argsort(rows["hi"], kind="stable")]

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert import native
@@ -22,6 +23,7 @@ from imconvert.vendors.books import Plain as Plain
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
+    from imconvert.vendors.calls import Rest
     from imconvert.vendors.shapes import LineForms, Shape
 
 Settings = Mapping[str, str]
@@ -113,12 +115,13 @@ else:
 
 class Taken(NamedTuple):
     """Records that took the shortcut: the word for their content, what was changed in each, as in `Notes.changes`,
-    how many they are, and the number of the first in its batch."""
+    how many they are, the number of the first in its batch, and what was mended in each, as in `Notes.repairs`."""
 
     label: str
     changes: tuple[tuple[str, str], ...]
     records: int
     first: int
+    repairs: tuple[str, ...] = ()
 
 
 class Shortcut(NamedTuple):
@@ -338,6 +341,16 @@ MakeRead = Callable[[Settings, Notes, int], Read]
 MakeShortcut = Callable[[Target, Settings, Book, Book, int], Shortcut | None]
 
 
+def rest_in(module: str) -> Callable[[], Rest]:
+    """What gives the REST interface that a module defines as REST; it is loaded only then."""
+
+    def load() -> Rest:
+        found: Rest = import_module(module).REST
+        return found
+
+    return load
+
+
 def peek_at_json(raw: bytes) -> dict[str, Any] | None:
     """A record that is a JSON object, for detection; None for anything else."""
     try:
@@ -379,6 +392,7 @@ class Vendor:
     where sender, target or time differ; a shortcut has to make its keys of the number
     alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells
     it; it is there for vendors whose source ids don't stand in their records as they are.
+    `rest()` gives its REST interface, if data can be sent to it that way.
     `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
     `looks_like`, where it is not plain JSON; `redact(raw)` takes secrets out of a record that is to be told of.
     """
@@ -399,6 +413,7 @@ class Vendor:
     survey: Survey | None = None
     peek: Callable[[bytes], dict[str, Any] | None] = peek_at_json
     redact: Callable[[bytes], bytes] | None = None
+    rest: Callable[[], Rest] | None = None
 
     def behind(self, head: bytes) -> tuple[MakeRead, MakeShortcut | None]:
         """What makes reader and shortcut for records with this head: that of their table, document or input."""

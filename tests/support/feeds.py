@@ -20,6 +20,7 @@ from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, convert
 from imconvert.serve import app, listen
 from imconvert.serve.clerk import Clerk
+from imconvert.serve.feed import Overlap
 from imconvert.serve.run import Serving, opened
 from imconvert.vendors import SETTINGS
 
@@ -56,8 +57,8 @@ def output_of(folder: Path, records: Sequence[bytes]) -> Path:
     return folder
 
 
-def serving(state: Path, *outputs: Path, **chosen: Any) -> Serving:
-    found = Serving(outputs=outputs, state=state, settings=DEFAULTS, port=0)
+def serving(state: Path, *outputs: Path, overlap: int = 7_200_000, idle: int = 0, **chosen: Any) -> Serving:
+    found = Serving(outputs=outputs, state=state, settings=DEFAULTS, port=0, overlap=Overlap(overlap, idle))
     return replace(found, **chosen)
 
 
@@ -119,8 +120,8 @@ class Server:
 
     def settled(self) -> Server:
         """Wait until the feed has read all that is there."""
-        self.clerk.hand_in([], 0).result()
-        wait_for(lambda: not self.clerk.behind and self.clerk._pending() is None)
+        self.clerk.hand_in(b"").result()
+        wait_for(lambda: not self.clerk.behind and self.clerk.register.pending() is None)
         return self
 
 

@@ -1,7 +1,7 @@
 """RongCloud (融云): hourly logs and posts of its message routing as source, its clients' local databases as target.
 Reference: rongcloud.md."""
 
-from imconvert.vendors.contract import Arrange, Blocker, Packages, Setting, Survey, Target, Vendor
+from imconvert.vendors.contract import Arrange, Blocker, Packages, Setting, Survey, Target, Vendor, rest_in
 from imconvert.vendors.device import packing
 from imconvert.vendors.rongcloud import bundle, lines, messages, records, rules
 from imconvert.vendors.rongcloud.shortcut import shortcut
@@ -69,4 +69,5 @@ VENDOR = Vendor(
     survey=Survey(messages.look, messages.reader, shortcut),
     redact=lines.redacted,
     own_keys=True,
+    rest=rest_in("imconvert.vendors.rongcloud.rest"),
 )
