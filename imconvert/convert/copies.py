@@ -20,9 +20,9 @@ import numpy as np
 from msgspec import Struct
 
 from imconvert import durable
-from imconvert.convert.members import Members
+from imconvert.convert.members import Members, Talks
 from imconvert.convert.runs import MOST_ROWS, PLACED, WINDOW_BYTES, Runs
-from imconvert.convert.scatter import WIDTH, Talks
+from imconvert.convert.scatter import WIDTH
 from imconvert.convert.work import FileSum, WorkFolder, marker_bytes
 from imconvert.vendors import TARGETS
 from imconvert.vendors.contract import Copies

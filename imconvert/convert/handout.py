@@ -28,7 +28,7 @@ from imconvert.convert.options import Options
 from imconvert.convert.packages import PackageJob, PackageMarker, index_of, package_bucket
 from imconvert.convert.pool import Pool
 from imconvert.convert.runs import BOUND, bucket_rows
-from imconvert.convert.scatter import WIDTH, Talks
+from imconvert.convert.scatter import WIDTH
 from imconvert.convert.work import WorkFolder, marker_bytes, read_rows
 from imconvert.errors import IntegrityError
 from imconvert.sources.inputs import sha256_of
@@ -75,7 +75,7 @@ class Handout:
             return None
         self.phase("members", 0)
         salt = next((bucket.salt for bucket in buckets), 0)
-        return members.scatter(self.work, self.file[0], self.books, Talks(salt, WIDTH), basis)
+        return members.scatter(self.work, self.file[0], self.books, members.Talks(salt, WIDTH), basis)
 
     def _copies(self, buckets: Sequence[BucketMarker], told: int | None, basis: str, salt: int) -> list[CopyMarker]:
         self.phase("copies", sum(bucket.shard.bytes for bucket in buckets))

@@ -23,7 +23,7 @@ from msgspec import Struct
 from imconvert import durable
 from imconvert.convert.arrange import MOST_BITS
 from imconvert.convert.runs import PLACED, Files, Runs, Slice, slices, sorted_lines
-from imconvert.convert.scatter import Talks
+from imconvert.convert.scatter import hash_for
 from imconvert.convert.work import FileSum, WorkFolder, marker_bytes
 from imconvert.errors import Rejected, UsageError
 from imconvert.sources.inputs import lines_of_text
@@ -35,6 +35,9 @@ BITS = MOST_BITS
 """Buckets of the runs, as a power of two: as many as conversations have at most."""
 
 WINDOW_ROWS = 1 << 17
+REMEMBERED = 1 << 16
+"""Names whose hash is kept at hand."""
+
 _SECONDS = 100_000_000_000
 """Below this a whole number counts seconds, from here on milliseconds: 5138 in s, 1973 in ms."""
 
@@ -57,6 +60,20 @@ class MembersMarker(Struct):
     first: str
     runs: int
     files: dict[str, FileSum]
+
+
+class Talks(dict[bytes, int]):
+    """Hashes of conversations or of users, the last ones kept at hand."""
+
+    def __init__(self, salt: int, width: int) -> None:
+        super().__init__()
+        self.hash = hash_for(salt, width)
+
+    def __missing__(self, name: bytes) -> int:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        found = self[name] = self.hash(name)
+        return found
 
 
 def rows(path: Path) -> Iterator[Row]:

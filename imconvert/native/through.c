@@ -13,6 +13,7 @@ Where this module can't be built, that Python does all the work.
 #include "form.h"
 #include "hashes.h"
 #include "ids.h"
+#include "lines.h"
 #include "request.h"
 
 #define CHATS 2
@@ -569,7 +570,9 @@ static int add_type(PyObject *module, const char *name, PyObject *type)
 
 static int add_types(PyObject *module)
 {
-    return add_type(module, "Through", PyType_FromSpec(&SPEC)) && add_type(module, "Columns", columns_type()) ? 0 : -1;
+    if (!add_type(module, "Through", PyType_FromSpec(&SPEC)) || !add_type(module, "Columns", columns_type()))
+        return -1;
+    return PyModule_AddFunctions(module, lines_methods);
 }
 
 static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};

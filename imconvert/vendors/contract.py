@@ -217,10 +217,13 @@ class Arrange:
     `finisher(settings, notes)` makes a function that gets all lines of one conversation in order of (time, source),
     lazily, and gives the requests made of them, taking every line in its turn; what it had to change stands in the
     notes when it gives the request. It must stream: a conversation may be larger than the memory.
-    `blockers(settings)` are what has to be settled before loading.
+    `still(settings)`, if there is one, makes a function of the stream, the times of whole conversations that lie one
+    behind the other, and where each begins, all as arrays. It says which conversations need no finishing, because each
+    of their lines is a request as it stands. `blockers(settings)` are what has to be settled before loading.
     """
 
     finisher: Callable[[Settings, Notes], Finish]
+    still: Callable[[Settings], Callable[[str, Any, Any], Any]] | None = None
     blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
 
 

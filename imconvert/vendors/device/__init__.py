@@ -23,7 +23,7 @@ TARGET = Target(
     tombstone=easemob.tombstone,
     put_text=None,
     merge_fold=lambda settings: settings["easemob.fold"] == "merge",
-    arrange=Arrange(packing.finisher),
+    arrange=Arrange(packing.finisher, packing.still),
     packages=Packages(
         copies=lambda line: packing.copies_of(line, easemob.SDK.names),
         most=lambda settings: int(settings["device.batch"]),

@@ -58,7 +58,7 @@ TARGET = Target(
     merge_fold=lambda settings: settings["easemob.fold"] == "merge",
     line_forms=forms.line_forms,
     plain_account=forms.PLAIN,
-    arrange=Arrange(order.finisher, order.blockers),
+    arrange=Arrange(order.finisher, order.still, order.blockers),
     account_rules=rules.account_rules,
 )
 

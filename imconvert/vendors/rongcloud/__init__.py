@@ -49,6 +49,7 @@ TARGET = Target(
     merge_fold=lambda settings: False,
     arrange=Arrange(
         packing.finisher,
+        packing.still,
         lambda settings: tuple(Blocker("IMC-3253", stream) for stream in packing.STREAMS),
     ),
     packages=Packages(
