@@ -217,9 +217,9 @@ def test_conversations_with_equal_hashes_are_told_apart(tmp_path: Path, monkeypa
     source.mkdir()
     names = [f"u{n}" for n in range(40)]
     pairs = {f"a·{name}".encode(): name for name in names}
-    talks = scatter.Talks(0, 8)
-    twins = next([a, b] for a in pairs for b in pairs if a < b and talks[a] == talks[b])
-    assert len({scatter.Talks(1, 8)[twin] for twin in twins}) == 2
+    talks = scatter.hash_for(0, 8)
+    twins = next([a, b] for a in pairs for b in pairs if a < b and talks(a) == talks(b))
+    assert len({scatter.hash_for(1, 8)(twin) for twin in twins}) == 2
     made = [record(n, "a", pairs[twins[n % 2]], 0, team=False) for n in range(1, 20)]
     (source / "in.txt").write_bytes(b"".join(made))
     wide, narrow = (arranged(source, tmp_path / str(width), width) for width in (64, 8))

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from imconvert import durable
+from imconvert.convert.blocks import Block, block_at, block_of, blocks_joined
 from imconvert.convert.work import Array, rows_at
 
 WINDOW_BYTES = 24 << 20
@@ -59,15 +60,17 @@ class Runs:
 
     def write(self, rows: Array, lines: Sequence[bytes]) -> None:
         """Append a run of PLACED rows and their lines, in any order; `begin` and `length` need not be there."""
-        order = np.lexsort((rows["place"], rows["time"], rows["talk"]))
-        rows = rows[order]
-        data = [lines[at] for at in order.tolist()]
-        rows["length"] = [len(line) for line in data]
-        ends = np.cumsum(rows["length"].astype(np.uint64) + np.uint64(1)) + np.uint64(self.lines.size)
-        rows["begin"] = ends - rows["length"] - np.uint64(1)
+        self.write_block(rows, block_of(lines))
+
+    def write_block(self, rows: Array, block: Block) -> None:
+        """The same for lines in a block."""
+        order = in_order(rows)
+        rows, block = rows[order], block.at(order)
+        rows["length"] = block.lengths
+        ends = np.cumsum(block.lengths + np.uint64(1)) + np.uint64(self.lines.size)
+        rows["begin"] = ends - block.lengths - np.uint64(1)
         self._write_bounds(rows["talk"], rows["begin"], int(ends[-1]))
-        data.append(b"")
-        self.lines.write(b"\n".join(data))
+        self.lines.write(block.joined())
         self.rows.write(rows.tobytes())
         self.count += len(rows)
         self.runs += 1
@@ -123,30 +126,50 @@ def bucket_rows(bounds: Array, bits: int) -> Array:
     return np.asarray(np.diff(rows, axis=1).sum(axis=0, dtype=np.uint64))
 
 
-def slices(files: Files, name: str, runs: Sequence[tuple[int, int]], bits: int, bucket: int) -> list[Slice]:
-    """Where a bucket lies in each run; `runs` are owners with how many runs they have."""
+def slices(
+    files: Files, name: str, runs: Sequence[tuple[int, int]], bits: int, bucket: int, wide: int = 1
+) -> list[Slice]:
+    """Where a bucket, or `wide` of them from it on, lies in each run; `runs` are owners with how many they have."""
     found = []
     for owner, count in runs:
         bounds = files(owner, f"{name}.bounds")
         for run in range(count):
             at = run * ((1 << bits) + 1) + bucket
-            first, last = rows_at(bounds, BOUND, at, at + 2)["row"].tolist()
+            first, last = rows_at(bounds, BOUND, at, at + wide + 1)["row"][[0, -1]].tolist()
             if first < last:
                 found.append(Slice(owner, first, last))
     return found
 
 
+def in_order(rows: Array, *, placed: bool = False) -> Array:
+    """The order of PLACED rows by (talk, time, place); `placed` where those that differ in the place alone follow each
+    other in order of it."""
+    talks, times, places = rows["talk"], rows["time"], rows["place"]
+    if not placed and (places[1:] < places[:-1]).any():
+        return np.lexsort((places, times, talks))
+    return np.lexsort((times, talks)) if (times[1:] < times[:-1]).any() else np.argsort(talks, kind="stable")
+
+
 def sorted_lines(files: Files, name: str, some: Sequence[Slice]) -> Iterator[tuple[Array, list[bytes]]]:
     """The PLACED rows and the lines of slices in order, as many at a time as fit the memory."""
+    for rows, block in sorted_blocks(files, name, some):
+        yield rows, block.lines()
+
+
+def sorted_blocks(files: Files, name: str, some: Sequence[Slice]) -> Iterator[tuple[Array, Block]]:
+    """The same, the lines in a block."""
     look = Look(files, name)
     for near in ranges(list(some), look):
-        rows, lines = [], []
-        for one in near:
-            rows.append(rows_at(files(one.owner, f"{name}.rows"), PLACED, one.start, one.stop))
-            lines += lines_at(files(one.owner, name), rows[-1]["begin"], rows[-1]["length"])
+        rows = [rows_at(files(one.owner, f"{name}.rows"), PLACED, one.start, one.stop) for one in near]
+        blocks = [
+            block_at(files(one.owner, name), mine["begin"], mine["length"])
+            for one, mine in zip(near, rows, strict=True)
+        ]
         found = np.concatenate(rows)
-        order = np.lexsort((found["place"], found["time"], found["talk"]))
-        yield found[order], [lines[at] for at in order.tolist()]
+        edges = [(int(mine["place"].min()), int(mine["place"].max())) for mine in rows]
+        placed = all(one[1] < two[0] for one, two in pairwise(edges))
+        order = in_order(found, placed=placed)
+        yield found[order], blocks_joined(blocks).at(order)
 
 
 Key = tuple[int, int, int]
@@ -212,17 +235,6 @@ def _below(one: Slice, middle: Key, look: Look) -> int:
         else:
             high = at
     return low
-
-
-def lines_at(reader: durable.Reader, begins: Array, lengths: Array) -> list[bytes]:
-    """Lines that lie one after the other in a file, without their newlines."""
-    if not len(begins):
-        return []
-    base = int(begins[0])
-    data = reader.at(base, int(begins[-1]) + int(lengths[-1]) - base)
-    starts = (begins - np.uint64(base)).astype(np.int64)
-    ends = (starts + lengths).tolist()
-    return [data[start:end] for start, end in zip(starts.tolist(), ends, strict=True)]
 
 
 def windows(begins: Array, lengths: Array) -> Iterator[tuple[int, int]]:
