@@ -40,7 +40,8 @@ ROW = "order"
 
 @dataclass(frozen=True, slots=True)
 class GatherJob:
-    """What a worker needs for one bucket. `runs` are the segments with runs of the stream, and how many they have."""
+    """What a worker needs for one bucket. `runs` are the segments with runs of the stream, and how many they have;
+    `salt` is that of the hash."""
 
     work: Path
     target: str
@@ -51,11 +52,12 @@ class GatherJob:
     name: str
     basis: str
     settings: dict[str, str]
+    salt: int = 0
 
 
 class BucketMarker(Struct):
     """What a bucket became: its shard, its messages by input number, its conversations and the messages of the
-    largest, and what finishing it had to change, as in a part's marker."""
+    largest, and what finishing it had to change, as in a part's marker; which of 2 ** `bits` it is by which hash."""
 
     basis: str
     shard: ShardFacts
@@ -65,6 +67,9 @@ class BucketMarker(Struct):
     repairs: dict[str, Count]
     changes: dict[str, Count]
     files: dict[str, FileSum]
+    bucket: int
+    bits: int
+    salt: int
 
 
 class Collision(Exception):
@@ -117,6 +122,9 @@ class _Gather:
             self.repairs,
             self.changes,
             sums,
+            self.job.bucket,
+            self.job.bits,
+            self.job.salt,
         )
         durable.replace_file(self.work.bucket(self.job.stream, self.job.bucket), marker_bytes(marker))
         return self.shard.origins.count

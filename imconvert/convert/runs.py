@@ -126,14 +126,16 @@ def bucket_rows(bounds: Array, bits: int) -> Array:
     return np.asarray(np.diff(rows, axis=1).sum(axis=0, dtype=np.uint64))
 
 
-def slices(files: Files, name: str, runs: Sequence[tuple[int, int]], bits: int, bucket: int) -> list[Slice]:
-    """Where a bucket lies in each run; `runs` are owners with how many runs they have."""
+def slices(
+    files: Files, name: str, runs: Sequence[tuple[int, int]], bits: int, bucket: int, wide: int = 1
+) -> list[Slice]:
+    """Where a bucket, or `wide` of them from it on, lies in each run; `runs` are owners with how many they have."""
     found = []
     for owner, count in runs:
         bounds = files(owner, f"{name}.bounds")
         for run in range(count):
             at = run * ((1 << bits) + 1) + bucket
-            first, last = rows_at(bounds, BOUND, at, at + 2)["row"].tolist()
+            first, last = rows_at(bounds, BOUND, at, at + wide + 1)["row"][[0, -1]].tolist()
             if first < last:
                 found.append(Slice(owner, first, last))
     return found

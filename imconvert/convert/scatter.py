@@ -33,6 +33,9 @@ from imconvert.convert.work import (
 )
 from imconvert.vendors import TARGETS
 
+WIDTH = 64
+"""Bits of the hash that count."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScatterJob:
@@ -52,7 +55,7 @@ class ScatterJob:
     settings: dict[str, str]
     window: int
     salt: int = 0
-    width: int = 64
+    width: int = WIDTH
 
 
 class ScatterMarker(Struct):

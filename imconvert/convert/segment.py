@@ -245,10 +245,7 @@ class Mapper:
             self._taken(at, raw)
 
         if self.way:
-            columns = tuple(stream.columns for stream in self.part.streams.values())
-            text = waiting.text() if self.way.splits else None
-            for taken in self.way.take(waiting.all() if text is None else text, columns, record):
-                self._took(waiting.at(taken.first), taken)
+            self._shorten(self.way, waiting, record)
             self._timed(waiting, left)
         else:
             for number, raw in enumerate(waiting.all()):
@@ -257,6 +254,13 @@ class Mapper:
             if batch.crlf:
                 count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
         self.part.flush(waiting)
+
+    def _shorten(self, way: Shortcut, waiting: Gathering, record: Callable[[int, bytes], None]) -> None:
+        """Let a shortcut take what it can; it leaves the rest to `record`."""
+        columns = tuple(stream.columns for stream in self.part.streams.values())
+        text = waiting.text() if way.splits else None
+        for taken in way.take(waiting.all() if text is None else text, columns, record):
+            self._took(waiting.at(taken.first), taken)
 
     def _taken(self, at: At, raw: bytes) -> None:
         """Read and write one record, or say why not."""

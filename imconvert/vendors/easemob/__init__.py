@@ -2,7 +2,7 @@
 easemob.md."""
 
 from imconvert.vendors import requests
-from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor
+from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor, rest_in
 from imconvert.vendors.easemob import forms, messages, order, rules, target
 from imconvert.vendors.easemob.shape import more_shapes, shape
 from imconvert.vendors.easemob.shortcut import shortcut
@@ -72,5 +72,6 @@ VENDOR = Vendor(
     shortcut=shortcut,
     shape=shape,
     more_shapes=more_shapes,
+    rest=rest_in("imconvert.vendors.easemob.rest"),
     target=TARGET,
 )
