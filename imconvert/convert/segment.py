@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -112,6 +112,25 @@ def map_segment(job: MapJob, progress: Progress) -> int:
     return mapper.finish()
 
 
+class Way(NamedTuple):
+    """How records with a mark in them are taken: by a shortcut, which reads times by this clock, or the long way."""
+
+    mark: bytes
+    shortcut: Shortcut | None
+    clock: tuple[str, str]
+
+
+LONG = Way(b"", None, EPOCH)
+
+
+def _way_behind(head: bytes, mark: bytes, shortcut: Shortcut | None) -> Way:
+    """The way that a shortcut is for records behind this head; without `behind` it is one for records without any."""
+    clock = None
+    if shortcut:
+        clock = shortcut.behind(head) if shortcut.behind else None if head else EPOCH
+    return Way(mark, shortcut if clock else None, clock or EPOCH)
+
+
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 CUT_OFF = ("IMC-2001", "IMC-2002", "IMC-2442", "IMC-2443")
 """What is said of a record of which the end is missing."""
@@ -141,10 +160,10 @@ class Mapper:
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
         self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
         self.usual = self._shortcut(self.vendor.shortcut, compiled=job.compiled)
-        self.waiting = Gathering()
-        self.way: Shortcut | None = None
-        self._behind(b"")
         self.marked = list(self._marked())
+        self.waiting = Gathering()
+        self._behind(b"")
+        self.way = self.ways[-1]
         columns = self.usual.columns if self.usual else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
 
@@ -172,19 +191,14 @@ class Mapper:
                 if found:
                     yield shape, found
 
-    def _way(self, batch: Batch) -> Shortcut | None:
-        """The shortcut for a batch, by its first record; whatever doesn't fit it goes the long way.
-
-        Behind a head `through` is that of the input, or none for records of documents.
-        """
+    def _way(self, batch: Batch) -> Way:
+        """The way for a batch, by its first record; whatever doesn't fit its shortcut goes the long way."""
         if batch.lengths:
-            return None
-        if self.marked:
+            return LONG
+        if len(self.ways) > 1:
             first = batch.records[0] if batch.text is None else batch.text[:LOOKED_AT]
-            for shape, shortcut in self.marked:
-                if shape.mark in first:
-                    return shortcut if shape.any_head or not batch.head else None
-        return self.through
+            return next(way for way in self.ways if way.mark in first)
+        return self.ways[0]
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
@@ -244,10 +258,11 @@ class Mapper:
             except Rejected as why:
                 self._reject(at, raw, why)
 
-        if self.way:
+        shortcut = self.way.shortcut
+        if shortcut:
             columns = tuple(stream.columns for stream in self.part.streams.values())
-            text = waiting.text() if self.way.splits else None
-            for taken in self.way.take(waiting.all() if text is None else text, columns, record):
+            text = waiting.text() if shortcut.splits else None
+            for taken in shortcut.take(waiting.all() if text is None else text, columns, record):
                 self._took(waiting.at(taken.first), taken)
             self._timed(waiting, left)
         else:
@@ -269,8 +284,11 @@ class Mapper:
         read, through = vendor.behind(head)
         self.notes.clock = EPOCH
         self.read: Read = read(job.settings, self.notes, job.latest)
-        self.clock = self.notes.clock
-        self.through = self._shortcut(through, compiled=False) if head else self.usual
+        self.ways = [_way_behind(head, shape.mark, shortcut) for shape, shortcut in self.marked]
+        usual = _way_behind(head, b"", self.usual)
+        if not usual.shortcut:
+            usual = Way(b"", self._shortcut(through, compiled=False), self.notes.clock)
+        self.ways.append(usual)
 
     def _record(self, at: At, raw: bytes) -> None:
         """Read and write one record. Raises Rejected."""
@@ -381,11 +399,11 @@ class Mapper:
             self._changed(taken.label, taken.changes, first, taken.records)
 
     def _timed(self, waiting: Gathering, left: list[At]) -> None:
-        """A shortcut reads times as the reader does before its first record: note it where the shortcut took any."""
+        """Note the clock of the shortcut where it took any."""
         slow = Counter(id(at.batch) for at in left)
         for batch, counts in zip(waiting.batches, waiting.counts, strict=True):
-            if slow[id(batch)] < len(batch) and self.clock not in counts.clocks:
-                counts.clocks.append(self.clock)
+            if slow[id(batch)] < len(batch) and self.way.clock not in counts.clocks:
+                counts.clocks.append(self.way.clock)
 
     def finish(self) -> int:
         """Map what waits, and close the part, marker last; gives how many records were rejected."""

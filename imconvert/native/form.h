@@ -19,7 +19,7 @@ void form_free(Form *form);
 int form_is_for(const Form *form, unsigned char kind, int chat);
 
 /* Which of the fields are to be remarked upon. */
-uint32_t form_remarks(const Form *form, const Fields *fields);
+Set form_remarks(const Form *form, const Fields *fields);
 
 /* Whether the content's digest is taken with sorted keys. */
 int form_sorted(const Form *form);

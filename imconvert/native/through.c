@@ -13,6 +13,9 @@ Where this module can't be built, that Python does all the work.
 #include "form.h"
 #include "hashes.h"
 #include "ids.h"
+#include "moment.h"
+#include "naming.h"
+#include "suffix.h"
 
 #define CHATS 2
 #define MOST_GROUPS 256
@@ -20,7 +23,7 @@ Where this module can't be built, that Python does all the work.
 /* How often records of one form had one set of remarks, and the number of the first. */
 typedef struct {
     Py_ssize_t form;
-    uint32_t remarks;
+    Set remarks;
     Py_ssize_t count;
     Py_ssize_t first;
 } Taken;
@@ -32,11 +35,14 @@ typedef struct {
     Form **forms;
     Ids *accounts, *groups;
     Hashes *hashes;
+    PyObject *group;  /* that of records that name neither a group nor a receiver, as bytes, or None or NULL */
     PyObject *client; /* that of records that name none, as bytes, or None */
-    long long earliest, latest;
+    Moment moment;
+    Naming *naming; /* or NULL for records with numbers of their own */
     int bare;
     int find_suffix;
-    Out line, key;
+    int group_first; /* a group comes before the receiver in a team's record, and means nothing in another's */
+    Out line, key, name;
     unsigned char *room;
     size_t room_size;
     Taken taken[MOST_GROUPS];
@@ -50,13 +56,9 @@ typedef struct {
     Py_ssize_t form;
     uint64_t msgid;
     int64_t time;
+    size_t name; /* where it begins in the shortcut's `name` */
     Id sender, target, other; /* room for ids that change */
 } Record;
-
-static int has(const Fields *fields, int field)
-{
-    return (fields->seen >> field) & 1;
-}
 
 /* Which chat a record is of: by its own word, else by the ends that it names; -1 if they contradict each other. */
 static int chat_of(const Fields *fields)
@@ -85,46 +87,6 @@ static int find_ends(Through *self, Record *record)
             ids_find(self->accounts, field[OTHER].span, self->bare, &record->other, &field[OTHER]));
 }
 
-static int letter_or_digit(unsigned char byte)
-{
-    return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
-}
-
-/* The suffix of a file name or URL, in lower case, if it has a plausible one; see values.suffix_of. */
-static int suffix_in(Span name, Scan *scan, Span *suffix)
-{
-    size_t end = 0, begin, dot;
-    while (end < name.size && name.data[end] != '?' && name.data[end] != '#')
-        end++;
-    for (begin = end; begin && name.data[begin - 1] != '/'; begin--)
-        ;
-    for (dot = end; dot > begin && name.data[dot - 1] != '.'; dot--)
-        ;
-    if (dot < begin + 2 || end == dot || end - dot > 8)
-        return 0;
-    suffix->data = scan->room;
-    suffix->size = end - dot;
-    for (; dot < end; dot++) {
-        unsigned char byte = name.data[dot];
-        if (!letter_or_digit(byte))
-            return 0;
-        *scan->room++ = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
-    }
-    return 1;
-}
-
-static void add_suffix(Fields *fields, Scan *scan)
-{
-    Field *suffix = &fields->field[SUFFIX];
-    if (!has(fields, URL) || has(fields, SUFFIX))
-        return;
-    if ((has(fields, NAME) && suffix_in(fields->field[NAME].span, scan, &suffix->span)) ||
-        suffix_in(fields->field[URL].span, scan, &suffix->span)) {
-        suffix->layers = 1;
-        fields->seen |= 1u << SUFFIX;
-    }
-}
-
 static int make_room(Through *self, size_t size)
 {
     unsigned char *room;
@@ -147,6 +109,36 @@ static int number_of(const Fields *fields, int field, uint64_t *number)
     return 1;
 }
 
+/* Leave the target of a record whose vendor tells a team's beside, or instead of, the receiver. */
+static void choose_target(Fields *fields)
+{
+    Set receiver = (Set)1 << RECEIVER, group = (Set)1 << GROUP;
+    int team = has(fields, CHAT) && fields->field[CHAT].span.data[0];
+    if (!team)
+        fields->seen &= ~group;
+    else if (has(fields, GROUP))
+        fields->seen &= ~receiver;
+}
+
+/* Name a record, and make its number of the name. */
+static int find_name(Through *self, Record *record, Scan *scan)
+{
+    Field *number = &record->fields.field[MSGID];
+    unsigned char hash[DIGEST_SIZE];
+    int done = naming_write(self->naming, &record->fields, record->chat, &self->name, &record->name);
+    if (done <= 0 || !hashes_content(self->hashes, &self->name, 0, (char *)hash))
+        return 0;
+    record->msgid = 0;
+    for (int i = 0; i < DIGEST_SIZE; i++)
+        record->msgid = record->msgid << 8 | hash[i];
+    record->msgid &= INT64_MAX;
+    record->msgid += !record->msgid;
+    number->span = scan_put_number(scan, record->msgid);
+    number->layers = 0;
+    record->fields.seen |= (Set)1 << MSGID;
+    return 1;
+}
+
 static int find_form(const Through *self, const Record *record)
 {
     unsigned char kind = record->fields.field[KIND].span.data[0];
@@ -157,11 +149,17 @@ static int find_form(const Through *self, const Record *record)
     return -1;
 }
 
+static void keep_bytes(Fields *fields, int field, PyObject *bytes, int layers)
+{
+    Span span = {(const unsigned char *)PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+    fields->seen |= (Set)1 << field;
+    fields->field[field] = (Field){span, layers};
+}
+
 /* Read a record and find all that its line needs. Like the next ones: 1 done, 0 unfit, or with an exception set. */
 static int read_record(Through *self, Span raw, Record *record)
 {
     Fields *fields = &record->fields;
-    uint64_t time;
     Scan scan = {raw.data, raw.data + raw.size, NULL};
     fields->seen = 0;
     /* a nested text is unescaped, then its strings rewritten; a value can be kept twice; numbers gain some zeros */
@@ -170,23 +168,23 @@ static int read_record(Through *self, Span raw, Record *record)
     scan.room = self->room;
     if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
         return 0;
-    if (!number_of(fields, MSGID, &record->msgid) || record->msgid < 1 || !number_of(fields, TIME, &time))
+    if (self->group_first)
+        choose_target(fields);
+    if (self->group && self->group != Py_None && !has(fields, RECEIVER) && !has(fields, GROUP))
+        keep_bytes(fields, GROUP, self->group, 1);
+    if (!has(fields, KIND) || (record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
         return 0;
-    record->time = (int64_t)time;
-    if (record->time < self->earliest || record->time > self->latest || !has(fields, KIND))
+    if (!(self->naming ? find_name(self, record, &scan) : number_of(fields, MSGID, &record->msgid)) || record->msgid < 1)
         return 0;
-    if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
+    if (!moment_find(&self->moment, fields, &scan, &record->time))
         return 0;
     if (!has(fields, CLIENT)) {
         if (self->client == Py_None)
             return 0;
-        fields->seen |= 1u << CLIENT;
-        fields->field[CLIENT].span.data = (const unsigned char *)PyBytes_AS_STRING(self->client);
-        fields->field[CLIENT].span.size = (size_t)PyBytes_GET_SIZE(self->client);
-        fields->field[CLIENT].layers = 0;
+        keep_bytes(fields, CLIENT, self->client, 0);
     }
     if (self->find_suffix)
-        add_suffix(fields, &scan);
+        suffix_find(fields, &scan);
     if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT) && !shape_compact(fields, CONTENT, &scan))
         return 0;
     return form_fits(self->forms[record->form], fields) && find_ends(self, record);
@@ -202,6 +200,9 @@ static int add_key_field(Out *key, const Field *field)
     return 1;
 }
 
+/* The rest of a key that is its number alone. */
+#define NOTHING_MORE ",\"\",\"\",0]"
+
 /* The key's JSON array; see model.key_of. */
 static int write_key(Through *self, const Record *record)
 {
@@ -212,6 +213,8 @@ static int write_key(Through *self, const Record *record)
         return 0;
     out_add(key, "[", 1);
     out_add(key, field[MSGID].span.data, field[MSGID].span.size);
+    if (self->naming && naming_alone(self->naming))
+        return out_reserve(key, sizeof NOTHING_MORE) && (out_add(key, NOTHING_MORE, sizeof NOTHING_MORE - 1), 1);
     if (!add_key_field(key, &field[SENDER]) || !add_key_field(key, &field[RECEIVER]) || !add_key_field(key, &field[TIME]))
         return 0;
     if (!out_reserve(key, 1))
@@ -220,18 +223,26 @@ static int write_key(Through *self, const Record *record)
     return 1;
 }
 
+static int add_name(Through *self, PyObject *columns, const Record *record)
+{
+    Out name = {self->name.data + record->name, self->name.size - record->name, 0};
+    char hash[KEY_SIZE];
+    return hashes_key(self->hashes, &name, hash) && columns_add_name(columns, hash);
+}
+
 static int add_row(Through *self, PyObject *columns, const Record *record, Py_ssize_t source)
 {
     char key[KEY_SIZE], content[DIGEST_SIZE];
     return hashes_key(self->hashes, &self->key, key) &&
            hashes_content(self->hashes, &self->line, form_sorted(self->forms[record->form]), content) &&
-           columns_add(columns, (Span){self->line.data, self->line.size}, key, content, record->msgid, record->time, source);
+           columns_add(columns, (Span){self->line.data, self->line.size}, key, content, record->msgid, record->time, source) &&
+           (!self->naming || add_name(self, columns, record));
 }
 
 /* Count a record; 0 if there is no more room for another set of remarks. */
 static int count(Through *self, const Record *record, Py_ssize_t source)
 {
-    uint32_t remarks = form_remarks(self->forms[record->form], &record->fields);
+    Set remarks = form_remarks(self->forms[record->form], &record->fields);
     Taken *taken = self->taken, *end = self->taken + self->taken_count;
     for (; taken < end; taken++) {
         if (taken->form == record->form && taken->remarks == remarks) {
@@ -320,7 +331,7 @@ static PyObject *taken_list(const Through *self)
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list && i < self->taken_count; i++) {
         const Taken *taken = &self->taken[i];
-        PyObject *row = Py_BuildValue("nInn", taken->form, taken->remarks, taken->count, taken->first);
+        PyObject *row = Py_BuildValue("nKnn", taken->form, (unsigned long long)taken->remarks, taken->count, taken->first);
         if (!row || PyList_Append(list, row) < 0)
             Py_CLEAR(list);
         Py_XDECREF(row);
@@ -361,6 +372,7 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->client);
+    Py_VISIT(self->group);
     if (self->hashes && hashes_traverse(self->hashes, visit, arg))
         return -1;
     if (self->accounts && ids_traverse(self->accounts, visit, arg))
@@ -371,6 +383,7 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
 static int through_clear(Through *self)
 {
     Py_CLEAR(self->client);
+    Py_CLEAR(self->group);
     if (self->hashes)
         hashes_clear(self->hashes);
     if (self->accounts)
@@ -394,7 +407,9 @@ static void through_dealloc(Through *self)
     PyMem_Free(self->forms);
     PyMem_Free(self->line.data);
     PyMem_Free(self->key.data);
+    PyMem_Free(self->name.data);
     PyMem_Free(self->room);
+    naming_free(self->naming);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }
@@ -416,19 +431,23 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
                             "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", "plain_account",
-                            "longest_account", NULL};
+                            "longest_account", "naming", "order", "group_first", NULL};
     PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group;
-    PyObject *hashed, *digest, *sorted, *client;
+    PyObject *hashed, *digest, *sorted, *client, *naming;
     const char *plain;
     Py_ssize_t plain_size, longest;
     long long earliest, latest;
-    int bare, find_suffix;
+    int bare, find_suffix, order, group_first;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#n", names, &shape, &PyTuple_Type, &forms,
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#nOip", names, &shape, &PyTuple_Type, &forms,
                                      &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
                                      &hashed, &digest, &sorted, &client, &earliest, &latest, &bare, &find_suffix,
-                                     &plain, &plain_size, &longest))
+                                     &plain, &plain_size, &longest, &naming, &order, &group_first))
         return NULL;
+    if (order < 0 || order >= ORDERS) {
+        PyErr_SetString(PyExc_ValueError, "an order is not known");
+        return NULL;
+    }
     if (client != Py_None && !PyBytes_Check(client)) {
         PyErr_SetString(PyExc_TypeError, "a client is bytes or None");
         return NULL;
@@ -436,13 +455,17 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     if (!(self = (Through *)type->tp_alloc(type, 0)))
         return NULL;
     self->client = Py_NewRef(client);
-    self->earliest = earliest;
-    self->latest = latest;
+    self->moment = (Moment){order, earliest, latest, INT64_MIN, INT64_MAX, 0};
+    self->group_first = group_first;
     self->bare = bare;
     self->find_suffix = find_suffix;
     self->accounts = ids_new(accounts, learn_account, (Span){(const unsigned char *)plain, (size_t)plain_size},
                              longest < 0 ? 0 : (size_t)longest);
     self->groups = ids_new(groups, learn_group, (Span){NULL, 0}, 0);
+    if (naming != Py_None && !(self->naming = naming_new(naming))) {
+        Py_DECREF(self);
+        return NULL;
+    }
     if (self->accounts && self->groups && (self->hashes = hashes_new(hashed, digest, sorted)) && (self->shape = shape_new(shape)) &&
         add_forms(self, forms))
         return (PyObject *)self;
@@ -450,7 +473,23 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     return NULL;
 }
 
+static PyObject *through_behind(Through *self, PyObject *arguments)
+{
+    Moment *moment = &self->moment;
+    PyObject *group;
+    if (!PyArg_ParseTuple(arguments, "LLLO", &moment->first, &moment->stop, &moment->offset, &group))
+        return NULL;
+    if (group != Py_None && !PyBytes_Check(group)) {
+        PyErr_SetString(PyExc_TypeError, "a group is bytes or None");
+        return NULL;
+    }
+    Py_XSETREF(self->group, Py_NewRef(group));
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef METHODS[] = {
+    {"behind", (PyCFunction)through_behind, METH_VARARGS,
+     "behind(first, stop, offset, group): what the head of the next records says about them; see Bounds."},
     {"take", (PyCFunction)(void (*)(void))through_take, METH_FASTCALL,
      "take(records, streams, otherwise): see contract.Shortcut; gives (form, remarks, count, first) each."},
     {NULL, NULL, 0, NULL},

@@ -21,7 +21,11 @@ class Through:
         find_suffix: bool,
         plain_account: bytes,
         longest_account: int,
+        naming: tuple[Any, ...] | None,
+        order: int,
+        group_first: bool,
     ) -> None: ...
+    def behind(self, first: int, stop: int, offset: int, group: bytes | None, /) -> None: ...
     def take(
         self, batch: list[bytes] | bytes, streams: tuple[Any, ...], otherwise: Callable[[int, bytes], None], /
     ) -> list[tuple[int, int, int, int]]: ...

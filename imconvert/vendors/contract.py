@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert import native
 from imconvert.errors import Rejected
-from imconvert.model import Message, Notes, Skip
+from imconvert.model import Message, Notes, Skip, hash_of_source
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ class Line(NamedTuple):
 class Gathered(NamedTuple):
     """Columns as bytes: lines each ended by LF, u4 lengths without it, 16-byte keys, 8-byte digests, u8 numbers, i8
     times, i8 numbers of records in their batch, i8 offsets of records in the text of their batch or nothing;
-    little-endian."""
+    little-endian.
+
+    `named` has, for lines whose number was made of a name, an i8 row and the 16-byte hash of the name each.
+    """
 
     lines: bytes
     lengths: bytes
@@ -61,6 +64,7 @@ class Gathered(NamedTuple):
     times: bytes
     sources: bytes
     offsets: bytes = b""
+    named: bytes = b""
 
 
 class Columns:
@@ -97,8 +101,10 @@ class Columns:
         lines, lengths = b"\n".join(self.lines), array("I", map(len, self.lines[:-1]))
         numbers = array("Q", self.msgids), array("q", self.times), array("q", self.sources)
         hashes = b"".join(self.keys), b"".join(self.digests)
+        named = b"".join([row.to_bytes(8, "little") + hash_of_source(source_id) for row, source_id in self.named])
         self.__init__()  # type: ignore[misc]
-        return Gathered(lines, lengths.tobytes(), *hashes, *(column.tobytes() for column in numbers))
+        msgids, times, sources = (column.tobytes() for column in numbers)
+        return Gathered(lines, lengths.tobytes(), *hashes, msgids, times, sources, named=named)
 
 
 if TYPE_CHECKING:
@@ -122,11 +128,14 @@ class Shortcut(NamedTuple):
 
     A record that has to be looked at more closely is left to `otherwise(number, raw)`, in its turn. Says what it
     took. The streams gather in what `columns` makes. If it `splits`, a batch may also be bytes whose lines it is.
+    `behind(head)` gets it ready for records with this head, and gives the clock by which it reads their times; None
+    where it doesn't take them.
     """
 
     take: Callable[[Any, tuple[Any, ...], Callable[[int, bytes], None]], list[Taken]]
     columns: Callable[[], Gathers] = Columns
     splits: bool = False
+    behind: Callable[[bytes], tuple[str, str] | None] | None = None
 
 
 class Unfit(Exception):

@@ -2,6 +2,7 @@
 
 from imconvert.vendors.contract import Documents, Setting, Vendor
 from imconvert.vendors.tencent import messages
+from imconvert.vendors.tencent.shape import shape
 
 SETTINGS = (
     Setting("tencent.order", "counter", ("counter", "imported", "none"),
@@ -20,6 +21,7 @@ VENDOR = Vendor(
     reader=messages.reader,
     documents=Documents(("MsgList", "RspMsgList"), by_line=True, reader=messages.document_reader),
     settings=SETTINGS,
+    shape=shape,
     own_keys=True,
     name_of=messages.name_of,
 )
