@@ -12,6 +12,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from imconvert import durable
+from imconvert import durable, native
 from imconvert.convert import maps, recalls
 from imconvert.convert.drift import Radar
 from imconvert.convert.gather import ENOUGH, At, Gathering
@@ -113,22 +114,21 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
 
 class Way(NamedTuple):
-    """How records with a mark in them are taken: by a shortcut, which reads times by this clock, or the long way."""
+    """How records are taken: by a shortcut, which reads times by this clock, or the long way."""
 
-    mark: bytes
     shortcut: Shortcut | None
     clock: tuple[str, str]
 
 
-LONG = Way(b"", None, EPOCH)
+LONG = Way(None, EPOCH)
 
 
-def _way_behind(head: bytes, mark: bytes, shortcut: Shortcut | None) -> Way:
+def _way_behind(head: bytes, shortcut: Shortcut | None) -> Way:
     """The way that a shortcut is for records behind this head; without `behind` it is one for records without any."""
     clock = None
     if shortcut:
         clock = shortcut.behind(head) if shortcut.behind else None if head else EPOCH
-    return Way(mark, shortcut if clock else None, clock or EPOCH)
+    return Way(shortcut if clock else None, clock or EPOCH)
 
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
@@ -160,10 +160,10 @@ class Mapper:
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
         self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
         self.usual = self._shortcut(self.vendor.shortcut, compiled=job.compiled)
-        self.marked = list(self._marked())
+        self.marked = self._marked()
         self.waiting = Gathering()
         self._behind(b"")
-        self.way = self.ways[-1]
+        self.way = self.ways[b""]
         columns = self.usual.columns if self.usual else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
 
@@ -182,23 +182,25 @@ class Mapper:
         latest, plain = self.job.latest, target.plain_account
         return shapes.through(shape, forms, books=books, latest=latest, digest_of=target.digest_of, plain=plain)
 
-    def _marked(self) -> Iterator[tuple[Shape, Shortcut]]:
-        """The compiled shortcuts of the vendor's other formats."""
+    def _marked(self) -> dict[bytes, Callable[[], Shortcut | None]]:
+        """What makes, when they are first met, the compiled shortcuts of the vendor's other formats, by their marks."""
         vendor, target = self.vendor, self.target
-        if self.job.compiled and vendor.more_shapes and target.line_forms:
-            for shape in vendor.more_shapes(self.job.settings):
-                found = self._compiled(shape, target)
-                if found:
-                    yield shape, found
+        if not (self.job.compiled and native.BUILT and vendor.more_shapes and target.line_forms):
+            return {}
+        shapes_of = vendor.more_shapes(self.job.settings)
+        return {shape.mark: cache(partial(self._compiled, shape, target)) for shape in shapes_of}
 
     def _way(self, batch: Batch) -> Way:
         """The way for a batch, by its first record; whatever doesn't fit its shortcut goes the long way."""
         if batch.lengths:
             return LONG
-        if len(self.ways) > 1:
+        mark = b""
+        if self.marked:
             first = batch.records[0] if batch.text is None else batch.text[:LOOKED_AT]
-            return next(way for way in self.ways if way.mark in first)
-        return self.ways[0]
+            mark = next((mark for mark in self.marked if mark in first), b"")
+        if mark not in self.ways:
+            self.ways[mark] = _way_behind(self.head, self.marked[mark]())
+        return self.ways[mark]
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
@@ -284,11 +286,10 @@ class Mapper:
         read, through = vendor.behind(head)
         self.notes.clock = EPOCH
         self.read: Read = read(job.settings, self.notes, job.latest)
-        self.ways = [_way_behind(head, shape.mark, shortcut) for shape, shortcut in self.marked]
-        usual = _way_behind(head, b"", self.usual)
+        usual = _way_behind(head, self.usual)
         if not usual.shortcut:
-            usual = Way(b"", self._shortcut(through, compiled=False), self.notes.clock)
-        self.ways.append(usual)
+            usual = Way(self._shortcut(through, compiled=False), self.notes.clock)
+        self.ways = {b"": usual}
 
     def _record(self, at: At, raw: bytes) -> None:
         """Read and write one record. Raises Rejected."""

@@ -50,8 +50,8 @@ static void add_escaped(Out *out, Span text)
     out->size = (size_t)(to - out->data);
 }
 
-/* A JSON value within a string, whatever the field is. */
-#define ANY_VALUE 3
+/* A JSON value within a string, whatever the field is: with the keys of objects in it sorted, or as they stand. */
+enum { SORTED_VALUE = 3, VALUE_AS_IT_IS };
 
 /* A field as it stands, or as a string within `layers` - 1 others. */
 static int add_field(Out *out, const Field *field, int layers)
@@ -69,18 +69,22 @@ static int add_field(Out *out, const Field *field, int layers)
     return 1;
 }
 
-/* A JSON value within a string, the keys of objects in it in their order; like form_write. */
-static int add_value(Form *form, Out *out, const Field *field)
+/* A JSON value within a string; like form_write. */
+static int add_value(Form *form, Out *out, const Field *field, int layers)
 {
+    Span value = field->span;
     int done;
     if (field->layers)
         return add_field(out, field, 2) ? 1 : -1;
-    form->sorted_text.size = 0;
-    if ((done = sorted_write(field->span, &form->sorted_text)) <= 0)
-        return done;
-    if (!out_reserve(out, form->sorted_text.size * 2))
+    if (layers == SORTED_VALUE) {
+        form->sorted_text.size = 0;
+        if ((done = sorted_write(value, &form->sorted_text)) <= 0)
+            return done;
+        value = (Span){form->sorted_text.data, form->sorted_text.size};
+    }
+    if (!out_reserve(out, value.size * 2))
         return -1;
-    add_escaped(out, (Span){form->sorted_text.data, form->sorted_text.size});
+    add_escaped(out, value);
     return 1;
 }
 
@@ -162,8 +166,8 @@ int form_write(const Form *form, const Fields *fields, Out *out)
         case STEP_PUT:
             if (there && !add_span(out, step->text))
                 return -1;
-            if (there && step->layers == ANY_VALUE) {
-                if ((done = add_value((Form *)form, out, field)) <= 0)
+            if (there && step->layers >= SORTED_VALUE) {
+                if ((done = add_value((Form *)form, out, field, step->layers)) <= 0)
                     return done;
             } else if (there && !add_field(out, field, step->layers)) {
                 return -1;
@@ -197,7 +201,7 @@ static int step_new(PyObject *tuple, Step *step)
         if (strcmp(WORDS[step->what], word) == 0)
             break;
     }
-    if (step->what <= STEP_CLOSE && step->field >= 0 && step->field < FIELDS && step->layers >= 0 && step->layers <= ANY_VALUE)
+    if (step->what <= STEP_CLOSE && step->field >= 0 && step->field < FIELDS && step->layers >= 0 && step->layers <= VALUE_AS_IT_IS)
         return 1;
     PyErr_SetString(PyExc_ValueError, "a step of a form is not known");
     return 0;

@@ -70,7 +70,7 @@ static int add_checks(Naming *naming, PyObject *checks)
             PyErr_SetString(PyExc_ValueError, "a field of a name is out of range");
             return 0;
         }
-        if (!steps_fill(&found->steps, steps, (Span){NULL, 0}))
+        if (!steps_fill(&found->steps, steps, STEPS_GUARDED))
             return 0;
     }
     return 1;
@@ -90,7 +90,7 @@ static int fill(Naming *naming)
         return 0;
     naming->space = (Span){(const unsigned char *)space, (size_t)space_size};
     for (int chat = 0; chat < CHATS; chat++) {
-        if (!steps_fill(&naming->steps[chat], steps[chat], (Span){(const unsigned char *)guarded, (size_t)guarded_size}))
+        if (!steps_fill(&naming->steps[chat], steps[chat], guarded, (size_t)guarded_size))
             return 0;
     }
     return add_checks(naming, checks);

@@ -170,6 +170,25 @@ int read_choice(const Node *node, Scan *scan, Fields *fields)
     return 0;
 }
 
+/* The name of a kind of content: one of the choices behind the first, or the first one's kind for names that do not begin
+with what is refused, if it has a kind. */
+int read_class(const Node *node, Scan *scan, Fields *fields)
+{
+    Span name, kind = node->choices[0].value;
+    Py_ssize_t i;
+    if (!scan_string(scan, &name) || !name.size)
+        return 0;
+    for (i = 1; i < node->count; i++) {
+        if (node->choices[i].token.size == name.size && memcmp(node->choices[i].token.data, name.data, name.size) == 0)
+            break;
+    }
+    if (i < node->count)
+        kind = node->choices[i].value;
+    else if (name.size >= node->refused.size && memcmp(name.data, node->refused.data, node->refused.size) == 0)
+        return 0;
+    return kind.size == 1 && keep(fields, KIND, kind, 0) && keep(fields, node->field, name, 1);
+}
+
 /* A string that holds JSON, which is read by the child; an empty one says nothing. */
 int read_json(const Node *node, Scan *scan, Fields *fields)
 {

@@ -39,6 +39,6 @@ static inline int keep(Fields *fields, int field, Span span, int layers)
 
 Read read_object, read_whole, read_only, read_text, read_some_text, read_word, read_number, read_digits, read_decimal,
     read_choice, read_json, read_object_as_it_is, read_extension, read_kept, read_anything, read_unread, read_refused,
-    read_either, read_ignored, read_some_number, read_without, read_suffix, read_wall, read_by_kind, read_pick;
+    read_either, read_ignored, read_some_number, read_without, read_suffix, read_wall, read_by_kind, read_pick, read_class;
 
 #endif

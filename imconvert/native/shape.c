@@ -198,6 +198,16 @@ static int with_choices(Node *node)
     return with_field(node) && fill_choices(node, 2);
 }
 
+/* A field, the beginning that names of no choice must not have, and choices. */
+static int with_classes(Node *node)
+{
+    if (PyTuple_GET_SIZE(node->tuple) < 4) {
+        PyErr_SetString(PyExc_ValueError, "this shape has a field, bytes and choices");
+        return 0;
+    }
+    return with_field(node) && span_of(PyTuple_GET_ITEM(node->tuple, 2), &node->refused) && fill_choices(node, 3);
+}
+
 /* Choices that only have to be one of these. */
 static int with_tokens(Node *node)
 {
@@ -241,6 +251,7 @@ static const struct {
     {"suffix", read_suffix, with_field},
     {"wall", read_wall, with_field},
     {"by-kind", read_by_kind, with_keys},
+    {"class", read_class, with_classes},
     {"pick", read_pick, with_field_and_one},
 };
 

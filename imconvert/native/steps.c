@@ -79,16 +79,15 @@ static int step_fill(Step *step, PyObject *tuple)
     return 0;
 }
 
-int steps_fill(Steps *steps, PyObject *tuple, Span guarded)
+int steps_fill(Steps *steps, PyObject *tuple, const char *guarded, size_t size)
 {
     if (!PyTuple_Check(tuple)) {
         PyErr_SetString(PyExc_TypeError, "steps are a tuple");
         return 0;
     }
     steps->tuple = Py_NewRef(tuple);
-    steps->guarded['\\'] = 1;
-    for (size_t i = 0; i < guarded.size; i++)
-        steps->guarded[guarded.data[i]] = 1;
+    for (size_t i = 0; i < size; i++)
+        steps->guarded[(unsigned char)guarded[i]] = 1;
     if (!(steps->step = PyMem_Calloc((size_t)PyTuple_GET_SIZE(tuple) + 1, sizeof(Step)))) {
         PyErr_NoMemory();
         return 0;

@@ -16,7 +16,10 @@ typedef struct {
 
 /* From a tuple of (word, text, field, other); `guarded` are bytes that no text of the fields may have. 0 with an
 exception set; `steps` may be cleared in any case. */
-int steps_fill(Steps *steps, PyObject *tuple, Span guarded);
+int steps_fill(Steps *steps, PyObject *tuple, const char *guarded, size_t size);
+
+/* What steps for names guard: a text with a backslash is not just its bytes. */
+#define STEPS_GUARDED "\\", 1
 
 void steps_clear(Steps *steps);
 

@@ -15,6 +15,8 @@ Where this module can't be built, that Python does all the work.
 #include "ids.h"
 #include "moment.h"
 #include "naming.h"
+#include "opening.h"
+#include "steps.h"
 #include "suffix.h"
 
 #define CHATS 2
@@ -38,11 +40,13 @@ typedef struct {
     PyObject *group;  /* that of records that name neither a group nor a receiver, as bytes, or None or NULL */
     PyObject *client; /* that of records that name none, as bytes, or None */
     Moment moment;
+    Steps wrapping; /* how content that is wrapped is told; none where it stays as it is */
     Naming *naming; /* or NULL for records with numbers of their own */
     int bare;
     int find_suffix;
+    int opening;
     int group_first; /* a group comes before the receiver in a team's record, and means nothing in another's */
-    Out line, key, name;
+    Out line, key, name, opened, wrapped;
     unsigned char *room;
     size_t room_size;
     Taken taken[MOST_GROUPS];
@@ -139,14 +143,29 @@ static int find_name(Through *self, Record *record, Scan *scan)
     return 1;
 }
 
+/* The first form for the kind and chat whose fields are those of the record. */
 static int find_form(const Through *self, const Record *record)
 {
     unsigned char kind = record->fields.field[KIND].span.data[0];
     for (Py_ssize_t i = 0; i < self->form_count; i++) {
-        if (form_is_for(self->forms[i], kind, record->chat))
+        if (form_is_for(self->forms[i], kind, record->chat) && form_fits(self->forms[i], &record->fields))
             return (int)i;
     }
     return -1;
+}
+
+/* Make content compact, and wrap it. */
+static int make_content(Through *self, Fields *fields, Scan *scan)
+{
+    if (!shape_compact(fields, CONTENT, scan))
+        return 0;
+    if (!self->wrapping.count)
+        return 1;
+    self->wrapped.size = 0;
+    if (steps_write(&self->wrapping, fields, &self->wrapped) <= 0)
+        return 0;
+    fields->field[CONTENT].span = (Span){self->wrapped.data, self->wrapped.size};
+    return 1;
 }
 
 static void keep_bytes(Fields *fields, int field, PyObject *bytes, int layers)
@@ -160,18 +179,22 @@ static void keep_bytes(Fields *fields, int field, PyObject *bytes, int layers)
 static int read_record(Through *self, Span raw, Record *record)
 {
     Fields *fields = &record->fields;
-    Scan scan = {raw.data, raw.data + raw.size, NULL};
+    Scan scan;
     fields->seen = 0;
+    if (opening_open(self->opening, raw, &self->opened, &raw) <= 0)
+        return 0;
     /* a nested text is unescaped, then its strings rewritten; a value can be kept twice; numbers gain some zeros */
     if (!make_room(self, raw.size * 4 + 1024))
         return 0;
-    scan.room = self->room;
+    scan = (Scan){raw.data, raw.data + raw.size, self->room};
     if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
         return 0;
     if (self->group_first)
         choose_target(fields);
     if (self->group && self->group != Py_None && !has(fields, RECEIVER) && !has(fields, GROUP))
         keep_bytes(fields, GROUP, self->group, 1);
+    if (self->find_suffix)
+        suffix_find(fields, &scan);
     if (!has(fields, KIND) || (record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
         return 0;
     if (!(self->naming ? find_name(self, record, &scan) : number_of(fields, MSGID, &record->msgid)) || record->msgid < 1)
@@ -183,11 +206,9 @@ static int read_record(Through *self, Span raw, Record *record)
             return 0;
         keep_bytes(fields, CLIENT, self->client, 0);
     }
-    if (self->find_suffix)
-        suffix_find(fields, &scan);
-    if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT) && !shape_compact(fields, CONTENT, &scan))
+    if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT) && !make_content(self, fields, &scan))
         return 0;
-    return form_fits(self->forms[record->form], fields) && find_ends(self, record);
+    return find_ends(self, record);
 }
 
 static int add_key_field(Out *key, const Field *field)
@@ -408,6 +429,9 @@ static void through_dealloc(Through *self)
     PyMem_Free(self->line.data);
     PyMem_Free(self->key.data);
     PyMem_Free(self->name.data);
+    PyMem_Free(self->opened.data);
+    PyMem_Free(self->wrapped.data);
+    steps_clear(&self->wrapping);
     PyMem_Free(self->room);
     naming_free(self->naming);
     type->tp_free((PyObject *)self);
@@ -431,21 +455,22 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
                             "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", "plain_account",
-                            "longest_account", "naming", "order", "group_first", NULL};
+                            "longest_account", "naming", "order", "opening", "group_first", "wrapping", NULL};
     PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group;
-    PyObject *hashed, *digest, *sorted, *client, *naming;
+    PyObject *hashed, *digest, *sorted, *client, *naming, *wrapping;
     const char *plain;
     Py_ssize_t plain_size, longest;
     long long earliest, latest;
-    int bare, find_suffix, order, group_first;
+    int bare, find_suffix, order, opening, group_first;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#nOip", names, &shape, &PyTuple_Type, &forms,
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#nOiipO!", names, &shape, &PyTuple_Type, &forms,
                                      &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
                                      &hashed, &digest, &sorted, &client, &earliest, &latest, &bare, &find_suffix,
-                                     &plain, &plain_size, &longest, &naming, &order, &group_first))
+                                     &plain, &plain_size, &longest, &naming, &order, &opening, &group_first,
+                                     &PyTuple_Type, &wrapping))
         return NULL;
-    if (order < 0 || order >= ORDERS) {
-        PyErr_SetString(PyExc_ValueError, "an order is not known");
+    if (order < 0 || order >= ORDERS || opening < 0 || opening >= OPENINGS) {
+        PyErr_SetString(PyExc_ValueError, "an order or an opening is not known");
         return NULL;
     }
     if (client != Py_None && !PyBytes_Check(client)) {
@@ -457,12 +482,13 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     self->client = Py_NewRef(client);
     self->moment = (Moment){order, earliest, latest, INT64_MIN, INT64_MAX, 0};
     self->group_first = group_first;
+    self->opening = opening;
     self->bare = bare;
     self->find_suffix = find_suffix;
     self->accounts = ids_new(accounts, learn_account, (Span){(const unsigned char *)plain, (size_t)plain_size},
                              longest < 0 ? 0 : (size_t)longest);
     self->groups = ids_new(groups, learn_group, (Span){NULL, 0}, 0);
-    if (naming != Py_None && !(self->naming = naming_new(naming))) {
+    if (!steps_fill(&self->wrapping, wrapping, NULL, 0) || (naming != Py_None && !(self->naming = naming_new(naming)))) {
         Py_DECREF(self);
         return NULL;
     }

@@ -23,7 +23,9 @@ class Through:
         longest_account: int,
         naming: tuple[Any, ...] | None,
         order: int,
+        opening: int,
         group_first: bool,
+        wrapping: tuple[Any, ...],
     ) -> None: ...
     def behind(self, first: int, stop: int, offset: int, group: bytes | None, /) -> None: ...
     def take(

@@ -8,6 +8,7 @@ compares. A record that fits no table takes the long way.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -153,6 +154,13 @@ def anything(name: str) -> Node:
     return ("anything", number_of(name))
 
 
+def class_name(name: str, kinds: Mapping[str, int], *, other: int | None = None, refused: str = "") -> Node:
+    """A name of a kind of content, which is kept. Others that don't begin with `refused` are of kind `other`."""
+    fallback = (b"", b"" if other is None else bytes([other]))
+    rows = ((name.encode(), bytes([kind])) for name, kind in kinds.items())
+    return ("class", number_of(name), refused.encode(), fallback, *rows)
+
+
 def by_kind(nodes: Mapping[int, Node]) -> Node:
     """A value that is read by the node for the record's kind, which has to stand before it."""
     return ("by-kind", *((bytes([kind]), node) for kind, node in nodes.items()))
@@ -258,16 +266,24 @@ ORDERS = ("ms", "counter", "imported", "none")
 message's, or none."""
 
 
+OPENINGS = ("json", "stamped", "form")
+"""What a record is: JSON; JSON that may have a time like "2022/01/21 15:40:28" before it; a form, whose fields are told
+as an object of strings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The usual records of a vendor: the tree of keys, and the kinds by their numbers in the tree's choice "kind".
 
-    The name of a kind is its word in reports, with more behind a colon where the target's forms differ.
+    The name of a kind is its word in reports; behind a colon the vendor whose content is to be wrapped, behind a plus a
+    leftover that a text has beside it. `others` are kinds that are tried where a record lacks or exceeds the fields of
+    the first of its number. With `wrapping` content is told by these steps.
     `extras` are the names, in order, of the leftovers extra0, extra1, ...; `client` is what all records have if they
     name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
     `mark` is what all records have in them where a vendor has shapes beside its first. `behind(head)` is what a head
-    means for its records; None leaves them. `naming` is for records without numbers, `order` one of ORDERS. With
-    `group_first` a group comes before the receiver in a team's record, and means nothing in another's.
+    means for its records; None leaves them. `naming` is for records without numbers, `order` is one of ORDERS,
+    `opening` one of OPENINGS. With `group_first` a group comes before the receiver in a team's record, and means
+    nothing in another's.
     """
 
     tree: Node
@@ -281,6 +297,9 @@ class Shape:
     naming: Naming | None = None
     order: str = "ms"
     group_first: bool = False
+    opening: str = "json"
+    wrapping: Steps = ()
+    others: tuple[tuple[int, str, Kind], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +343,11 @@ def member(before: str, name: str, *, layers: int = 0) -> Step:
     return ("member", before.encode(), number_of(name), layers, 0)
 
 
+def as_it_is(before: str, name: str) -> Step:
+    """Write `before` and a field, if the field is there, as a JSON value within a string, its keys as they stand."""
+    return ("member", before.encode(), number_of(name), 4, 0)
+
+
 def any_member(before: str, name: str) -> Step:
     """Write `before` and a field, if the field is there, as a JSON value within a string."""
     return ("member", before.encode(), number_of(name), 3, 0)
@@ -350,11 +374,12 @@ def through(
     if not native.BUILT:
         return None
     accounts, groups = books
-    rows = [row for number in shape.kinds for row in _rows(shape, number, forms)]
+    kinds = (*((number, *found) for number, found in shape.kinds.items()), *shape.others)
+    rows = [row for number, label, kind in kinds for row in _rows(shape, number, label, kind, forms)]
     allowed, longest = NOT_PLAIN if accounts.map else plain
     taker = native.Through(
         shape=shape.tree,
-        forms=tuple(form for _, form in rows),
+        forms=tuple(row.form for row in rows),
         accounts=accounts,
         learn_account=accounts.learn,
         groups=groups,
@@ -371,12 +396,14 @@ def through(
         longest_account=longest,
         naming=_naming(shape.naming) if shape.naming else None,
         order=ORDERS.index(shape.order),
+        opening=OPENINGS.index(shape.opening),
         group_first=shape.group_first,
+        wrapping=shape.wrapping,
     )
 
     def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
         return [
-            Taken(rows[row][0].partition(":")[0], _changes(shape, rows[row][0], seen), count, first)
+            Taken(rows[row].word, rows[row].changes(seen), count, first)
             for row, seen, count, first in taker.take(batch, streams, otherwise)
         ]
 
@@ -393,20 +420,27 @@ def through(
 
 def _naming(found: Naming) -> tuple[Any, ...]:
     echoes = tuple((number_of(name), steps) for name, steps in found.echoes.items())
-    return found.space.encode(), found.alone, found.guarded.encode(), (found.p2p, found.team), echoes
+    return found.space.encode(), found.alone, f"\\{found.guarded}".encode(), (found.p2p, found.team), echoes
 
 
-def _rows(shape: Shape, number: int, forms: LineForms) -> Iterable[tuple[str, tuple[Any, ...]]]:
-    label, kind = shape.kinds[number]
+class _Row(NamedTuple):
+    """A form as the compiled part takes it, with its word in reports, and what is to be remarked for which fields."""
+
+    word: str
+    remarks: tuple[tuple[int, tuple[str, str]], ...]
+    form: tuple[Any, ...]
+
+    def changes(self, seen: int) -> tuple[tuple[str, str], ...]:
+        return tuple(dict.fromkeys(change for mask, change in self.remarks if seen & mask))
+
+
+def _rows(shape: Shape, number: int, label: str, kind: Kind, forms: LineForms) -> Iterable[_Row]:
     given = (*kind.required, *kind.optional, *(("suffix",) if shape.find_suffix else ()))
+    remarks = tuple((mask_of([name]), change) for name, change in kind.remarks.items())
     for chat in (0, 1):
         form = forms(label, chat, shape.extras)
         if form:
             limits = tuple((number_of(name), most) for name, most in form.limits.items())
             masks = map(mask_of, (kind.required, given, kind.filled, kind.remarks))
-            yield label, (number, chat, *masks, form.sorted_digest, limits, form.steps)
-
-
-def _changes(shape: Shape, label: str, seen: int) -> tuple[tuple[str, str], ...]:
-    remarks = next(kind.remarks for name, kind in shape.kinds.values() if name == label)
-    return tuple(dict.fromkeys(change for name, change in remarks.items() if seen & mask_of([name])))
+            found = (number, chat, *masks, form.sorted_digest, limits, form.steps)
+            yield _Row(re.split("[:+]", label)[0], remarks, found)

@@ -2,6 +2,7 @@
 
 from imconvert.vendors.contract import Setting, Survey, Vendor
 from imconvert.vendors.rongcloud import lines, messages, records
+from imconvert.vendors.rongcloud.shape import more_shapes, shape
 from imconvert.vendors.rongcloud.shortcut import shortcut
 
 SETTINGS = (
@@ -30,6 +31,8 @@ VENDOR = Vendor(
     reader=messages.reader,
     settings=SETTINGS,
     shortcut=shortcut,
+    shape=shape,
+    more_shapes=more_shapes,
     peek=lines.peek,
     survey=Survey(messages.look, messages.reader, shortcut),
     redact=lines.redacted,

@@ -6,7 +6,19 @@ Promise: the fields stand in the order of `records.Data` and `records.Attach`.
 from __future__ import annotations
 
 from imconvert.vendors.contract import Settings
-from imconvert.vendors.shapes import LineForm, LineForms, Step, any_member, closed, literal, maybe, member, opened, put
+from imconvert.vendors.shapes import (
+    LineForm,
+    LineForms,
+    Step,
+    any_member,
+    as_it_is,
+    closed,
+    literal,
+    maybe,
+    member,
+    opened,
+    put,
+)
 from imconvert.vendors.yunxin.records import CUSTOM, MEDIA, NOTICE_KINDS, PLACE
 from imconvert.vendors.yunxin.rules import ATTACH_USUAL, BODY_LIMIT, EXT_LIMIT
 
@@ -31,6 +43,8 @@ def line_forms(settings: Settings) -> LineForms:
         if label == "text":
             steps = (*_head(0, chat), literal(',"body":'), put("text", layers=1), literal("}}"))
             return LineForm(steps, _LIMITS | {"text": BODY_LIMIT})
+        if label.startswith("text+"):
+            return _noted(chat, label.removeprefix("text+"), extras)
         kind, _, source = label.partition(":")
         if source and kind != "notice":
             return _wrapped(kind, source, chat, limit) if as_object else None
@@ -44,6 +58,14 @@ def line_forms(settings: Settings) -> LineForms:
         return LineForm((*_head(_NUMBERS[label], chat), *_attach(known, extras, limit)), _LIMITS)
 
     return form
+
+
+def _noted(chat: int, leftover: str, extras: tuple[str, ...]) -> LineForm:
+    """A text without an extension, and with one leftover, which goes there; see `import_lines.with_note`."""
+    note = as_it_is(f'{{\\"imconvert\\":{{\\"{leftover}\\":', f"extra{extras.index(leftover)}")
+    ext = (opened(',"ext":"'), note, closed('}}"', most=EXT_LIMIT))
+    steps = (*_head(0, chat), *ext, literal(',"body":'), put("text", layers=1), literal("}}"))
+    return LineForm(steps, {"text": BODY_LIMIT})
 
 
 def _wrapped(kind: str, source: str, chat: int, limit: int) -> LineForm:
