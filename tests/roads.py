@@ -18,7 +18,7 @@ from imconvert.convert.work import WorkFolder
 from imconvert.errors import InputError, Rejected
 from imconvert.model import Notes, Skip, hash_of_source, key_of
 from imconvert.sources import pieces, tables
-from imconvert.vendors import BY_NAME, TARGETS, find, shapes
+from imconvert.vendors import BY_NAME, TARGETS, compiled, find, shapes
 from imconvert.vendors.contract import Book, Gathered, Gathers, Line, Vendor
 
 TARGET = TARGETS["yunxin"]
@@ -119,7 +119,7 @@ def known(vendor: str | Vendor) -> Vendor:
 def compiled_from(
     shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book], head: bytes, *, strict: bool = False
 ) -> Any:  # fmt: skip
-    found = shapes.through(
+    found = compiled.through(
         shape, TARGET.line_forms(chosen), books=books, latest=LATEST, digest_of=TARGET.digest_of,
         plain=TARGET.plain_account, strict=strict,
     )  # fmt: skip

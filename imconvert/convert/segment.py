@@ -36,7 +36,7 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import TARGETS, Target, find, shapes
+from imconvert.vendors import TARGETS, Target, compiled, find
 from imconvert.vendors.contract import Book, Columns, LeftOut, MakeShortcut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
 from imconvert.vendors.wrapping import without_lines
@@ -180,7 +180,7 @@ class Mapper:
     def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
         assert target.line_forms
         forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
-        return shapes.through(
+        return compiled.through(
             shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of, plain=target.plain_account,
             strict=self.job.strict,
         )  # fmt: skip
