@@ -316,7 +316,10 @@ def test_easemobs_token() -> None:
 
 def test_tencents_group_is_read_back_page_by_page() -> None:
     rest, now = RESTS["tencent"], 1.7e9
-    messages = [{"From_Account": "a", "SendTime": 100, "Random": 1}, {"From_Account": "b", "SendTime": 101, "Random": 2}]
+    messages = [
+        {"From_Account": "a", "SendTime": 100, "Random": 1},
+        {"From_Account": "b", "SendTime": 101, "Random": 2},
+    ]
     api, asked = call("tencent", GROUP_MESSAGES, {"GroupId": "g", "MsgList": messages})
     query = api.query
     assert query is not None
