@@ -418,8 +418,12 @@ def test_more_ids_than_are_kept_at_hand() -> None:
 
 
 @needed
-@pytest.mark.parametrize("vendor", ["yunxin", "easemob"])
-def test_a_conversion_is_the_same_without_it(vendor: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("vendor", "target", "messages"),
+    [("yunxin", "yunxin", "20000"), ("easemob", "yunxin", "20000"), ("yunxin", "easemob", "8000"),
+     ("easemob", "easemob", "8000"), ("yunxin", "tencent", "4000")],
+)  # fmt: skip
+def test_a_conversion_is_the_same_without_it(vendor: str, target: str, messages: str, tmp_path: Path) -> None:
     """Every file of the output but run.json, for an export with a bit of everything."""
     command = [
         sys.executable,
@@ -427,7 +431,7 @@ def test_a_conversion_is_the_same_without_it(vendor: str, tmp_path: Path) -> Non
         vendor,
         str(tmp_path / "in"),
         "--messages",
-        "20000",
+        messages,
         "--files",
         "3",
         "--users",
@@ -445,7 +449,7 @@ def test_a_conversion_is_the_same_without_it(vendor: str, tmp_path: Path) -> Non
     ]
     subprocess.run(command, check=True, capture_output=True)  # fmt: skip
     for name, asked in (("with", True), ("without", False)):
-        run(options(tmp_path / "in", tmp_path / name, segment_size=1 << 20, compiled=asked))
+        run(options(tmp_path / "in", tmp_path / name, segment_size=1 << 20, compiled=asked, target=target))
     assert tree(tmp_path / "with").keys() > {"manifest.json", "rejects.ndjson", "duplicates.ndjson"}
     assert differing(tmp_path / "with", tmp_path / "without") == []
 

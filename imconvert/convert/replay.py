@@ -149,6 +149,10 @@ class _Replay(Run):
                 return self._unchanged()
             return self._take(part, chosen)
 
+    def _archives(self) -> dict[Path, int]:
+        """None: what is replayed stands in no archive."""
+        return {}
+
     def _unchanged(self) -> Outcome:
         facts = msgspec.json.decode(durable.read_file(self.options.output / manifest.RUN) or b"{}")
         return Outcome(self.before, facts, again=True)

@@ -388,10 +388,14 @@ class Run:
 
     def _media(self, parts: list[PartMarker]) -> list[Path]:
         """Write the files that stood inside of records below `.work/`; gives their lists."""
-        holders = media.holders(self.work, parts)
-        if holders:
-            self._phase("media", sum(holders.values()))
-        return media.write(self.work, tuple(holders), self.pool.run)
+        holders, archives = media.holders(self.work, parts), self._archives()
+        if holders or archives:
+            self._phase("media", sum((*holders.values(), *archives.values())))
+        return media.write(self.work, tuple(holders), self.pool.run, tuple(archives))
+
+    def _archives(self) -> dict[Path, int]:
+        """The finished outputs among the inputs that have such files."""
+        return media.archives_of(source.path for source in self.plan.inputs if source.path != STDIN)
 
     def _manifest(
         self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
