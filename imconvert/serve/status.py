@@ -28,6 +28,7 @@ def facts(clerk: Clerk, now: int) -> dict[str, Any]:
         "version": __version__,
         "state": "trouble" if trouble else "starting" if clerk.behind else "serving",
         "why": trouble.text() if trouble else None,
+        "why_zh": trouble.text("zh") if trouble else None,
         "delivered_until_ms": last.until if last else None,
         "delivered_records": last.total if last else 0,
         "delivered_bytes": last.total_bytes if last else 0,
