@@ -23,7 +23,7 @@ from imconvert.serve import page, replays, status
 from imconvert.serve.access import Access, Rates
 from imconvert.serve.answers import Answer, Desk
 from imconvert.serve.clerk import Clerk
-from imconvert.serve.gate import DRAINED, Drain, Gate, Log
+from imconvert.serve.gate import DRAINED, Gate, Log
 from imconvert.serve.receiving import Receipt
 from imconvert.serve.taking import HELD_REMEDY as HELD
 from imconvert.serve.windows import Window
@@ -64,7 +64,7 @@ def make(clerk: Clerk, site: Site, access: Access, clock: Clock, log: Log) -> Ga
     )
     rates = Rates(access.rate, clock.steady)
     gate = Gate(inner, names, access, rates, log=log, trouble=app.trouble, steady=clock.steady)
-    app.requests, app.drain = gate.requests, gate.drain
+    app.gate = gate
     return gate
 
 
@@ -75,8 +75,7 @@ class App:
         self.clerk, self.site, self.clock = clerk, site, clock
         self.desk = Desk(clerk.feed, clock.now, clock.steady)
         self.bodies = asyncio.Semaphore(MOST_BODIES)
-        self.requests: dict[tuple[str, int], int] = {}
-        self.drain = Drain()
+        self.gate: Gate | None = None
         self.routes: dict[str, tuple[Any, list[str]]] = {
             "ingest": (self.ingest, ["POST"]),
             "status": (self.status, ["GET"]),
@@ -163,7 +162,8 @@ class App:
         return _receipt(receipt, _language(request))
 
     async def _refused(self, request: Request, code: int) -> Response:
-        await self.drain(request.scope, request.receive)
+        assert self.gate
+        await self.gate.drain(request.scope, request.receive)
         return self._short(code)
 
     async def _body(self, request: Request) -> bytes | None:
@@ -179,7 +179,9 @@ class App:
         return b"".join(parts) if size <= self.site.body else None
 
     async def _facts(self) -> dict[str, Any]:
-        return await asyncio.to_thread(status.facts, self.clerk, self._now)
+        assert self.gate
+        found = await asyncio.to_thread(status.facts, self.clerk, self._now)
+        return found | {"proxied_pulls": self.gate.proxied}
 
     async def status_json(self, request: Request) -> Response:
         return Response(msgspec.json.encode(await self._facts()), media_type="application/json")
@@ -189,7 +191,8 @@ class App:
         return Response(body, media_type="text/html", headers={"content-security-policy": page.policy()})
 
     async def metrics(self, request: Request) -> Response:
-        body = status.metrics(await self._facts(), self.requests)
+        assert self.gate
+        body = status.metrics(await self._facts(), self.gate.requests)
         return Response(body, media_type="text/plain; version=0.0.4")
 
     async def healthz(self, request: Request) -> Response:

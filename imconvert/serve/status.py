@@ -94,6 +94,8 @@ def metrics(found: dict[str, Any], requests: dict[tuple[str, int], int]) -> byte
         ("imconvert_feed_known_keys", "gauge", "Keys in the index", found["known_keys"]),
         ("imconvert_feed_unconfirmed_records_total", "counter",
          "Records left out or held whose earlier line could not be read to compare the keys", found["unconfirmed"]),
+        ("imconvert_feed_proxied_pulls_total", "counter", "Pulls that came through a proxy since the start",
+         found["proxied_pulls"]),
         ("imconvert_feed_last_delivery_timestamp_seconds", "gauge", "When a window was last delivered",
          last["at_ms"] / 1000),
         ("imconvert_feed_delivered_until_timestamp_seconds", "gauge", "Time of the last record delivered",
