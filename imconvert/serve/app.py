@@ -8,7 +8,7 @@ GET  /status /status.json /metrics /healthz
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -90,7 +90,8 @@ class App:
 
     def _short(self, code: int) -> Response:
         """An answer that says no more than its code; the connection ends, for a body may still be on its way."""
-        return Response(self.trouble(code), code, {"connection": "close"}, "application/json")
+        headers = {"connection": "close"} | ({"retry-after": "5"} if code == 503 else {})
+        return Response(self.trouble(code), code, headers, "application/json")
 
     async def failed(self, request: Request, why: Exception) -> Response:
         """What went wrong here is no fault of the request."""
@@ -136,8 +137,9 @@ class App:
             if window.records or not behind or self.clerk.trouble or self.clock.steady() >= until:
                 break
             await asyncio.sleep(0.01)
-        window.more |= behind
-        return None if self.clerk.trouble and not window.records else window
+        if self.clerk.trouble and not window.records:
+            return None
+        return replace(window, more=True) if behind else window
 
     async def ingest(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -68,8 +68,8 @@ class Feed:
 
     def waits(self, file: File) -> bool:
         """Whether something of a file was taken and is still to be delivered."""
-        end = place(file.number, file.taken)
-        return self.cursor < end and any(True for _ in self.stretches(max(self.cursor, place(file.number, 0)), end))
+        start = max(0, self.cursor - place(file.number, 0))
+        return file.kind != "bulk" and any(True for _ in self._between(file, start, file.taken))
 
     def _between(self, file: File, start: int, stop: int) -> Iterator[Stretch]:
         """[start, stop) of a file without its holes."""
