@@ -16,7 +16,7 @@ import msgspec
 
 from imconvert.cli.msgs import CLOCK
 from imconvert.cli.options import EXISTING, Pair, Size, Span, language
-from imconvert.cli.summary import printable
+from imconvert.cli.terminal import printable
 from imconvert.convert.options import Options
 from imconvert.errors import ImconvertError, UsageError
 from imconvert.serve.access import Access, Secret

@@ -11,7 +11,7 @@ import msgspec
 from imconvert import durable
 from imconvert.cli.msgs import CLOCK
 from imconvert.cli.options import Moment, Pair, language
-from imconvert.cli.summary import printable
+from imconvert.cli.terminal import printable
 from imconvert.convert.options import DAY, Options
 from imconvert.errors import Location, Rejected, exit_code_of, remedy_of
 from imconvert.serve.append import Count, append

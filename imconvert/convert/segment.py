@@ -242,12 +242,7 @@ class Mapper:
         def record(number: int, raw: bytes) -> None:
             at = waiting.at(number)
             left.append(at)
-            try:
-                self._record(at, raw)
-            except Rejected as why:
-                self._reject(at, raw, why)
-            except LeftOut as why:
-                self._skip(at, raw, why.skip)
+            self._taken(at, raw)
 
         if self.way:
             self._shorten(self.way, waiting, record)
@@ -266,6 +261,15 @@ class Mapper:
         text = waiting.text() if way.splits else None
         for taken in way.take(waiting.all() if text is None else text, columns, record):
             self._took(waiting.at(taken.first), taken)
+
+    def _taken(self, at: At, raw: bytes) -> None:
+        """Read and write one record, or say why not."""
+        try:
+            self._record(at, raw)
+        except Rejected as why:
+            self._reject(at, raw, why)
+        except LeftOut as why:
+            self._skip(at, raw, why.skip)
 
     def _look(self) -> pieces.Look | None:
         survey, settings = self.vendor.survey, self.job.settings

@@ -183,6 +183,26 @@ def text_lines(path: Path) -> Iterator[bytes]:
         raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
 
 
+def lines_of_text(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text of any size, with their ends. Raises InputError as `read_text` does."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from file
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+    except UnicodeDecodeError as why:
+        raise InputError("IMC-4008", str(path), encoding="another encoding") from why
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file of the user's, of any size. Raises InputError IMC-4001."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+
+
 def read_text(path: Path) -> str:
     """A small UTF-8 text of the user's, such as a map. Raises InputError IMC-4001, or IMC-4008 for other encodings."""
     try:

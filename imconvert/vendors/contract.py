@@ -217,11 +217,19 @@ class Arrange:
     `finisher(settings, notes)` makes a function that gets all lines of one conversation in order of (time, source),
     lazily, and gives the requests made of them, taking every line in its turn; what it had to change stands in the
     notes when it gives the request. It must stream: a conversation may be larger than the memory.
-    `blockers(settings)` are what has to be settled before loading.
+    `still(settings)`, if there is one, makes a function of the stream, the times of whole conversations that lie one
+    behind the other, and where each begins, all as arrays. It says which conversations need no finishing, because each
+    of their lines is a request as it stands. `blockers(settings)` are what has to be settled before loading.
     """
 
     finisher: Callable[[Settings, Notes], Finish]
+    still: Callable[[Settings], Callable[[str, Any, Any], Any]] | None = None
     blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
+
+
+def number_in(value: str) -> int | None:
+    """The number that a setting of the kind "optional" or "moment" holds, if it holds one."""
+    return None if value == "none" else int(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +243,13 @@ class Setting:
 
     def accepts(self, value: str) -> bool:
         """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line,
-        "moment" for ms since 1970, or none."""
+        "optional" for a number or none, "moment" for ms since 1970, or none."""
         if self.allowed == "text":
             return value.isprintable()
-        if self.allowed == "moment" and value == "none":
+        if self.allowed in ("optional", "moment") and value == "none":
             return True
-        if self.allowed in ("number", "moment"):
-            return value.isascii() and value.isdigit() and int(value) > 0
+        if self.allowed in ("number", "optional", "moment"):
+            return value.isascii() and value.isdigit() and len(value) < 19 and int(value) > 0
         return value in self.allowed
 
 

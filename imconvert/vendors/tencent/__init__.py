@@ -17,7 +17,7 @@ TARGET = Target(
     tombstone=lines.tombstone,
     put_text=None,
     merge_fold=lambda settings: False,
-    arrange=Arrange(order.finisher),
+    arrange=Arrange(order.finisher, blockers=order.blockers),
 )
 
 VENDOR = Vendor(
