@@ -474,6 +474,18 @@ def _copy_some(source: int, target: int, offset: int, most: int, ways: list[Copy
         del ways[0]
 
 
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of the last write (ns) of a file of ours, which change when it is replaced; None without it."""
+    try:
+        with _told(path):
+            found = path.stat()
+    except IntegrityError as why:
+        if isinstance(why.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
+    return found.st_size, found.st_mtime_ns
+
+
 def size_of(path: Path) -> int | None:
     """The size of a file of ours, or None if it does not exist."""
     try:
