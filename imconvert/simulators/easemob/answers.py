@@ -14,7 +14,10 @@ APPLICATION = "8be024f0-e978-11e8-b697-5d598d5f8402"
 
 
 def where(desk: Desk, path: str) -> str:
-    """The whole path: organization and application stand first, behind the version where there is one (§1, §4.11)."""
+    """The whole path: organization and application stand first, or behind the version (§1, §4.11).
+
+    A path that begins with two slashes lies outside of the app.
+    """
     app = f"/{desk.text('org')}/{desk.text('app')}"
     if path.startswith("//"):
         return path[1:]
