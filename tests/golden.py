@@ -25,7 +25,7 @@ VENDORS = ("custom", "easemob", "rongcloud", "tencent", "yunxin")
 STREAMS = ("p2p", "team")
 SIDES = ("rejects", "skipped", "duplicates", "conflicts")
 LATEST = 1_900_000_000_000
-PATHS = ("ids", "map", "tids")
+PATHS = ("ids", "map", "members", "tids")
 CLOCK = Clock(lambda: 1_800_000_000.0, lambda: 0.0)
 
 
@@ -93,7 +93,11 @@ def produce(case: Case, folder: Path) -> dict[str, bytes]:
     suffix = TARGETS[outcome.manifest.target].suffix
     found = {f"{stream}{suffix}": shards(folder, stream, suffix) for stream in outcome.manifest.streams}
     found |= {f"{side}.ndjson": (folder / f"{side}.ndjson").read_bytes() for side in SIDES}
-    found |= {file.name: file.read_bytes() for file in folder.glob("media.ndjson")}
+    found |= {
+        file.name: file.read_bytes()
+        for name in ("media", "packages*", "users")
+        for file in folder.glob(f"{name}.ndjson")
+    }
     return {name: data for name, data in found.items() if data} | {"counts.json": counts(outcome)}
 
 
@@ -117,6 +121,7 @@ def counts(outcome: Outcome) -> bytes:
     }
     summary |= {"drift": drift(found)} if found.drift else {}
     summary |= {"arranged": arranged(found)} if found.arranged else {}
+    summary |= {"packages": packages(found)} if found.packages else {}
     surveys = {source.file: source.survey for source in found.inputs if source.survey}
     summary |= {"surveys": surveys} if surveys else {}
     return (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode()
@@ -129,6 +134,13 @@ def arranged(found: Manifest) -> dict[str, Any]:
     blockers = {f"{one.code} {one.values['first']}": one.values["messages"] for one in facts.blockers}
     counts = {name: getattr(facts, name) for name in ("requests", "conversations", "largest")}
     return {**counts, "blockers": blockers}
+
+
+def packages(found: Manifest) -> dict[str, Any]:
+    """What the manifest tells of packages, but for what follows from the files."""
+    facts = found.packages
+    assert facts
+    return {name: getattr(facts, name) for name in facts.__struct_fields__ if name not in ("index", "shards")}
 
 
 def drift(found: Manifest) -> dict[str, dict[str, int]]:

@@ -23,6 +23,11 @@ def some_keys(rng: random.Random, count: int) -> dict[bytes, Known]:
     return {rng.randbytes(16): Known(rng.randbytes(8), rng.getrandbits(63)) for _ in range(count)}
 
 
+def take(index: KeyIndex, found: dict[bytes, Known]) -> None:
+    for key, one in found.items():
+        index.add(key, one.digest, one.place)
+
+
 def rows_of(found: dict[bytes, Known]) -> np.ndarray:
     digests = np.frombuffer(b"".join(one.digest for one in found.values()), "<u8")
     keys = np.frombuffer(b"".join(found), "<u8").reshape(-1, 2)
@@ -42,7 +47,7 @@ def test_the_index_answers_like_a_dictionary(tmp_path: Path, monkeypatch: pytest
     index = KeyIndex(tmp_path, [])
     for _ in range(40):
         fresh = some_keys(rng, rng.randrange(1, 300))
-        index.fresh.update(fresh)
+        take(index, fresh)
         known |= fresh
         if index.full:
             index.flush(note)
@@ -115,7 +120,7 @@ def test_a_merge_that_fails_leaves_nothing_and_waits_for_other_runs(
     rng = random.Random(SEED)
     index = KeyIndex(tmp_path / "keys", [])
     for _ in range(module.FAN):
-        index.fresh = some_keys(rng, 50)
+        take(index, some_keys(rng, 50))
         index.flush(lambda names: None)
     tried = 0
 
@@ -133,7 +138,7 @@ def test_a_merge_that_fails_leaves_nothing_and_waits_for_other_runs(
             index.tend(lambda names: None, wait=True)
     assert 1 == tried
     assert module.FAN == len([*(tmp_path / "keys").iterdir()])
-    index.fresh = some_keys(rng, 50)
+    take(index, some_keys(rng, 50))
     index.flush(lambda names: None)
     index.tend(lambda names: None)
     index.tend(lambda names: None, wait=True)

@@ -262,3 +262,65 @@ def test_the_names_in_a_folder_of_outputs_need_not_be_folders(tmp_path: Path) ->
     (tmp_path / "file").write_text("x")
     assert [tmp_path / "file"] == folders.candidates(tmp_path)
     assert folders.mark(tmp_path / "file") is None
+
+
+def test_an_output_that_takes_the_place_of_a_delivered_one_is_served(tmp_path: Path) -> None:
+    """`rm -r out` and a new conversion into the same folder, every hour."""
+    out = output_of(tmp_path / "out", [record(number) for number in range(1, 11)])
+    with running(serving(tmp_path / "feed.db", out)) as server:
+        for first in (1, 9, 17):
+            if first > 1:
+                shutil.rmtree(out)
+                output_of(out, [record(number) for number in range(first, first + 10)])
+                wait_for(lambda: server.clerk.feed.backlog()[0] and not server.clerk.behind)
+            assert not {*range(max(11, first + 2), first + 10)} - {*msgids(server.settled().drain())}
+            wait_for(lambda: server.clerk.feed.backlog() == (0, 0))
+        assert 26 == server.clerk.feed.state.windows[-1].total
+        assert not server.clerk.trouble
+    with running(serving(tmp_path / "feed.db", out)) as server:
+        assert [] == server.settled().drain()
+
+
+def test_an_output_that_takes_the_place_of_one_that_still_waits_is_trouble(tmp_path: Path) -> None:
+    out = output_of(tmp_path / "out", [record(number) for number in range(1, 11)])
+    wanted = serving(tmp_path / "feed.db", out, overlap=0)
+    with running(wanted) as server:
+        server.settled()
+        out.rename(tmp_path / "old")
+        output_of(out, [record(number) for number in range(20, 31)])
+        wait_for(lambda: server.clerk.trouble)
+        assert 503 == server.ask().status
+    shutil.rmtree(out)
+    (tmp_path / "old").rename(out)
+    with running(wanted) as server:
+        assert [*range(1, 11)] == msgids(server.settled().drain())
+
+
+@pytest.mark.parametrize("first", ["server", "append"])
+def test_spool_files_that_were_delivered_may_be_moved_away(tmp_path: Path, first: str) -> None:
+    """All of them: their numbers are not given again, whoever appends next."""
+    wanted = serving(tmp_path / "feed.db", overlap=0)
+    with running(wanted) as server:
+        server.ingest([record(number) for number in range(1, 20)])
+        assert 19 == len(server.drain())
+        wait_for(lambda: server.clerk.feed.cursor)
+    for path in (tmp_path / "feed.spool").glob("spool-*"):
+        path.rename(tmp_path / path.name)
+    if first == "append":
+        spool_append(tmp_path / "feed.spool", [record(30)])
+    with running(wanted) as server:
+        if first == "server":
+            assert 1 == json.loads(server.settled().ingest([record(30)]).body)["accepted"]
+        assert [30] == msgids(server.settled().drain())
+
+
+def test_a_spool_file_that_shrinks_is_told(tmp_path: Path) -> None:
+    with running(serving(tmp_path / "feed.db", overlap=0)) as server:
+        server.ingest([record(1), record(2)])
+        assert [1, 2] == msgids(server.drain())
+        path = tmp_path / "feed.spool" / "spool-000001.ndjson"
+        path.write_bytes(lines([record(1)]))
+        wait_for(lambda: server.clerk.trouble)
+        assert "IMC-6041" == server.clerk.trouble.code  # type: ignore[union-attr]
+        path.write_bytes(lines([record(1), record(2)]))
+        well_again(server)

@@ -220,7 +220,7 @@ def test_json_in_a_string_is_read_like_json(value: Any) -> None:
 @pytest.mark.parametrize("wrong", [
     (), ("nothing",), ("text",), ("text", 99), ("text", -1), ("text", "x"), ("number", 3), ("object",), ("object", 5),
     ("object", ("a", ("text", 1))), ("object", (b"a",)), ("only",), ("json", 3), ("choice", 0, (b"1", b"12")),
-    ("either", ("text", 1)), ("kept", 1), ("among",), 7, ("object", *((b"%d" % n, ("refused",)) for n in range(33))),
+    ("either", ("text", 1)), ("kept", 1), ("among",), 7, ("object", *((b"%d" % n, ("refused",)) for n in range(64))),
 ])  # fmt: skip
 def test_a_wrong_shape_is_told(wrong: Any) -> None:
     with pytest.raises((ValueError, TypeError)):

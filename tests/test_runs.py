@@ -104,6 +104,6 @@ def test_windows_cover_all_lines_once(lengths: list[int], room: int) -> None:
     begins = np.cumsum([0, *[length + 1 for length in lengths]])[:-1].astype(np.uint64)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "WINDOW_BYTES", room)
-        found = list(windows(begins, np.array(lengths, np.uint32)))
+        found = list(windows(begins, np.array(lengths, np.uint32), room))
     assert [*range(len(lengths))] == [row for start, stop in found for row in range(start, stop)]
     assert [] == [w for w in found if w[1] - w[0] > 1 and sum(n + 1 for n in lengths[w[0] : w[1]]) > room]

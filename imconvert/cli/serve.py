@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import re
@@ -15,7 +16,7 @@ import msgspec
 
 from imconvert.cli.msgs import CLOCK
 from imconvert.cli.options import EXISTING, Pair, Size, Span, language
-from imconvert.cli.summary import printable
+from imconvert.cli.terminal import printable
 from imconvert.convert.options import Options
 from imconvert.errors import ImconvertError, UsageError
 from imconvert.serve.access import Access, Secret
@@ -40,7 +41,8 @@ WORDS = {
 }  # fmt: skip
 
 SWITCH = 0.0005
-"""Seconds after which a thread that takes in records lets go of the interpreter, for an answer waits that long."""
+"""Seconds after which a thread that takes in records lets go of the interpreter, for an answer waits that long. The
+garbage collector would hold up answers, too: it is told to leave alone what was there at the start."""
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 _PATH = re.compile(r"(/[A-Za-z0-9._~\-]+){1,8}")
@@ -182,6 +184,7 @@ def serve(
         settings=Options((), Path(), settings=dict(settings)).complete_settings(),
     )
     sys.setswitchinterval(SWITCH)
+    gc.freeze()
     run(
         wanted,
         CLOCK,

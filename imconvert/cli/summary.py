@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from imconvert.cli import package_table
+from imconvert.cli.terminal import padded, printable, width
 from imconvert.convert.manifest import Arranged, Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
 from imconvert.errors import cause_of, remedy_of
@@ -63,6 +64,7 @@ NEXT = {
         "media": "Upload {out}/media and make its files available as the lines call them: {url}/…",
         "clean": "Hand the shards over: imconvert pack {out} handover",
         "load": "Send the requests, in order within each conversation: imconvert load {out}",
+        "packages": "Hand each user's package to his app: imconvert packages {out}",
     },
     "zh": {
         "rejected": "查看 {out}/rejects.ndjson，修正 raw 后运行：imconvert msgs --replay {out}/rejects.ndjson {out}",
@@ -71,6 +73,7 @@ NEXT = {
         "media": "上传 {out}/media，并使其中的文件可按消息行中的地址访问：{url}/…",
         "clean": "打包交付：imconvert pack {out} handover",
         "load": "发送请求（每个会话内按顺序）：imconvert load {out}",
+        "packages": "把每个用户的数据包交给他的应用：imconvert packages {out}",
     },
 }
 
@@ -98,6 +101,7 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
         _codes(words["repairs"], found.repairs, words, lang),
         _drift(found, words),
         _fidelity(found, words),
+        _packages(found, lang),
         _blockers(found, words, lang),
         _media(found, words),
         _run(outcome, output, words),
@@ -106,15 +110,6 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
     if outcome.again:
         blocks.insert(0, [words["again"]])
     return "\n\n".join("\n".join(block) for block in blocks if block)
-
-
-def width(text: str) -> int:
-    """Columns of a text on a terminal: wide characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def padded(text: str, columns: int) -> str:
-    return text + " " * max(0, columns - width(text))
 
 
 def _rows(rows: list[tuple[str, str]], indent: str = "") -> list[str]:
@@ -148,6 +143,12 @@ def _arranged(arranged: Arranged, words: Mapping[str, str]) -> list[str]:
     counts = (("requests", arranged.requests), ("conversations", arranged.conversations))
     told = [f"{words[name]}: {sum(count.values()):,}" for name, count in counts]
     return [f"  ({'; '.join(told)}; {words['largest']}: {arranged.largest:,})"]
+
+
+def _packages(found: Manifest, lang: str) -> list[str]:
+    if not found.packages:
+        return []
+    return [package_table.WORDS[lang]["title"], *package_table.totals_of(found.packages, lang)]
 
 
 def _blockers(found: Manifest, words: Mapping[str, str], lang: str) -> list[str]:
@@ -250,14 +251,10 @@ def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
         "conflicts": found.totals.conflicts,
         "media": found.media.files,
         "clean": found.totals.written and not found.arranged,
-        "load": found.totals.written and found.arranged,
+        "load": found.totals.written and found.arranged and not found.packages,
+        "packages": found.packages,
     }
     return [
         f"{WORDS[lang]['next']}:",
         *(f"  {texts[name].format(out=output, url=url)}" for name, is_due in due.items() if is_due),
     ]
-
-
-def printable(text: str) -> str:
-    """Text from the data with control characters escaped, so that it can't steer a terminal."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

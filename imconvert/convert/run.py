@@ -20,6 +20,7 @@ from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, m
 from imconvert.convert.arrange import Arranger
 from imconvert.convert.bucket import BucketMarker
 from imconvert.convert.drops import Drops
+from imconvert.convert.handout import hand_out, package_moves
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
@@ -32,6 +33,7 @@ from imconvert.convert.work import (
     PartMarker,
     SealMarker,
     WorkFolder,
+    bases_of,
     is_among,
     marker_bytes,
     place_number,
@@ -366,8 +368,12 @@ class Run:
 
     def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
         lists = self._media(parts)
+        packages = hand_out(
+            self.options, self.buckets, work=self.work, target=self.target, pool=self.pool, phase=self._phase
+        )
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
+        found.packages = packages
         if lists:
             found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, lists)
         if self.options.write_missing:
@@ -376,7 +382,7 @@ class Run:
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
-        publish.announce(self.work, shards, sources, media.moves(found.media))
+        publish.announce(self.work, shards, sources, media.moves(found.media) + package_moves(found.packages))
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 
@@ -485,15 +491,3 @@ def recalled_lines(seals: Sequence[SealMarker]) -> dict[str, Example]:
     code = "IMC-8140"
     first = _first_example(code, seals)
     return {code: Example(count, CATALOGUE[code].name, first["file"], first["line"], first["why"])}
-
-
-def bases_of(parts: list[PartMarker]) -> dict[tuple[int, int], int]:
-    """How many records of a file came before a segment, where that is not 0."""
-    seen: dict[int, int] = {}
-    bases: dict[tuple[int, int], int] = {}
-    for part in parts:
-        for piece in part.pieces:
-            if seen.get(piece.file):
-                bases[part.segment, piece.file] = seen[piece.file]
-            seen[piece.file] = seen.get(piece.file, 0) + piece.read
-    return bases

@@ -4,10 +4,10 @@ Strategy: the last calls' times lie in a ring that all processes on one journal 
 W seconds, a call goes W·(1 + margin) behind the N-th before it, and in even distances: idle time is never saved up
 for a burst, but a call that was a little late (at most BEHIND of the window) does not put off those behind it. The
 server counts arrivals: what holds up everything (a stalled process, network or server) makes calls arrive together at
-its end. A call therefore counts from the first answer to any call behind it, less the shortest time an answer takes,
-if that is later than it went: what was held up had surely arrived by then. The margin is for calls that are late one
-by one. As long as that shortest time is not known, calls begin one by one, each answer letting one more go
-unanswered.
+its end. What a call was late, beyond the half of the margin, is therefore added to its time when the first answer to
+it or to a later one comes: by then it had surely arrived. The other half is for calls that are late one by one. How
+late an answer is, is told by the shortest time that one takes; as long as that is not known, calls begin one by one,
+each answer letting one more go unanswered. And when no answer comes for a while, no further call goes.
 Adaptive: a target that says "too fast" lowers the rate by CUT, once per window, and stops the calls for as long as it
 says; each RECOVERY windows without such an answer give STEP back.
 """
@@ -25,7 +25,7 @@ from imconvert.vendors.calls import Api, Kind, Limit, Reply
 
 MARGIN = 0.025
 BEHIND = 0.05
-LATE = 0.005
+SILENCE = 0.5
 CUT, STEP, FLOOR, RECOVERY = 0.7, 0.05, 0.1, 5.0
 STALE = 600.0
 """Shares of the window; seconds; factors of the rate and windows; seconds."""
@@ -56,30 +56,18 @@ class Pacer:
         self._numbers = numbers
         self.clock = clock
         self._gap = limit.per * (1 + margin)
+        self._late = limit.per * margin / 2
         self._queue = asyncio.Lock()
         self._unheard: deque[Slot] = deque()
         self._shortest = Shortest()
         self._answers = 0
         self._news = asyncio.Event()
-        self.waiting = 0
-
-    @property
-    def slack(self) -> int:
-        """So many waiting calls keep the pace even; more would only hold up their conversations."""
-        return max(4, int(self.limit.calls / self.limit.per / 100))
 
     async def turn(self) -> Slot:
         """Wait until the next call may go; it counts from then on."""
-        self.waiting += 1
-        try:
-            return await self._turn()
-        finally:
-            self.waiting -= 1
-
-    async def _turn(self) -> Slot:
         async with self._queue:
             while True:
-                await self._warm()
+                await self._answered()
                 await self._unblocked()
                 slot = self._reserve()
                 wait = slot.at - self.clock.steady()
@@ -91,10 +79,21 @@ class Pacer:
             self._unheard.append(went)
             return went
 
-    async def _warm(self) -> None:
-        while self._answers < COLD and len(self._unheard) > self._answers:
+    async def _answered(self) -> None:
+        """Wait while too much is unanswered."""
+        while self._unheard and self._silent():
             self._news.clear()
             await self._news.wait()
+
+    def _silent(self) -> bool:
+        """Whether nothing that was sent lately was answered."""
+        if self._answers < COLD:
+            return len(self._unheard) > self._answers
+        waited = self.clock.steady() - self._unheard[0].at
+        return len(self._unheard) >= self.limit.calls or waited > self._patience()
+
+    def _patience(self) -> float:
+        return max(SILENCE * self.limit.per, 4 * self._shortest.value)
 
     async def _unblocked(self) -> None:
         while (left := self._blocked()) > 0:
@@ -147,11 +146,11 @@ class Pacer:
         if answered:
             self._answers += 1
             self._shortest.add(now - ended.at)
-        arrived = now - self._shortest.value
-        late = [ended._replace(at=arrived)] if fresh and arrived - ended.at > LATE else []
+        arrived = now - self._late - (self._shortest.value if self._answers >= COLD else 0.0)
+        late = [ended._replace(at=arrived)] if fresh and arrived > ended.at else []
         while self._unheard and self._unheard[0].number <= ended.number:
             slot = self._unheard.popleft()
-            if arrived - slot.at > LATE:
+            if arrived > slot.at:
                 late.append(slot._replace(at=arrived))
         if late:
             with self._numbers.locked() as shared:
@@ -211,8 +210,10 @@ def paced(send: Send, pacer_of: Callable[[Api], Pacer | None]) -> Send:
     async def in_turn(request: Request) -> Reply:
         pacer = pacer_of(request.api)
         if pacer is None:
+            request.flight.turned = True
             return await send(request)
         slot, answered, fresh = await pacer.turn(), False, False
+        request.flight.turned = True
         try:
             reply = await send(request)
             answered, fresh = not reply.fault, reply.fresh

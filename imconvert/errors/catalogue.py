@@ -429,6 +429,12 @@ _FEED = (
     _entry("IMC-7128", "incomplete", "Of {expected} records {missing} are missing in the store, and {other} have other content.",
            "Pull until nothing new comes; if they still do not come, look at what the server holds back.",
            "应有 {expected} 条记录，存储中缺少 {missing} 条，{other} 条内容不同。", "请继续拉取直到没有新数据；若仍缺少，请查看服务端扣留了什么。"),
+    _entry("IMC-7140", "hand-in-refused", "A record that was handed in cannot be served.",
+           "Correct the record and hand it in again; the others were taken.",
+           "提交的记录无法提供。", "请修正该记录后重新提交；其余记录已被接收。"),
+    _entry("IMC-7141", "hand-in-held", "A record that was handed in has the key of another one and other content.",
+           "Compare it with the record that is served (held.ndjson has both); if both are real, hand it in with another msgid.",
+           "提交的记录与另一条记录键相同而内容不同。", "请与已提供的记录比对（held.ndjson 中两者都有）；若两条都真实，请换一个 msgid 重新提交。"),
 )
 
 _LEFT_OUT = (

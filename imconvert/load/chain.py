@@ -43,10 +43,6 @@ class Paces:
         path = self.folder / f"pace-{bucket.replace('/', '.')}"
         return Pacer(SharedNumbers(path, NUMBERS), limit, self.clock, margin=self.target.margin)
 
-    def waiting(self) -> float:
-        """How many calls wait for their turn, as a share of how many may (1 or more: enough)."""
-        return max((one.waiting / one.slack for one in self.pacers.values() if one), default=0.0)
-
     def close(self) -> None:
         for one in self.pacers.values():
             if one:

@@ -29,7 +29,9 @@ from imconvert.vendors.calls import Call, Kind, Verdict, items_of
 GRACE = 1.5
 POLL = 0.005
 OTHERS = 0.5
-"""Seconds that calls under way get when the run is asked to stop; between looks at the pace; at other processes."""
+OFTEN = 0.05
+"""Seconds that calls under way get when the run has to end; between looks at the pace; at other processes; at calls
+that came back and would be sent again."""
 
 
 class Refused(ImconvertError):
@@ -71,29 +73,33 @@ class Stage:
 
     def __init__(
         self, shards: list[Shard], chain: Chain, journal: Journal, claims: Claims, *, clock: Clock, choice: Choice,
-        progress: Progress, inflight: int, watchful: Watchful, stop: asyncio.Event,
+        progress: Progress, inflight: int, slack: int, watchful: Watchful, stop: asyncio.Event,
     ) -> None:  # fmt: skip
         self.waiting = deque(shards)
         self.shards = {shard.number: shard for shard in shards}
         self.chain, self.journal, self.claims, self.clock = chain, journal, claims, clock
         self.choice, self.progress, self.inflight, self.watchful, self.stop = choice, progress, inflight, watchful, stop
+        self.slack = slack
         self.lanes = Lanes(choice.takes)
         self.unclear: dict[int, set[int]] = {}
         self.tasks: dict[asyncio.Task[None], Request | None] = {}
         self.changed = asyncio.Event()
+        self.halt = asyncio.Event()
         self.row = progress.rows[shards[0].stage]
         self.sent = 0
         self.trouble: BaseException | None = None
 
     async def run(self) -> None:
         """Load until nothing is left that may go. Raises what stopped it."""
-        stopped = asyncio.get_running_loop().create_task(self._on_stop())
+        loop = asyncio.get_running_loop()
+        asked, halted = loop.create_task(self._on_stop()), loop.create_task(self._on_halt())
         try:
             while await self._more():
                 pass
             await self._end()
         finally:
-            stopped.cancel()
+            asked.cancel()
+            halted.cancel()
             self.row.held = self.lanes.left_out
             self.lanes.close()
         if self.trouble:
@@ -112,14 +118,14 @@ class Stage:
         self.changed.clear()
         if len(self.tasks) >= self.inflight:
             await self.changed.wait()
-        elif self.chain.paces.waiting() >= 1:
+        elif self._waiting() >= self.slack:
             await self.clock.sleep(POLL)
         elif self.lanes.ready:
             self._begin(self.lanes.ready.popleft())
             await asyncio.sleep(0)
         elif self.lanes.scan():
             await asyncio.sleep(0)
-        elif not self._take_up():
+        elif not await self._take_up():
             if self.tasks:
                 await self.changed.wait()
             elif self.waiting:
@@ -128,9 +134,13 @@ class Stage:
                 return False
         return True
 
-    def _take_up(self) -> bool:
+    def _waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return sum(request is None or not request.flight.turned for request in self.tasks.values())
+
+    async def _take_up(self) -> bool:
         """Take up one more shard that no other process has."""
-        self._leave()
+        await self._leave()
         for _ in range(len(self.waiting)):
             shard = self.waiting.popleft()
             if self.claims.take(shard.number):
@@ -141,8 +151,12 @@ class Stage:
             self.waiting.append(shard)
         return False
 
-    def _leave(self) -> None:
-        for one in self.lanes.ended():
+    async def _leave(self) -> None:
+        """Give up what is finished, once that is on the disk where other processes see it."""
+        over = self.lanes.ended()
+        if over:
+            await self.journal.flush()
+        for one in over:
             self.claims.leave(one.shard.number)
 
     def _begin(self, lane: Lane) -> None:
@@ -155,6 +169,7 @@ class Stage:
         self.changed.set()
         if not task.cancelled() and task.exception():
             self.trouble = self.trouble or task.exception()
+            self.halt.set()
 
     async def _lane(self, lane: Lane) -> None:
         """Send the lines of a lane one by one."""
@@ -211,11 +226,16 @@ class Stage:
                 self.watchful.see(code)
 
     async def _on_stop(self) -> None:
-        """When the run is asked to stop, calls that are not under way are given up at once, the others in a while."""
         await self.stop.wait()
+        self.halt.set()
+
+    async def _on_halt(self) -> None:
+        """When the run has to end, calls that are not under way are given up at once, the others in a while."""
+        await self.halt.wait()
         self.changed.set()
-        self._cancel(lambda request: request is None or not request.flight.flying)
-        await asyncio.sleep(GRACE)
+        for _ in range(int(GRACE / OFTEN)):
+            self._cancel(lambda request: request is None or not request.flight.flying)
+            await asyncio.sleep(OFTEN)
         self._cancel(lambda request: True)
 
     def _cancel(self, which: Callable[[Request | None], bool]) -> None:
@@ -229,4 +249,4 @@ class Stage:
             await asyncio.wait(list(self.tasks))
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
-        self._leave()
+        await self._leave()

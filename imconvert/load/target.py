@@ -127,7 +127,8 @@ def text(value: Any) -> str:
 
 
 LOAD: Mapping[str, Callable[[Any], Any]] = {
-    "inflight": whole, "timeout": span, "settle": span, "margin": share, "tries": whole, "patience": span,
+    "inflight": whole, "timeout": span, "settle": span, "margin": share, "tries": whole, "backoff": span,
+    "patience": span,
     "budget_window": whole, "budget_share": share, "pace_folder": text, "ca": text, "proxy": text,
 }  # fmt: skip
 """The keys of [load] and how they are read."""
@@ -224,7 +225,10 @@ def _target(
     secret: Mapping[str, str],
 ) -> Target:  # fmt: skip
     usual = Policy()
-    policy = Policy(tries=chosen.pop("tries", usual.tries), patience=chosen.pop("patience", usual.patience))
+    policy = Policy(
+        tries=chosen.pop("tries", usual.tries), base=chosen.pop("backoff", usual.base),
+        patience=chosen.pop("patience", usual.patience),
+    )  # fmt: skip
     budget = Budget(chosen.pop("budget_window", Budget().window), chosen.pop("budget_share", Budget().share))
     return Target(
         name, rest, values, secret.get("env") or rest.secret_env, secret.get("file", ""), limits, policy=policy,

@@ -39,12 +39,11 @@ def cases(journal: Journal, shards: Iterable[Shard]) -> Iterable[tuple[Shard, Ca
 
 def decide(journal: Journal, shards: Iterable[Shard], choose: Decide) -> None:
     """Carry out a decision for each unknown call: forget that it was tried, or call it finished and failed."""
-    for shard, case in list(cases(journal, shards)):
+    for _, case in list(cases(journal, shards)):
         chosen = choose(case)
         place = case.unknown.place
         if chosen == "resend":
             with journal.data.change() as link:
                 link.execute("DELETE FROM open WHERE shard = ? AND line = ?", place[:2])
         elif chosen == "skip":
-            journal.load(shard.number)
             journal.leave_out(place, LEFT_OUT, case.unknown.code)

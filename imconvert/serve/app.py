@@ -25,6 +25,7 @@ from imconvert.serve.answers import Answer, Desk
 from imconvert.serve.clerk import Clerk
 from imconvert.serve.gate import DRAINED, Drain, Gate, Log
 from imconvert.serve.receiving import Receipt
+from imconvert.serve.taking import HELD_REMEDY as HELD
 from imconvert.serve.windows import Window
 
 BODY_TIME = 30.0
@@ -38,6 +39,7 @@ LEAST_LINE = 64
 """Bodies taken in at once; records named in an answer; bytes a line that a body has at least, for no record is
 shorter and each line costs memory."""
 
+REFUSED = "IMC-7140"
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines")
 
 
@@ -158,7 +160,7 @@ class App:
             except TimeoutError:
                 return self._short(503)
         request.scope["told"].records = receipt.accepted
-        return _receipt(receipt)
+        return _receipt(receipt, _language(request))
 
     async def _refused(self, request: Request, code: int) -> Response:
         await self.drain(request.scope, request.receive)
@@ -183,8 +185,7 @@ class App:
         return Response(msgspec.json.encode(await self._facts()), media_type="application/json")
 
     async def status(self, request: Request) -> Response:
-        lang = "zh" if request.headers.get("accept-language", "").lower().startswith("zh") else "en"
-        body = page.render(msgspec.json.encode(await self._facts()), lang=lang)
+        body = page.render(msgspec.json.encode(await self._facts()), lang=_language(request))
         return Response(body, media_type="text/html", headers={"content-security-policy": page.policy()})
 
     async def metrics(self, request: Request) -> Response:
@@ -196,7 +197,11 @@ class App:
         return Response(b"trouble\n" if trouble else b"ok\n", 503 if trouble else 200, media_type="text/plain")
 
 
-def _receipt(found: Receipt) -> Response:
+def _language(request: Request) -> str:
+    return "zh" if request.headers.get("accept-language", "").lower().startswith("zh") else "en"
+
+
+def _receipt(found: Receipt, lang: str) -> Response:
     """200 if every record was taken or known; 422 if one was refused or held, the others being taken."""
     bad = bool(found.rejected or found.held)
     body = {
@@ -204,15 +209,16 @@ def _receipt(found: Receipt) -> Response:
         "accepted": found.accepted,
         "duplicates": found.duplicates,
         "undecided": found.undecided,
-        "rejected": [_refused(line, why) for line, why in found.rejected[:MOST_TOLD]],
-        "held": [_refused(line, why) for line, why in found.held[:MOST_TOLD]],
+        "rejected": [_refused(line, why, REFUSED, lang) for line, why in found.rejected[:MOST_TOLD]],
+        "held": [_refused(line, why, HELD, lang) for line, why in found.held[:MOST_TOLD]],
         "untold": sum(max(0, len(some) - MOST_TOLD) for some in (found.rejected, found.held)),
     }
     return Response(msgspec.json.encode(body), 422 if bad else 200, media_type="application/json")
 
 
-def _refused(line: int, why: Rejected) -> dict[str, Any]:
-    return {"line": line, "code": why.code, "why": why.why(), "remedy": remedy_of(why.code, why.values)}
+def _refused(line: int, why: Rejected, remedy: str, lang: str) -> dict[str, Any]:
+    """What is said of a record; its code's own remedy is for those who convert files."""
+    return {"line": line, "code": why.code, "why": why.why(lang), "remedy": remedy_of(remedy, lang=lang)}
 
 
 def _takes_gzip(header: str) -> bool:

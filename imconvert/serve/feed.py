@@ -63,6 +63,11 @@ class Feed:
             if start >> SHIFT <= file.number and file.kind != "bulk" and first < last:
                 yield from self._between(file, first, last)
 
+    def waits(self, file: File) -> bool:
+        """Whether something of a file was taken and is still to be delivered."""
+        end = place(file.number, file.taken)
+        return self.cursor < end and any(True for _ in self.stretches(max(self.cursor, place(file.number, 0)), end))
+
     def _between(self, file: File, start: int, stop: int) -> Iterator[Stretch]:
         """[start, stop) of a file without its holes."""
         if file.left_out:

@@ -6,7 +6,7 @@ last, by rename, so that what it names is whole. A replay adds shards to a manif
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,9 +50,9 @@ def mark(folder: Path) -> tuple[int, int] | None:
             return reader.size, reader.changed
 
 
-def shards(folder: Path, target: Target, known: Collection[str]) -> Iterator[File]:
-    """The shards of a finished output but for `known` paths, in the order of its manifest; their numbers are still to
-    be given.
+def shards(folder: Path, target: Target, known: Mapping[str, File]) -> Iterator[File]:
+    """The shards of a finished output that are not `known` by path and sha256, in the order of its manifest; their
+    numbers are still to be given.
 
     Raises UsageError IMC-1006 or IMC-1134 for an output that cannot be fed, IntegrityError IMC-6041.
     """
@@ -63,7 +63,8 @@ def shards(folder: Path, target: Target, known: Collection[str]) -> Iterator[Fil
         raise UsageError("IMC-1134", str(folder), found=found.target, target=target.name)
     for shard in found.shards:
         path = (folder / shard.name).absolute()
-        if str(path) not in known:
+        old = known.get(str(path))
+        if not old or old.sha256 != shard.sha256:
             yield File(
                 number=0, kind="shard", path=str(path), bytes=shard.bytes, lines=shard.lines, sha256=shard.sha256,
                 changed=_changed(path), first=shard.times[0], last=shard.times[1],

@@ -17,7 +17,6 @@ from imconvert.errors import IntegrityError, Rejected
 from imconvert.serve.intake import Checked
 from imconvert.serve.judging import NEW, OTHER, SAME, Batch, Verdicts
 from imconvert.serve.register import Register
-from imconvert.serve.runs import Known
 from imconvert.serve.spool import Appended
 from imconvert.serve.state import place
 from imconvert.serve.taking import CONFLICT, Taker, held_line
@@ -92,7 +91,7 @@ class Receiver:
             return False
         begins = accumulate((len(line) + 1 for line in lines), initial=done.start)
         for key, number, begin in zip(verdicts.fresh, numbers, begins, strict=False):
-            self.taker.index.fresh[key] = Known(checked.digests[number], place(file.number, begin))
+            self.taker.index.add(key, checked.digests[number], place(file.number, begin))
         file.saw([checked.times[number] for number in numbers])
         file.records += len(lines)
         self.register.grew(file, done.stop)

@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 
 from imconvert import durable
-from imconvert.errors import ImconvertError
+from imconvert.errors import ImconvertError, IntegrityError
 from imconvert.serve import folders
 from imconvert.serve.spool import Spool
-from imconvert.serve.state import File, State, place
+from imconvert.serve.state import File, State
 from imconvert.serve.taking import Taker
 
 RECENT = 8
@@ -33,7 +33,7 @@ class Register:
         self.spool: Spool = taker.spool
         self.outputs, self.bulk = outputs, bulk
         self._ends: dict[str, int] = {}
-        self._known = {file.path for file in self.state.files}
+        self._known = {file.path: file for file in self.state.files}
         self._marks: dict[Path, tuple[int, int]] = {}
         self._begin = 0
 
@@ -55,6 +55,8 @@ class Register:
         for path, end in ends.items():
             if end > self._ends.get(path, 0):
                 durable.sync_file(Path(path))
+            if end < self._known[path].taken:
+                raise IntegrityError("IMC-6041", path, why="it is shorter than what was read of it")
         self._ends, self._begin = ends, 0
         self._compare_waiting()
         for why in troubles:
@@ -77,13 +79,17 @@ class Register:
         return new, troubles
 
     def _new_shards(self, folder: Path) -> Iterator[File]:
+        """The shards of an output that are new, or have taken the place of ones that were delivered whole."""
         mark = folders.mark(folder)
         if mark is None or self._marks.get(folder) == mark:
             return
-        new = list(folders.shards(folder, self.taker.feed.target, self._known))
-        yield from new
-        if not new:
+        found = list(folders.shards(folder, self.taker.feed.target, self._known))
+        yield from (file for file in found if self._is_done(self._known.get(file.path)))
+        if not found:
             self._marks[folder] = mark
+
+    def _is_done(self, file: File | None) -> bool:
+        return file is None or file.kind == "bulk" or (file.taken == file.bytes and not self.taker.feed.waits(file))
 
     def _in_order(self, new: list[File]) -> list[File]:
         """The order of new shards among the spool files; what is numbered already is among these, too."""
@@ -97,18 +103,18 @@ class Register:
 
     def _number(self, files: Sequence[File]) -> None:
         """Put those that are new at the end of the feed."""
-        new = [file for file in files if file.path not in self._known]
+        new = [file for file in files if file.path not in self._known or file.sha256 != self._known[file.path].sha256]
         for number, file in enumerate(new, len(self.state.files) + 1):
             file.number = number
         if new:
-            self.state.add_files(new)
-            self._known.update(file.path for file in new)
+            self.state.add_files(new, [self._known[file.path] for file in new if file.path in self._known])
+            self._known |= {file.path: file for file in new}
 
     def _compare_waiting(self) -> None:
         """See that shards that are still to be delivered are what they were. Raises IntegrityError IMC-6041."""
-        cursor = self.state.cursor
-        for file in self.state.from_place(cursor):
-            if file.kind == "shard" and file.taken and place(file.number, file.bytes) > cursor:
+        feed = self.taker.feed
+        for file in self.state.from_place(feed.cursor):
+            if file.kind == "shard" and feed.waits(file):
                 self.taker.compare(file)
 
     def end_of(self, file: File) -> int:

@@ -32,6 +32,11 @@ class Known(NamedTuple):
     place: int
 
 
+def known_of(data: bytes) -> Known:
+    """What is known of a key, from its 16 bytes."""
+    return Known(data[:8], int.from_bytes(data[8:], "little"))
+
+
 FENCE = 128
 BLOCK = 65536
 _HEAD = b"IMCK\x02\0\0\0"

@@ -136,11 +136,14 @@ class State:
         """The names of the runs of the key index."""
         return [name for (name,) in self._data.rows("SELECT name FROM runs ORDER BY name")]
 
-    def add_files(self, files: Iterable[File]) -> None:
-        """Put files at the end of the feed."""
-        new = list(files)
+    def add_files(self, files: Iterable[File], replaced: Iterable[File] = ()) -> None:
+        """Put files at the end of the feed; the `replaced` ones lose their names to some of them."""
+        new, renamed = list(files), [(file, f"{file.path}#{file.number}") for file in replaced]
         with self._data.change() as link:
+            link.executemany("UPDATE files SET path = ? WHERE number = ?", [(to, file.number) for file, to in renamed])
             link.executemany(f"INSERT INTO files VALUES ({','.join('?' * 13)})", [_row(file) for file in new])
+        for file, path in renamed:
+            file.path = path
         self.files.extend(new)
 
     def checkpoint(self, runs: list[str], files: Iterable[File], holes: Iterable[Hole]) -> None:

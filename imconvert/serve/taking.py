@@ -23,7 +23,6 @@ from imconvert.serve import windows
 from imconvert.serve.feed import Feed
 from imconvert.serve.intake import Checker
 from imconvert.serve.judging import NEW, OTHER, Batch, Judge
-from imconvert.serve.runs import Known
 from imconvert.serve.spool import HELD, Spool
 from imconvert.serve.state import File, Hole, place
 
@@ -32,6 +31,7 @@ STEP = 1 << 20
 
 DAMAGED = "IMC-6042"
 CONFLICT = "IMC-8301"
+HELD_REMEDY = "IMC-7141"
 _FOREVER = 1 << 62
 
 
@@ -53,7 +53,7 @@ def held_line(code: str, values: dict[str, Any], raw: bytes, where: dict[str, An
         "code": code,
         **where,
         "why": cause_of(code, values),
-        "remedy": remedy_of(code, values),
+        "remedy": remedy_of(HELD_REMEDY if code == CONFLICT else code, values),
         "raw": raw.decode(errors="replace"),
     }
     if served is not None:
@@ -104,7 +104,7 @@ class Taker:
         served = {good[number].start: line for number, line in verdicts.served.items()}
         self._leave_out(file, [line for line in lines if not line.key or line.start in left], left, served)
         for key, number in verdicts.fresh.items():
-            self.index.fresh[key] = Known(good[number].digest, place(file.number, good[number].start))
+            self.index.add(key, good[number].digest, place(file.number, good[number].start))
         file.saw([line.time for line in good])
         file.records += len(lines)
         file.taken = start + len(data)

@@ -152,10 +152,11 @@ def _edges(label: str, path: Path) -> tuple[int, str, str, int]:
             tail = file.read(_EDGE)
     except OSError as why:
         raise InputError("IMC-4001", label, why=why.strerror or str(why)) from why
-    encoding = encoding_of(head)
+    container = container_of(head)
+    encoding = encoding_of(head) if container == "plain" else None
     if encoding:
         raise InputError("IMC-4008", label, encoding=encoding)
-    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container_of(head), found.st_mtime_ns
+    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container, found.st_mtime_ns
 
 
 def check_unchanged(source: Input) -> None:
@@ -179,6 +180,26 @@ def text_lines(path: Path) -> Iterator[bytes]:
             for line in file:
                 if line.strip():
                     yield line.rstrip(b"\r\n")
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+
+
+def lines_of_text(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text of any size, with their ends. Raises InputError as `read_text` does."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from file
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+    except UnicodeDecodeError as why:
+        raise InputError("IMC-4008", str(path), encoding="another encoding") from why
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file of the user's, of any size. Raises InputError IMC-4001."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as why:
         raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
 

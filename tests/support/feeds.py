@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import threading
@@ -73,7 +74,8 @@ class Answer:
 
     @property
     def records(self) -> list[Any]:
-        found = json.loads(self.body)
+        packed = self.headers.get("content-encoding") == "gzip"
+        found = json.loads(gzip.decompress(self.body) if packed else self.body)
         assert found["code"] == 200
         return list(found["data"])
 
@@ -216,10 +218,12 @@ class Loop:
         )
 
     async def _close(self, found: asyncio.Server, state: ServerState) -> None:
+        """End all connections, also those that were accepted a moment ago and are still being made."""
         found.close()
-        for connection in list(state.connections):
-            connection.transport.abort()
-        for task in list(state.tasks):
-            task.cancel()
-        await asyncio.gather(*state.tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+        for _ in range(5):
+            for connection in list(state.connections):
+                connection.transport.abort()
+            for task in list(state.tasks):
+                task.cancel()
+            await asyncio.gather(*state.tasks, return_exceptions=True)
+            await asyncio.sleep(0)

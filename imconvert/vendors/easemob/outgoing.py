@@ -60,6 +60,10 @@ class Bodies:
             self._keep(found, part.extra)
         return found
 
+    def plays(self, suffix: str | None) -> bool:
+        """Whether all clients play voices of this format."""
+        return suffix is not None and suffix.lower() in self.voice_formats
+
     def change(self, outcome: str, what: str) -> None:
         self.notes.changes.append((outcome, what))
 
@@ -81,8 +85,8 @@ def _text(make: Bodies, part: Text) -> Piece:
 
 
 def _media(make: Bodies, part: Media) -> Piece:
-    kind = _TYPES[part.kind]
-    if kind == "audio" and (part.suffix or suffix_of(part.name) or suffix_of(part.url)) not in make.voice_formats:
+    kind = TYPES[part.kind]
+    if kind == "audio" and not make.plays(part.suffix or suffix_of(part.name) or suffix_of(part.url)):
         make.notes.repairs.append("IMC-3202")
         if make.voices == "file":
             make.change("degraded", "a voice as a file")
@@ -96,7 +100,7 @@ def _media(make: Bodies, part: Media) -> Piece:
     return piece
 
 
-_TYPES = {"image": "img", "audio": "audio", "video": "video", "file": "file"}
+TYPES = {"image": "img", "audio": "audio", "video": "video", "file": "file"}
 
 
 def _file_name(make: Bodies, part: Media) -> str:

@@ -25,6 +25,7 @@ from imconvert.vendors.shapes import (
     some_text,
     string_or,
     text,
+    whatever_head,
     word,
 )
 from imconvert.vendors.yunxin.copies import CLIENTS as CLIENTS_IN_COPIES
@@ -168,5 +169,5 @@ _ITEM2 = record(
 def more_shapes(settings: Settings) -> tuple[Shape, ...]:
     """The shapes of copies, and of items of both kinds of answers."""
     teams = ("TEAM", "SUPER_TEAM") if settings["yunxin.super_team"] == "team" else ("TEAM",)
-    one = replace(_SHAPE, tree=_ITEM, kinds=_kinds(_PLAIN), mark=ITEM, any_head=True, label=None)
+    one = replace(_SHAPE, tree=_ITEM, kinds=_kinds(_PLAIN), mark=ITEM, behind=whatever_head, label=None)
     return _copies(*teams), one, replace(one, tree=_ITEM2, mark=ITEM2)
