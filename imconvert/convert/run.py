@@ -236,8 +236,9 @@ class Run:
             for _, found in run(map_segment, [self._map_job(segment, refused) for segment in segments]):
                 rejected += found
                 self._spent(rejected)
-        parts = [self.work.read_part(segment.number) for segment in self.plan.segments]
-        return [part for part in parts if part]
+        for segment in todo:
+            known[segment.number] = self.work.read_part(segment.number, ours=True)
+        return [part for part in known.values() if part]
 
     def _reads_stdin(self, segment: Segment) -> bool:
         return any(self.plan.inputs[piece.file].path == STDIN for piece in segment.pieces)
@@ -328,7 +329,8 @@ class Run:
         bases: dict[tuple[int, int], int],
         names: dict[int, dict[str, str]],
     ) -> list[SealMarker]:
-        todo = [part for part in parts if not self.work.read_seal(part.segment, basis)]
+        known = {part.segment: self.work.read_seal(part.segment, basis) for part in parts}
+        todo = [part for part in parts if not known[part.segment]]
         streams = self.target.streams
         self._phase(
             "seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams)
@@ -352,8 +354,9 @@ class Run:
         ]
         for _ in self.pool.run(seal_segment, jobs):
             pass
-        seals = [self.work.read_seal(part.segment, basis) for part in parts]
-        return [seal for seal in seals if seal]
+        for part in todo:
+            known[part.segment] = self.work.read_seal(part.segment, basis, ours=True)
+        return [seal for seal in known.values() if seal]
 
     def _arrange(self, parts: list[PartMarker], basis: str, bases: dict[tuple[int, int], int]) -> list[BucketMarker]:
         """What becomes a shard where the target is loaded in time order."""

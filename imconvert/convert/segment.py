@@ -156,8 +156,10 @@ class Mapper:
     def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
         assert target.line_forms
         forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
-        latest, plain = self.job.latest, target.plain_account
-        return shapes.through(shape, forms, books=books, latest=latest, digest_of=target.digest_of, plain=plain)
+        return shapes.through(
+            shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of, plain=target.plain_account,
+            strict=self.job.strict,
+        )  # fmt: skip
 
     def _marked(self) -> Iterator[tuple[Shape, Shortcut]]:
         """The compiled shortcuts of the vendor's other formats."""
@@ -364,7 +366,10 @@ class Mapper:
             if self.clock not in counts.clocks:
                 counts.clocks.append(self.clock)
             self.tally.kinds[taken.label] = self.tally.kinds.get(taken.label, 0) + taken.records
-            self._changed(taken.label, taken.changes, file, batch.number(taken.first), taken.records)
+            first = batch.number(taken.first)
+            self._changed(taken.label, taken.changes, file, first, taken.records)
+            for code in taken.repairs:
+                count(self.tally.repairs, code, file, first, times=taken.records)
 
     def finish(self) -> int:
         part, tally = self.part, self.tally

@@ -295,20 +295,23 @@ class WorkFolder:
     def partition(self, number: int) -> Path:
         return self.path / f"partition-{number:05}"
 
-    def read_part(self, segment: int) -> PartMarker | None:
-        """The marker of a mapped segment, if it is there and every file it names is as it says."""
-        marker = _read_marker(self.part(segment, "json"), PartMarker)
-        return marker if marker and self._intact(marker.files) else None
+    def read_part(self, segment: int, *, ours: bool = False) -> PartMarker | None:
+        """The marker of a mapped segment, if it is there and every file it names is as it says.
 
-    def read_seal(self, segment: int, basis: str) -> SealMarker | None:
-        """The marker of a segment sealed for this basis, if it is there and every file it names is as it says."""
-        found: SealMarker | None = self.read_marker(self.seal(segment, "json"), SealMarker, basis)
+        `ours` are files that this very run has written, whose bytes need not be read again.
+        """
+        marker = _read_marker(self.part(segment, "json"), PartMarker)
+        return marker if marker and (ours or self._intact(marker.files)) else None
+
+    def read_seal(self, segment: int, basis: str, *, ours: bool = False) -> SealMarker | None:
+        """The marker of a segment sealed for this basis, likewise."""
+        found: SealMarker | None = self.read_marker(self.seal(segment, "json"), SealMarker, basis, ours=ours)
         return found
 
-    def read_marker(self, path: Path, kind: type[Any], basis: str) -> Any:
+    def read_marker(self, path: Path, kind: type[Any], basis: str, *, ours: bool = False) -> Any:
         """A marker of this kind, with `basis` and `files`, if it is there for this basis and its files are whole."""
         marker = _read_marker(path, kind)
-        return marker if marker and marker.basis == basis and self._intact(marker.files) else None
+        return marker if marker and marker.basis == basis and (ours or self._intact(marker.files)) else None
 
     def read_resolved(self, basis: str) -> Resolved | None:
         """What was resolved for this basis, if it is there and whole."""

@@ -26,6 +26,7 @@ struct Form {
     uint32_t filled;
     uint32_t remarks;
     int sorted;
+    int names;
     Py_ssize_t limit_count;
     Limit *limits;
     Py_ssize_t step_count;
@@ -79,6 +80,11 @@ int form_is_for(const Form *form, unsigned char kind, int chat)
 uint32_t form_remarks(const Form *form, const Fields *fields)
 {
     return form->remarks & fields->seen;
+}
+
+int form_names(const Form *form)
+{
+    return form->names;
 }
 
 int form_sorted(const Form *form)
@@ -191,8 +197,9 @@ static int limit_new(PyObject *tuple, Limit *limit)
 static int fill(Form *form)
 {
     PyObject *limits, *steps;
-    if (!PyArg_ParseTuple(form->tuple, "iiIIIIpO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
-                          &form->filled, &form->remarks, &form->sorted, &PyTuple_Type, &limits, &PyTuple_Type, &steps))
+    if (!PyArg_ParseTuple(form->tuple, "iiIIIIppO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
+                          &form->filled, &form->remarks, &form->sorted, &form->names, &PyTuple_Type, &limits,
+                          &PyTuple_Type, &steps))
         return 0;
     form->limit_count = PyTuple_GET_SIZE(limits);
     form->step_count = PyTuple_GET_SIZE(steps);

@@ -221,6 +221,13 @@ int shape_compact(Fields *fields, int field, Scan *scan)
     return 1;
 }
 
+/* A value that had to be mended to be read by the child. */
+static int read_mended(const Node *node, Scan *scan, Fields *fields)
+{
+    fields->mended |= 1u << node->field;
+    return node->children[0]->read(node->children[0], scan, fields);
+}
+
 static int read_anything(const Node *node, Scan *scan, Fields *fields)
 {
     Span value;
@@ -455,6 +462,7 @@ static const struct {
     {"content", read_object_as_it_is, with_field},
     {"extension", read_extension, with_field},
     {"kept", read_kept, with_field_and_one},
+    {"mended", read_mended, with_field_and_one},
     {"anything", read_anything, with_field},
     {"refused", read_refused, with_nothing},
     {"either", read_either, with_two},

@@ -16,10 +16,11 @@ Where this module can't be built, that Python does all the work.
 #define CHATS 2
 #define MOST_GROUPS 256
 
-/* How often records of one form had one set of remarks, and the number of the first. */
+/* How often records of one form had one set of remarks and mendings, and the number of the first. */
 typedef struct {
     Py_ssize_t form;
     uint32_t remarks;
+    uint32_t mended;
     Py_ssize_t count;
     Py_ssize_t first;
 } Taken;
@@ -35,6 +36,8 @@ typedef struct {
     long long earliest, latest;
     int bare;
     int find_suffix;
+    int strict;
+    PyObject *label; /* a word that may stand glued before a record, as bytes; None where nothing is mended */
     Out line, key;
     unsigned char *room;
     size_t room_size;
@@ -124,6 +127,24 @@ static void add_suffix(Fields *fields, Scan *scan)
     }
 }
 
+/* A file without a name is called by the last part of its URL, as the targets call it. */
+static void add_name(Fields *fields)
+{
+    Field *name = &fields->field[NAME];
+    Span url = fields->field[URL].span, found = {url.data, 0};
+    if (has(fields, NAME) || !has(fields, URL))
+        return;
+    for (size_t i = 0; i < url.size && url.data[i] != '?'; i++) {
+        if (url.data[i] == '/')
+            found = (Span){url.data + i + 1, 0};
+        else
+            found.size++;
+    }
+    *name = (Field){found.size ? found : (Span){(const unsigned char *)"file", 4}, 1};
+    fields->seen |= 1u << NAME;
+    fields->mended |= 1u << NAMED_BY_URL;
+}
+
 static int make_room(Through *self, size_t size)
 {
     unsigned char *room;
@@ -156,23 +177,62 @@ static int find_form(const Through *self, const Record *record)
     return -1;
 }
 
+/* Skip a byte order mark and the word that may stand glued before a record. */
+static void skip_glued(const Through *self, Scan *scan, Fields *fields)
+{
+    const char *label = PyBytes_AS_STRING(self->label);
+    size_t size = (size_t)PyBytes_GET_SIZE(self->label);
+    scan_blanks(scan);
+    if (scan->end - scan->at > 3 && memcmp(scan->at, "\xEF\xBB\xBF", 3) == 0) {
+        scan->at += 3;
+        scan_blanks(scan);
+        fields->mended |= 1u << MARKED;
+    }
+    if (size && (size_t)(scan->end - scan->at) > size && memcmp(scan->at, label, size) == 0) {
+        scan->at += size;
+        fields->mended |= 1u << LABELLED;
+    }
+}
+
+/* A time in seconds or microseconds in milliseconds; see values.milliseconds. 0 if it is none. */
+static int scale_time(Through *self, Record *record, Scan *scan)
+{
+    Span *digits = &record->fields.field[TIME].span;
+    int seconds = digits->size == 10;
+    if (self->label == Py_None || !(seconds || digits->size == 16) || digits->data[0] == '0')
+        return 0;
+    record->time = seconds ? record->time * 1000 : record->time / 1000;
+    if (record->time < self->earliest || record->time > self->latest)
+        return 0;
+    memcpy(scan->room, digits->data, digits->size);
+    memcpy(scan->room + digits->size, "000", 3);
+    *digits = (Span){scan->room, 13};
+    scan->room += 19;
+    record->fields.mended |= 1u << TIME_SCALED;
+    return 1;
+}
+
 /* Read a record and find all that its line needs. Like the next ones: 1 done, 0 unfit, or with an exception set. */
 static int read_record(Through *self, Span raw, Record *record)
 {
     Fields *fields = &record->fields;
     uint64_t time;
     Scan scan = {raw.data, raw.data + raw.size, NULL};
-    fields->seen = 0;
+    fields->seen = fields->mended = 0;
     /* a nested text is unescaped, then its strings rewritten; a value can be kept twice; numbers gain some zeros */
     if (!make_room(self, raw.size * 4 + 1024))
         return 0;
     scan.room = self->room;
+    if (self->label != Py_None)
+        skip_glued(self, &scan, fields);
     if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
         return 0;
     if (!number_of(fields, MSGID, &record->msgid) || record->msgid < 1 || !number_of(fields, TIME, &time))
         return 0;
     record->time = (int64_t)time;
-    if (record->time < self->earliest || record->time > self->latest || !has(fields, KIND))
+    if ((record->time < self->earliest || record->time > self->latest) && !scale_time(self, record, &scan))
+        return 0;
+    if (!has(fields, KIND))
         return 0;
     if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
         return 0;
@@ -184,9 +244,13 @@ static int read_record(Through *self, Span raw, Record *record)
         fields->field[CLIENT].span.size = (size_t)PyBytes_GET_SIZE(self->client);
         fields->field[CLIENT].layers = 0;
     }
+    if (form_names(self->forms[record->form]))
+        add_name(fields);
     if (self->find_suffix)
         add_suffix(fields, &scan);
     if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT) && !shape_compact(fields, CONTENT, &scan))
+        return 0;
+    if (self->strict && fields->mended)
         return 0;
     return form_fits(self->forms[record->form], fields) && find_ends(self, record);
 }
@@ -233,7 +297,7 @@ static int count(Through *self, const Record *record, Py_ssize_t source)
     uint32_t remarks = form_remarks(self->forms[record->form], &record->fields);
     Taken *taken = self->taken, *end = self->taken + self->taken_count;
     for (; taken < end; taken++) {
-        if (taken->form == record->form && taken->remarks == remarks) {
+        if (taken->form == record->form && taken->remarks == remarks && taken->mended == record->fields.mended) {
             taken->count++;
             return 1;
         }
@@ -241,7 +305,7 @@ static int count(Through *self, const Record *record, Py_ssize_t source)
     if (self->taken_count == MOST_GROUPS)
         return 0;
     self->taken_count++;
-    *taken = (Taken){record->form, remarks, 1, source};
+    *taken = (Taken){record->form, remarks, record->fields.mended, 1, source};
     return 1;
 }
 
@@ -319,7 +383,7 @@ static PyObject *taken_list(const Through *self)
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list && i < self->taken_count; i++) {
         const Taken *taken = &self->taken[i];
-        PyObject *row = Py_BuildValue("nInn", taken->form, taken->remarks, taken->count, taken->first);
+        PyObject *row = Py_BuildValue("nIInn", taken->form, taken->remarks, taken->mended, taken->count, taken->first);
         if (!row || PyList_Append(list, row) < 0)
             Py_CLEAR(list);
         Py_XDECREF(row);
@@ -360,6 +424,7 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->client);
+    Py_VISIT(self->label);
     if (self->hashes && hashes_traverse(self->hashes, visit, arg))
         return -1;
     if (self->accounts && ids_traverse(self->accounts, visit, arg))
@@ -370,6 +435,7 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
 static int through_clear(Through *self)
 {
     Py_CLEAR(self->client);
+    Py_CLEAR(self->label);
     if (self->hashes)
         hashes_clear(self->hashes);
     if (self->accounts)
@@ -415,26 +481,28 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
                             "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", "plain_account",
-                            "longest_account", NULL};
+                            "longest_account", "label", "strict", NULL};
     PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group;
-    PyObject *hashed, *digest, *sorted, *client;
+    PyObject *hashed, *digest, *sorted, *client, *label;
     const char *plain;
     Py_ssize_t plain_size, longest;
     long long earliest, latest;
-    int bare, find_suffix;
+    int bare, find_suffix, strict;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#n", names, &shape, &PyTuple_Type, &forms,
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#nOp", names, &shape, &PyTuple_Type, &forms,
                                      &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
                                      &hashed, &digest, &sorted, &client, &earliest, &latest, &bare, &find_suffix,
-                                     &plain, &plain_size, &longest))
+                                     &plain, &plain_size, &longest, &label, &strict))
         return NULL;
-    if (client != Py_None && !PyBytes_Check(client)) {
-        PyErr_SetString(PyExc_TypeError, "a client is bytes or None");
+    if ((client != Py_None && !PyBytes_Check(client)) || (label != Py_None && !PyBytes_Check(label))) {
+        PyErr_SetString(PyExc_TypeError, "a client and a label are bytes or None");
         return NULL;
     }
     if (!(self = (Through *)type->tp_alloc(type, 0)))
         return NULL;
     self->client = Py_NewRef(client);
+    self->label = Py_NewRef(label);
+    self->strict = strict;
     self->earliest = earliest;
     self->latest = latest;
     self->bare = bare;
@@ -451,7 +519,7 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
 
 static PyMethodDef METHODS[] = {
     {"take", (PyCFunction)(void (*)(void))through_take, METH_FASTCALL,
-     "take(records, streams, otherwise): see contract.Shortcut; gives (form, remarks, count, first) each."},
+     "take(records, streams, otherwise): see contract.Shortcut; gives (form, remarks, mended, count, first) each."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -21,10 +21,12 @@ class Through:
         find_suffix: bool,
         plain_account: bytes,
         longest_account: int,
+        label: bytes | None,
+        strict: bool,
     ) -> None: ...
     def take(
         self, batch: list[bytes] | bytes, streams: tuple[Any, ...], otherwise: Callable[[int, bytes], None], /
-    ) -> list[tuple[int, int, int, int]]: ...
+    ) -> list[tuple[int, int, int, int, int]]: ...
 
 class Columns:
     def add(self, line: tuple[Any, ...], source: int, /) -> None: ...

@@ -113,12 +113,13 @@ else:
 
 class Taken(NamedTuple):
     """Records that took the shortcut: the word for their content, what was changed in each, as in `Notes.changes`,
-    how many they are, and the number of the first in its batch."""
+    how many they are, the number of the first in its batch, and what was mended in each, as in `Notes.repairs`."""
 
     label: str
     changes: tuple[tuple[str, str], ...]
     records: int
     first: int
+    repairs: tuple[str, ...] = ()
 
 
 class Shortcut(NamedTuple):

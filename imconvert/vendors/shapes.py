@@ -27,6 +27,10 @@ FIELDS = (
 message where the vendor gives them names of their own; `other` is the second person of a notice; `extra` ones are
 leftovers that the shape names."""
 
+MENDINGS = ("IMC-3001", "IMC-3003", "IMC-3007", "IMC-3008", "IMC-3016")
+"""The repairs that the compiled part knows, in the order of native/shape.h; the last two and the first two it does by
+itself."""
+
 Node = tuple[Any, ...]
 Step = tuple[str, bytes, int, int, int]
 
@@ -122,6 +126,11 @@ def kept(name: str, node: Node) -> Node:
     return ("kept", number_of(name), node)
 
 
+def mended(code: str, node: Node) -> Node:
+    """A value that is read by `node` only because something is forgiven, which counts as this repair."""
+    return ("mended", MENDINGS.index(code), node)
+
+
 def anything(name: str) -> Node:
     """Any value, as it is."""
     return ("anything", number_of(name))
@@ -161,6 +170,8 @@ class Shape:
     name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
     `mark` is what all records have in them where a vendor has shapes beside its first; `any_head` says that what stands
     in their document before its array says nothing about those that fit.
+    With a `label`, even an empty one, a byte order mark and that word may stand before a record, and its time may be in
+    seconds or microseconds; this is mended and counted.
     """
 
     tree: Node
@@ -171,18 +182,21 @@ class Shape:
     find_suffix: bool = False
     mark: bytes = b""
     any_head: bool = False
+    label: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LineForm:
     """How a target writes one kind of content in one chat: limits in characters by field, and the steps.
 
-    `sorted_digest` says that the order of the keys in it means nothing.
+    `sorted_digest` says that the order of the keys in it means nothing, `named_by_url` that what has no name is called
+    by the last part of its URL, which counts as a repair.
     """
 
     steps: tuple[Step, ...]
     limits: Mapping[str, int] = field(default_factory=dict)
     sorted_digest: bool = False
+    named_by_url: bool = False
 
 
 LineForms = Callable[[str, int, tuple[str, ...]], LineForm | None]
@@ -227,10 +241,12 @@ def through(
     latest: int,
     digest_of: Callable[[bytes], bytes],
     plain: Plain = NOT_PLAIN,
+    strict: bool = False,
 ) -> Shortcut | None:
     """The compiled shortcut from a shape to a target's lines; None where the compiled part isn't built.
 
     `books` are those of accounts and groups, `digest_of` and `plain` are the target's own. A map comes before `plain`.
+    With `strict` nothing is mended: such records go the long way.
     """
     if not native.BUILT:
         return None
@@ -254,12 +270,14 @@ def through(
         find_suffix=shape.find_suffix,
         plain_account=allowed,
         longest_account=longest,
+        label=shape.label,
+        strict=strict,
     )
 
     def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
         return [
-            Taken(rows[row][0].partition(":")[0], _changes(shape, rows[row][0], seen), count, first)
-            for row, seen, count, first in taker.take(batch, streams, otherwise)
+            Taken(rows[row][0].partition(":")[0], _changes(shape, rows[row][0], seen), count, first, _repairs(mended))
+            for row, seen, mended, count, first in taker.take(batch, streams, otherwise)
         ]
 
     return Shortcut(take, native.Columns, splits=True)
@@ -273,7 +291,11 @@ def _rows(shape: Shape, number: int, forms: LineForms) -> Iterable[tuple[str, tu
         if form:
             limits = tuple((number_of(name), most) for name, most in form.limits.items())
             masks = map(mask_of, (kind.required, given, kind.filled, kind.remarks))
-            yield label, (number, chat, *masks, form.sorted_digest, limits, form.steps)
+            yield label, (number, chat, *masks, form.sorted_digest, form.named_by_url, limits, form.steps)
+
+
+def _repairs(mended: int) -> tuple[str, ...]:
+    return tuple(code for number, code in enumerate(MENDINGS) if mended >> number & 1) if mended else ()
 
 
 def _changes(shape: Shape, label: str, seen: int) -> tuple[tuple[str, str], ...]:

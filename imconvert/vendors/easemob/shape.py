@@ -102,6 +102,7 @@ _SHAPE = Shape(
     client=UNKNOWN_CLIENT,
     bare=True,
     find_suffix=True,
+    label=b"",
 )
 
 
@@ -134,4 +135,4 @@ def _posted(kind: Kind) -> Kind:
 def more_shapes(settings: Settings) -> tuple[Shape, ...]:
     """The shape of webhook posts."""
     kinds = {number: (label, _posted(kind)) for number, (label, kind) in shape(settings).kinds.items()}
-    return (replace(_SHAPE, tree=_tree(_OUTGOING, **_POST), kinds=kinds, mark=b'"callId"'),)
+    return (replace(_SHAPE, tree=_tree(_OUTGOING, **_POST), kinds=kinds, mark=b'"callId"', label=None),)
