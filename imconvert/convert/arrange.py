@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 
-from imconvert.convert.gather import ROW, BucketMarker, GatherJob, gather_bucket
+from imconvert.convert.gather import ROW, BucketMarker, GatherJob
 from imconvert.convert.manifest import Arranged, BlockerFacts, Fidelity, Labels, Manifest
-from imconvert.convert.pool import Pool
+from imconvert.convert.pool import Engine
 from imconvert.convert.runs import BOUND, bucket_rows
-from imconvert.convert.scatter import ScatterJob, ScatterMarker, scatter_segment
+from imconvert.convert.scatter import ScatterJob, ScatterMarker
+from imconvert.convert.steps import gathered, scattered
 from imconvert.convert.work import Count, PartMarker, SealMarker, WorkFolder, read_rows
 from imconvert.errors import CATALOGUE, IntegrityError, cause_of, remedy_of
 from imconvert.vendors.contract import Blocker, Settings, Target
@@ -38,13 +41,15 @@ Phase = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Arranger:
-    """The parts of a run on which arranging depends; `bases`, `vendor` and `settings` as for sealing."""
+    """The parts of a run on which arranging depends; `bases`, `vendor` and `settings` as for sealing; `drops_of` says
+    which list holds the drops of a segment."""
 
     work: WorkFolder
     target: Target
-    pool: Pool
+    pool: Engine
     phase: Phase
     bases: dict[tuple[int, int], int]
+    drops_of: Callable[[int], Path]
     vendor: str
     settings: dict[str, str]
     width: int = 64
@@ -69,23 +74,15 @@ class Arranger:
     def _scatter(
         self, parts: Sequence[PartMarker], bits: tuple[int, ...], basis: str, salt: int
     ) -> list[ScatterMarker]:
-        todo = [part.segment for part in parts if not self._scattered(part.segment, basis)]
         self.phase("arrange", 2 * sum(self._sizes(parts)))
         jobs = [
             ScatterJob(
-                self.work.path, self.target.name, segment, bits, self.bases, basis, self.vendor, self.settings, salt,
-                self.width,
+                self.work.path, self.target.name, part.segment, bits, self.bases, self.drops_of(part.segment), basis,
+                self.vendor, self.settings, salt, self.width,
             )
-            for segment in todo
+            for part in parts
         ]  # fmt: skip
-        for _ in self.pool.run(scatter_segment, jobs):
-            pass
-        found = [self._scattered(part.segment, basis) for part in parts]
-        return [marker for marker in found if marker]
-
-    def _scattered(self, segment: int, basis: str) -> ScatterMarker | None:
-        found: ScatterMarker | None = self.work.read_marker(self.work.scattered(segment, "json"), ScatterMarker, basis)
-        return found
+        return [marker for _, marker in sorted(self.pool.run(scattered, jobs), key=itemgetter(0))]
 
     def _gather(self, scattered: list[ScatterMarker], bits: tuple[int, ...], basis: str) -> list[BucketMarker] | None:
         """None where two conversations turned out to have the same hash."""
@@ -94,16 +91,8 @@ class Arranger:
             for number, stream in enumerate(self.target.streams)
             for job in self._jobs(scattered, number, stream, bits[number], basis)
         ]
-        todo = [job for job in jobs if not self._gathered(job)]
-        if any(count < 0 for _, count in self.pool.run(gather_bucket, todo)):
-            return None
-        found = [self._gathered(job) for job in jobs]
-        return [marker for marker in found if marker]
-
-    def _gathered(self, job: GatherJob) -> BucketMarker | None:
-        path = self.work.bucket(job.stream, job.bucket)
-        found: BucketMarker | None = self.work.read_marker(path, BucketMarker, job.basis)
-        return found
+        found = [marker for _, marker in sorted(self.pool.run(gathered, jobs), key=itemgetter(0))]
+        return None if None in found else found
 
     def _jobs(self, scattered: list[ScatterMarker], number: int, stream: str, bits: int, basis: str) -> list[GatherJob]:
         """A job for each bucket that holds anything; their shards have consecutive names."""

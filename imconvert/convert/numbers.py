@@ -81,14 +81,14 @@ def _shared(job: NumbersJob) -> Array:
 
 
 def renumbered(
-    work: WorkFolder, partitions: int, rows: Callable[[], Iterator[Array]], known: Known = lambda names: {}
+    work: WorkFolder, collided: Sequence[Path], rows: Callable[[], Iterator[Array]], known: Known = lambda names: {}
 ) -> tuple[int, int]:
     """Write new numbers for the lines of all but the first of ids that share one, as DROP rows.
 
-    `rows()` gives all ROW rows of the run, in windows; `known` the numbers that ids got before. Gives how many ids got
-    one now, and how many lines have one.
+    `collided` are the files that `find_collisions` left. `rows()` gives all ROW rows of the run, in windows; `known` the
+    numbers that ids got before. Gives how many ids got one now, and how many lines have one.
     """
-    found = np.concatenate([read_rows(work.collided(number), KEY) for number in range(partitions)])
+    found = np.concatenate([read_rows(path, KEY) for path in collided])
     found = found[np.argsort(found["place"], kind="stable")]
     identities: list[Identity] = list(zip(*(found[name].tolist() for name in ("hi", "lo", "digest")), strict=True))
     owners: dict[int, Identity] = {}

@@ -18,7 +18,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Protocol
 
 from imconvert.errors import ImconvertError, IntegrityError
 
@@ -26,6 +26,19 @@ TICK = 0.2
 """Seconds between two looks at the progress."""
 
 Work = Callable[[Any, Callable[[int], None]], Any]
+
+
+class Engine(Protocol):
+    """Whoever does jobs. `peak` are bytes of memory, `facts` what run.json says about it."""
+
+    @property
+    def peak(self) -> int: ...
+    @property
+    def facts(self) -> dict[str, Any]: ...
+    def __enter__(self) -> Engine: ...
+    def __exit__(self, *exc: object) -> None: ...
+    def run(self, function: Work, jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]: ...
+    def here(self, function: Work, jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]: ...
 
 
 class Pool:
@@ -56,6 +69,10 @@ class Pool:
     def peak(self) -> int:
         own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
         return own + sum(self.peaks.values())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"jobs": self.jobs}
 
     def run(self, function: Work, jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         """Do all jobs; yields (number of the job, result) as they end, in no particular order.
