@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from imconvert.convert.pool import Engine
 from imconvert.convert.runs import BOUND, bucket_rows
 from imconvert.convert.scatter import ScatterJob, ScatterMarker
 from imconvert.convert.steps import gathered, scattered
-from imconvert.convert.work import Count, PartMarker, SealMarker, WorkFolder, read_rows
+from imconvert.convert.work import Count, Decided, PartMarker, SealMarker, WorkFolder, read_rows
 from imconvert.errors import CATALOGUE, IntegrityError, cause_of, remedy_of
 from imconvert.vendors.contract import Blocker, Settings, Target
 from imconvert.vendors.values import day
@@ -41,15 +40,15 @@ Phase = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Arranger:
-    """The parts of a run on which arranging depends; `bases`, `vendor` and `settings` as for sealing; `drops_of` says
-    which list holds the drops of a segment."""
+    """The parts of a run on which arranging depends; `bases`, `vendor` and `settings` as for sealing; `decided` names
+    the lists of drops."""
 
     work: WorkFolder
     target: Target
     pool: Engine
     phase: Phase
     bases: dict[tuple[int, int], int]
-    drops_of: Callable[[int], Path]
+    decided: Decided
     vendor: str
     settings: dict[str, str]
     width: int = 64
@@ -77,8 +76,8 @@ class Arranger:
         self.phase("arrange", 2 * sum(self._sizes(parts)))
         jobs = [
             ScatterJob(
-                self.work.path, self.target.name, part.segment, bits, self.bases, self.drops_of(part.segment), basis,
-                self.vendor, self.settings, salt, self.width,
+                self.work.path, self.target.name, part.segment, bits, self.bases,
+                self.work.list_of(self.decided, part.segment), basis, self.vendor, self.settings, salt, self.width,
             )
             for part in parts
         ]  # fmt: skip

@@ -20,13 +20,7 @@ from imconvert.convert.work import Decided, PartMarker, WorkFolder
 
 
 class Keys(Protocol):
-    """Who brings keys together. `lists` are those of the last `decide`, complete once there is nothing to merge."""
-
-    def names(self, parts: Sequence[PartMarker]) -> set[str]:
-        """The lists of a run that is settled."""
-
-    def drops_of(self, segment: int) -> Path:
-        """Where the drops of a segment are when the run is settled, maybe among others."""
+    """Who brings keys together."""
 
     def collisions(self, parts: Sequence[PartMarker]) -> list[Path]:
         """Files with the rows of derived numbers that several ids share; none where there are no such rows."""
@@ -35,7 +29,8 @@ class Keys(Protocol):
         """Find the drops among the keys of the parts; of `job` everything counts but its partition and its files."""
 
     def merge(self, more: Sequence[Path], own: dict[int, list[Path]]) -> Decided:
-        """Add further lists: `more` of any lines, `own` of lines of one segment, which come last."""
+        """Add further lists to those of the last `decide`: `more` of any lines, `own` of lines of one segment, which
+        come last."""
 
 
 @dataclass(slots=True)
@@ -45,12 +40,6 @@ class OwnKeys:
     work: WorkFolder
     engine: Engine
     lists: list[Path] = field(default_factory=list)
-
-    def names(self, parts: Sequence[PartMarker]) -> set[str]:
-        return {self.work.drops.name}
-
-    def drops_of(self, segment: int) -> Path:
-        return self.work.drops
 
     def collisions(self, parts: Sequence[PartMarker]) -> list[Path]:
         files = tuple(key_file(self.work, part.segment, part.numbers, "numbers.") for part in parts if part.numbers)

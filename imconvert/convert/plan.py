@@ -112,9 +112,7 @@ def _in_one(source: Input, vendor: Vendor) -> bool:
 
 def bytes_of(segment: Segment, inputs: Mapping[int, Input]) -> int:
     """How many bytes of its inputs a segment reads."""
-    return sum(
-        piece.stop - piece.start if piece.stop >= 0 else inputs[piece.file].size for piece in segment.pieces
-    )
+    return sum(piece.stop - piece.start if piece.stop >= 0 else inputs[piece.file].size for piece in segment.pieces)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -164,7 +164,7 @@ class _Replay(Run):
         basis = self._basis([part])
         resolved = replace(self._settler(), known=self._known).settle([*stand_ins, part], basis)
         names = self._numbered(self._shard_names([part], resolved))
-        seal = self._seal([part], basis, {}, names)[0]
+        seal = self._seal([part], resolved, {}, names)[0]
         return self._publish_replay(part, seal, set(chosen))
 
     def _finished_numbers(self) -> PartMarker:

@@ -208,8 +208,8 @@ class Run:
             basis = self._basis(parts)
             resolved = self._settler().settle(parts, basis)
             bases = bases_of(parts)
-            seals = self._seal(parts, basis, bases, self._shard_names(parts, resolved))
-            self.buckets = self._arrange(parts, basis, bases)
+            seals = self._seal(parts, resolved, bases, self._shard_names(parts, resolved))
+            self.buckets = self._arrange(parts, resolved, bases)
             return self._publish(parts, seals, bases)
 
     def _read_all(self) -> list[PartMarker]:
@@ -312,7 +312,7 @@ class Run:
     def _seal(
         self,
         parts: list[PartMarker],
-        basis: str,
+        resolved: Resolved,
         bases: dict[tuple[int, int], int],
         names: dict[int, dict[str, str]],
     ) -> list[SealMarker]:
@@ -330,8 +330,8 @@ class Run:
                 shards=names[part.segment],
                 bases=bases,
                 labels=labels,
-                drops=self.keys.drops_of(part.segment),
-                basis=basis,
+                drops=self.work.list_of(resolved, part.segment),
+                basis=resolved.basis,
                 sources=sources[part.segment],
                 vendor=self.plan.vendor,
                 settings=settings,
@@ -340,13 +340,13 @@ class Run:
         ]
         return sorted((seal for _, seal in self.pool.run(sealed, jobs)), key=lambda seal: seal.segment)
 
-    def _arrange(self, parts: list[PartMarker], basis: str, bases: dict[tuple[int, int], int]) -> list[BucketMarker]:
+    def _arrange(
+        self, parts: list[PartMarker], resolved: Resolved, bases: dict[tuple[int, int], int]
+    ) -> list[BucketMarker]:
         """What becomes a shard where the target is loaded in time order."""
         vendor, settings = self.plan.vendor, self.options.complete_settings()
-        arranger = Arranger(
-            self.work, self.target, self.pool, self._phase, bases, self.keys.drops_of, vendor, settings
-        )
-        return arranger.arrange(parts, basis) if self.target.arrange else []
+        arranger = Arranger(self.work, self.target, self.pool, self._phase, bases, resolved, vendor, settings)
+        return arranger.arrange(parts, resolved.basis) if self.target.arrange else []
 
     def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
         lists = self._media(parts)

@@ -298,6 +298,11 @@ class WorkFolder:
         """The list of one segment, where each has its own."""
         return self.path / f"drops-{segment:05}"
 
+    def list_of(self, decided: Decided, segment: int) -> Path:
+        """The list in which the drops of a segment are, maybe among others."""
+        own = (self.drops_of(segment), self.resolved_of(segment))
+        return next((path for path in own if path.name in decided.files), self.drops)
+
     @property
     def renumbered(self) -> Path:
         return self.path / "renumbered"
