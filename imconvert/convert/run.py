@@ -229,6 +229,7 @@ class Run:
         now = self.clock.steady()
         self.phases[name] = now
         self.watch.phase(name, total)
+        self.pool.phase(name, total)
 
     def _map(self, refused: tuple[int, ...]) -> list[PartMarker]:
         """Map what is not mapped yet. Raises BudgetExceeded as soon as too many records are rejected."""

@@ -80,7 +80,7 @@ IDS = np.dtype([("target", "<u8"), ("source", "<u8")])
 BUCKET_BITS = 12
 BUCKETS = 1 << BUCKET_BITS
 
-_SEGMENT_SHIFT, STREAM_SHIFT = 40, 36
+SEGMENT_SHIFT, STREAM_SHIFT = 40, 36
 ROW_MASK = (1 << STREAM_SHIFT) - 1
 MOST_ROWS = 1 << STREAM_SHIFT
 
@@ -94,11 +94,11 @@ class Place(NamedTuple):
 
 
 def place_number(segment: int, stream: int, row: int) -> int:
-    return segment << _SEGMENT_SHIFT | stream << STREAM_SHIFT | row
+    return segment << SEGMENT_SHIFT | stream << STREAM_SHIFT | row
 
 
 def place_of(number: int) -> Place:
-    return Place(number >> _SEGMENT_SHIFT, number >> STREAM_SHIFT & 0xF, number & ROW_MASK)
+    return Place(number >> SEGMENT_SHIFT, number >> STREAM_SHIFT & 0xF, number & ROW_MASK)
 
 
 class FileSum(Struct, frozen=True):
