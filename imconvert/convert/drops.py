@@ -93,10 +93,17 @@ def merge(sources: Sequence[Path], target: Path, low: int = EVERY_PLACE[0], high
 
 def count(rows: Array, into: dict[int, list[int]]) -> None:
     """Add drops, sorted by place, to how many each stream of a segment has of each kind."""
-    owners, first = np.unique(rows["place"] >> np.uint64(STREAM_SHIFT), return_index=True)
-    for owner, some in zip(owners.tolist(), np.split(rows["kind"], first[1:]), strict=True):
+    for owner, some in by_owner(rows, STREAM_SHIFT):
         before = into.get(owner, [0] * KINDS)
-        into[owner] = (np.bincount(some.astype(np.int64), minlength=KINDS) + before).tolist()
+        into[owner] = (np.bincount(some["kind"].astype(np.int64), minlength=KINDS) + before).tolist()
+
+
+def by_owner(rows: Array, shift: int) -> Iterator[tuple[int, Array]]:
+    """Drops, sorted by place, of each segment or stream: what a place is without its last bits."""
+    owners, first = np.unique(rows["place"] >> np.uint64(shift), return_index=True)
+    stops = [*first[1:].tolist(), len(rows)]
+    for owner, start, stop in zip(owners.tolist(), first.tolist(), stops, strict=False):
+        yield owner, rows[start:stop]
 
 
 def _ranges(sources: Sequence[Path], low: int, high: int) -> Iterator[Array]:

@@ -87,11 +87,10 @@ class SharedKeys:
         self.segments = [part.segment for part in parts]
         sources = self._sources([(part, part.runs) for part in parts], "keys")
         new = len(sources)
-        if job.later:
-            sources.append(Source(new, job.later.path, job.later.runs))
+        later = [Source(new, job.later.path, job.later.runs)] if job.later else []
         groups = min(len(parts), GROUPS * self.spark.cores)
         decision = self.spark.context.broadcast(Decision(self.spark.turn(), job, new, groups, len(parts)))
-        blocks = self._sorted(sources, ascending=not job.last_wins)
+        blocks = self._sorted(sources, later, ascending=not job.last_wins)
         shares = blocks.mapPartitionsWithIndex(partial(decided, decision))
         lists = shares.repartitionAndSortWithinPartitions(groups, partial(group_of, groups, len(parts)))
         return self._joined(self.spark.collect(lists.mapPartitionsWithIndex(partial(listed, decision))))
@@ -112,11 +111,14 @@ class SharedKeys:
             for number, (part, found, path) in enumerate(filled)
         ]
 
-    def _sorted(self, sources: Sequence[Source], *, ascending: bool = True) -> RDD[tuple[Block, bytes]]:
-        """The blocks of these files, by partition, sorted."""
-        rows = sum(sum(source.runs) for source in sources)
+    def _sorted(
+        self, sources: Sequence[Source], later: Sequence[Source] = (), *, ascending: bool = True
+    ) -> RDD[tuple[Block, bytes]]:
+        """The blocks of these files, by partition, sorted; `later` ones share no block with others."""
+        rows = sum(sum(source.runs) for source in (*sources, *later))
         bits = shuffle.bits_for(rows, self.spark.cores)
         senders = shuffle.chunks(sources, max(2 * self.spark.cores, rows * KEY.itemsize // SENDERS))
+        senders += [[source] for source in later]
         blocks = self.spark.context.parallelize(senders, max(1, len(senders))).flatMap(partial(sent, bits))
         return blocks.repartitionAndSortWithinPartitions(1 << bits, itemgetter(0), ascending)
 

@@ -130,8 +130,7 @@ def found_drops(
     """The drops of a partition, a share for each segment."""
     job = replace(job, partition=partition, budget=ROWS)
     rows = find_drops(job, arrived(job, stream, new), _unseen)
-    segments, first = np.unique(rows["place"] >> np.uint64(SEGMENT_SHIFT), return_index=True)
-    for segment, some in zip(segments.tolist(), np.split(rows, first[1:]), strict=True):
+    for segment, some in drops.by_owner(rows, SEGMENT_SHIFT):
         yield Share(segment, partition), some.tobytes()
 
 
