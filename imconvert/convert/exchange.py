@@ -30,9 +30,9 @@ from imconvert.convert.run import Engines, Watcher
 from imconvert.convert.shuffle import Block, Share, Source
 from imconvert.convert.work import KEY, Decided, PartMarker, WorkFolder, place_number
 
-SENDERS = 256 << 20
-GROUPS = 4
-"""Bytes of keys for each task that sends them; tasks for each core that write lists of drops."""
+SENT = 1 << 23
+WORTH = 1 << 16
+"""Rows of keys for each task that sends them (256 MiB); rows for which it is worth to give a core a task."""
 
 Blocks = Iterable[tuple[Block, bytes]]
 
@@ -88,7 +88,7 @@ class SharedKeys:
         sources = self._sources([(part, part.runs) for part in parts], "keys")
         new = len(sources)
         later = [Source(new, job.later.path, job.later.runs)] if job.later else []
-        groups = min(len(parts), GROUPS * self.spark.cores)
+        groups = min(len(parts), self._tasks(sum(sum(part.runs) for part in parts)))
         decision = self.spark.context.broadcast(Decision(self.spark.turn(), job, new, groups, len(parts)))
         blocks = self._sorted(sources, later, ascending=not job.last_wins)
         shares = blocks.mapPartitionsWithIndex(partial(decided, decision))
@@ -117,10 +117,14 @@ class SharedKeys:
         """The blocks of these files, by partition, sorted; `later` ones share no block with others."""
         rows = sum(sum(source.runs) for source in (*sources, *later))
         bits = shuffle.bits_for(rows, self.spark.cores)
-        senders = shuffle.chunks(sources, max(2 * self.spark.cores, rows * KEY.itemsize // SENDERS))
+        senders = shuffle.chunks(sources, max(self._tasks(rows), rows // SENT))
         senders += [[source] for source in later]
         blocks = self.spark.context.parallelize(senders, max(1, len(senders))).flatMap(partial(sent, bits))
         return blocks.repartitionAndSortWithinPartitions(1 << bits, itemgetter(0), ascending)
+
+    def _tasks(self, rows: int) -> int:
+        """How many tasks it takes to keep all cores busy, if that is worth it."""
+        return max(1, min(2 * self.spark.cores, rows // WORTH))
 
     def _joined(self, answers: list[tuple[int, Done | Failed]]) -> Decided:
         return _sum([self.spark.result(answer) for _, answer in sorted(answers, key=itemgetter(0))])

@@ -65,11 +65,11 @@ def bits_for(rows: int, cores: int) -> int:
 
 def chunks(sources: Sequence[Source], wanted: int) -> list[list[Source]]:
     """The sources in order, cut into at most `wanted` lists of about as many rows."""
-    total = sum(sum(source.runs) for source in sources)
+    total = 1 + sum(sum(source.runs) for source in sources)
     cut: list[list[Source]] = [[] for _ in range(max(1, wanted))]
     seen = 0
     for source in sources:
-        cut[seen * len(cut) // max(1, total)].append(source)
+        cut[seen * len(cut) // total].append(source)
         seen += sum(source.runs)
     return [some for some in cut if some]
 
