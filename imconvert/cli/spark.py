@@ -76,7 +76,7 @@ def chosen_engine(engine: str, master: str | None, conf: Sequence[tuple[str, str
 
 def absolute(options: Options) -> Options:
     """The same with paths that mean the same wherever a process runs."""
-    given = {name: getattr(options, name) for name in ("output", "ids", "tids", "map")}
+    given = {name: getattr(options, name) for name in ("output", "ids", "tids", "map", "members")}
     paths: Any = {name: Path(os.path.abspath(path)) for name, path in given.items() if path}
     return replace(options, **paths)
 

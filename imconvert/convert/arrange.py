@@ -16,11 +16,11 @@ from operator import itemgetter
 
 import numpy as np
 
-from imconvert.convert.gather import ROW, BucketMarker, GatherJob
+from imconvert.convert.bucket import ROW, BucketMarker, GatherJob
 from imconvert.convert.manifest import Arranged, BlockerFacts, Fidelity, Labels, Manifest
 from imconvert.convert.pool import Engine
-from imconvert.convert.runs import BOUND, bucket_rows
-from imconvert.convert.scatter import ScatterJob, ScatterMarker
+from imconvert.convert.runs import BOUND, WINDOW_BYTES, bucket_rows
+from imconvert.convert.scatter import WIDTH, ScatterJob, ScatterMarker
 from imconvert.convert.steps import gathered, scattered
 from imconvert.convert.work import Count, Decided, PartMarker, SealMarker, WorkFolder, read_rows
 from imconvert.errors import CATALOGUE, IntegrityError, cause_of, remedy_of
@@ -30,7 +30,9 @@ from imconvert.vendors.values import day
 WANTED_BYTES = 48 << 20
 MOST_BITS = 12
 MOST_SALTS = 64
-"""Bytes of lines that a bucket is sized for; the most buckets of a stream, as a power of two; hashes that are tried."""
+MOST_RUNS, MOST_WINDOW = 1024, 24 << 20
+"""Bytes of lines that a bucket is sized for; the most buckets of a stream, as a power of two; hashes that are tried;
+about how many runs there should be at most, and the most bytes of one."""
 
 NO_SEGMENT = -1
 """Stands for the segment where something is counted by bucket, with places in the whole input."""
@@ -51,14 +53,14 @@ class Arranger:
     decided: Decided
     vendor: str
     settings: dict[str, str]
-    width: int = 64
+    width: int = WIDTH
 
     def arrange(self, parts: Sequence[PartMarker], basis: str) -> list[BucketMarker]:
         """The buckets that hold anything, in order of streams and buckets; what is there already is taken over."""
         bits = tuple(map(bits_for, self._sizes(parts)))
         for salt in range(MOST_SALTS):
             own = f"{basis}-{salt}"
-            found = self._gather(self._scatter(parts, bits, own, salt), bits, own)
+            found = self._gather(self._scatter(parts, bits, own, salt), bits, own, salt)
             if found is not None:
                 return found
         raise IntegrityError("IMC-6001", detail=f"conversations have the same hash under {MOST_SALTS} salts")
@@ -73,27 +75,33 @@ class Arranger:
     def _scatter(
         self, parts: Sequence[PartMarker], bits: tuple[int, ...], basis: str, salt: int
     ) -> list[ScatterMarker]:
-        self.phase("arrange", 2 * sum(self._sizes(parts)))
+        size = sum(self._sizes(parts))
+        self.phase("arrange", 2 * size)
         jobs = [
             ScatterJob(
                 self.work.path, self.target.name, part.segment, bits, self.bases,
-                self.work.list_of(self.decided, part.segment), basis, self.vendor, self.settings, salt, self.width,
+                self.work.list_of(self.decided, part.segment), basis, self.vendor, self.settings, window_for(size),
+                salt, self.width,
             )
             for part in parts
         ]  # fmt: skip
         return [marker for _, marker in sorted(self.pool.run(scattered, jobs), key=itemgetter(0))]
 
-    def _gather(self, scattered: list[ScatterMarker], bits: tuple[int, ...], basis: str) -> list[BucketMarker] | None:
+    def _gather(
+        self, scattered: list[ScatterMarker], bits: tuple[int, ...], basis: str, salt: int
+    ) -> list[BucketMarker] | None:
         """None where two conversations turned out to have the same hash."""
         jobs = [
             job
             for number, stream in enumerate(self.target.streams)
-            for job in self._jobs(scattered, number, stream, bits[number], basis)
+            for job in self._jobs(scattered, number, stream, bits[number], basis, salt)
         ]
         found = [marker for _, marker in sorted(self.pool.run(gathered, jobs), key=itemgetter(0))]
         return None if None in found else found
 
-    def _jobs(self, scattered: list[ScatterMarker], number: int, stream: str, bits: int, basis: str) -> list[GatherJob]:
+    def _jobs(
+        self, scattered: list[ScatterMarker], number: int, stream: str, bits: int, basis: str, salt: int
+    ) -> list[GatherJob]:
         """A job for each bucket that holds anything; their shards have consecutive names."""
         runs = tuple((marker.segment, marker.runs[number]) for marker in scattered if marker.runs[number])
         rows = np.zeros(1 << bits, np.uint64)
@@ -102,7 +110,7 @@ class Arranger:
         filled = np.flatnonzero(rows).tolist()
         names = [f"{stream}-{place:05}{self.target.suffix}" for place in range(1, len(filled) + 1)]
         return [
-            GatherJob(self.work.path, self.target.name, stream, bucket, bits, runs, name, basis, self.settings)
+            GatherJob(self.work.path, self.target.name, stream, bucket, bits, runs, name, basis, self.settings, salt)
             for bucket, name in zip(filled, names, strict=True)
         ]
 
@@ -113,6 +121,11 @@ def bits_for(size: int) -> int:
     while bits < MOST_BITS and WANTED_BYTES << bits < size:
         bits += 1
     return bits
+
+
+def window_for(size: int) -> int:
+    """Bytes of lines that become a run, of so many in all: more where there is more, lest runs be too many."""
+    return min(max(WINDOW_BYTES, size // MOST_RUNS), MOST_WINDOW)
 
 
 def as_seals(buckets: Sequence[BucketMarker]) -> list[SealMarker]:

@@ -170,7 +170,7 @@ def decided(decision: Broadcast[Decision], partition: int, blocks: Blocks) -> It
 
 def group_of(groups: int, segments: int, share: Share) -> int:
     """Which task writes the list of a segment: each has segments that follow one another."""
-    return share.segment * groups // segments
+    return int(share.segment * groups // segments)
 
 
 def listed(

@@ -18,7 +18,8 @@ from xxhash import xxh3_64_hexdigest
 from imconvert import durable, native
 from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
 from imconvert.convert.arrange import Arranger
-from imconvert.convert.gather import BucketMarker
+from imconvert.convert.bucket import BucketMarker
+from imconvert.convert.handout import hand_out, package_moves
 from imconvert.convert.keys import Keys, OwnKeys
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
@@ -28,7 +29,7 @@ from imconvert.convert.seal import SealJob
 from imconvert.convert.segment import MapJob
 from imconvert.convert.settle import Settler
 from imconvert.convert.steps import mapped, sealed
-from imconvert.convert.work import PartMarker, Resolved, SealMarker, WorkFolder, marker_bytes
+from imconvert.convert.work import PartMarker, Resolved, SealMarker, WorkFolder, bases_of, marker_bytes
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
 from imconvert.sources.inputs import STDIN, expand, open_inputs
@@ -351,8 +352,12 @@ class Run:
 
     def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
         lists = self._media(parts)
+        packages = hand_out(
+            self.options, self.buckets, work=self.work, target=self.target, pool=self.pool, phase=self._phase
+        )
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
+        found.packages = packages
         if lists:
             found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, lists)
         if self.options.write_missing:
@@ -361,7 +366,7 @@ class Run:
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
-        publish.announce(self.work, shards, sources, media.moves(found.media))
+        publish.announce(self.work, shards, sources, media.moves(found.media) + package_moves(found.packages))
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 
@@ -470,15 +475,3 @@ def recalled_lines(seals: Sequence[SealMarker]) -> dict[str, Example]:
     code = "IMC-8140"
     first = _first_example(code, seals)
     return {code: Example(count, CATALOGUE[code].name, first["file"], first["line"], first["why"])}
-
-
-def bases_of(parts: list[PartMarker]) -> dict[tuple[int, int], int]:
-    """How many records of a file came before a segment, where that is not 0."""
-    seen: dict[int, int] = {}
-    bases: dict[tuple[int, int], int] = {}
-    for part in parts:
-        for piece in part.pieces:
-            if seen.get(piece.file):
-                bases[part.segment, piece.file] = seen[piece.file]
-            seen[piece.file] = seen.get(piece.file, 0) + piece.read
-    return bases

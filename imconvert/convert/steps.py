@@ -7,10 +7,14 @@ itself, so that the driver learns everything from answers, whichever machine gav
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from imconvert.convert import collide
-from imconvert.convert.gather import BucketMarker, GatherJob, gather_bucket
+from imconvert.convert.bucket import BucketMarker, GatherJob, gather_bucket
+from imconvert.convert.copies import CopyJob, CopyMarker, copy_name, copy_shard
+from imconvert.convert.packages import PackageJob, PackageMarker, package_bucket
 from imconvert.convert.plan import bytes_of
 from imconvert.convert.scatter import ScatterJob, ScatterMarker, scatter_segment
 from imconvert.convert.seal import SealJob, seal_segment
@@ -30,7 +34,7 @@ def mapped(job: MapJob, progress: Progress) -> PartMarker:
         progress(bytes_of(job.segment, job.inputs))
         return known
     map_segment(job, progress)
-    return _there(work.read_part(number, ours=True), f"part {number}")
+    return _there(work.read_part(number, ours=True), work.part(number, "json"))
 
 
 def _fits(work: WorkFolder, part: PartMarker, refused: tuple[int, ...]) -> bool:
@@ -42,40 +46,45 @@ def _fits(work: WorkFolder, part: PartMarker, refused: tuple[int, ...]) -> bool:
 
 def sealed(job: SealJob, progress: Progress) -> SealMarker:
     """The marker of a sealed segment."""
-    work = WorkFolder(job.work)
-    known = work.read_seal(job.segment, job.basis)
-    if known:
-        progress(sum(shard.bytes for shard in known.shards))
-        return known
-    seal_segment(job, progress)
-    return _there(work.read_seal(job.segment, job.basis, ours=True), f"seal {job.segment}")
+    path = WorkFolder(job.work).seal(job.segment, "json")
+    return _there(_done(job.work, path, SealMarker, job.basis, partial(seal_segment, job, progress)), path)
 
 
 def scattered(job: ScatterJob, progress: Progress) -> ScatterMarker:
     """The marker of a scattered segment."""
-    work = WorkFolder(job.work)
-    path = work.scattered(job.segment, "json")
-    known = work.read_marker(path, ScatterMarker, job.basis)
-    if known:
-        return known
-    scatter_segment(job, progress)
-    return _there(work.read_marker(path, ScatterMarker, job.basis, ours=True), f"scatter {job.segment}")
+    path = WorkFolder(job.work).scattered(job.segment, "json")
+    return _there(_done(job.work, path, ScatterMarker, job.basis, partial(scatter_segment, job, progress)), path)
 
 
 def gathered(job: GatherJob, progress: Progress) -> BucketMarker | None:
     """The marker of a bucket; None where two conversations have the same hash."""
-    work = WorkFolder(job.work)
-    path = work.bucket(job.stream, job.bucket)
-    known = work.read_marker(path, BucketMarker, job.basis)
-    if known:
+    path = WorkFolder(job.work).bucket(job.stream, job.bucket)
+    return _done(job.work, path, BucketMarker, job.basis, partial(gather_bucket, job, progress))
+
+
+def copied(job: CopyJob, progress: Progress) -> CopyMarker:
+    """The marker of a shard whose messages are copied."""
+    path = job.work / copy_name(job.number, "json")
+    return _there(_done(job.work, path, CopyMarker, job.basis, partial(copy_shard, job, progress)), path)
+
+
+def packaged(job: PackageJob, progress: Progress) -> PackageMarker | None:
+    """The marker of a shard of packages; None where two users have the same hash."""
+    path = job.work / f"{job.name}.json"
+    return _done(job.work, path, PackageMarker, job.basis, partial(package_bucket, job, progress))
+
+
+def _done(work: Path, path: Path, kind: type[Marker], basis: str, do: Callable[[], int]) -> Marker | None:
+    """The marker at `path`, after doing what leaves it if need be; None if that gives less than 0: it was in vain."""
+    folder = WorkFolder(work)
+    known = folder.read_marker(path, kind, basis)
+    if known is not None:
         return known
-    if gather_bucket(job, progress) < 0:
-        return None
-    return _there(work.read_marker(path, BucketMarker, job.basis, ours=True), f"bucket {job.stream} {job.bucket}")
+    return _there(folder.read_marker(path, kind, basis, ours=True), path) if do() >= 0 else None
 
 
-def _there(marker: Marker | None, name: str) -> Marker:
-    """A marker that was just written. Raises IntegrityError IMC-6001 where it can't be read back."""
+def _there(marker: Marker | None, path: Path) -> Marker:
+    """A marker that was just written. Raises IntegrityError IMC-6002 where it can't be read back."""
     if marker is None:
-        raise IntegrityError("IMC-6001", detail=f"the marker of {name} is gone")
+        raise IntegrityError("IMC-6002", str(path), what="it was written and cannot be read back")
     return marker

@@ -59,6 +59,14 @@ LEFT_OUT = (DUPLICATE, CONFLICT, RECALLED)
 TOMBSTONES = (MARKED, MARKED_REKEYED, MARKED_RENUMBERED)
 REWRITTEN = (REKEYED, RENUMBERED, *TOMBSTONES)
 
+
+def is_among(kinds: Array, wanted: Iterable[int]) -> Array:
+    """Which of these kinds of drops are wanted ones."""
+    table = np.zeros(KINDS, bool)
+    table[list(wanted)] = True
+    return table[kinds]
+
+
 RECALL = np.dtype(
     [
         ("hi", "<u8"),
@@ -252,6 +260,17 @@ class ShardFacts(Struct):
         return self.lines if isinstance(self.messages, UnsetType) else self.messages
 
 
+class PackageFacts(Struct):
+    """A shard of packages as the manifest tells it: `lines` are copies of messages, `bytes` those of the file."""
+
+    name: str
+    users: int
+    calls: int
+    lines: int
+    bytes: int
+    sha256: str
+
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -391,3 +410,15 @@ def row_windows(path: Path, kind: np.dtype[Any], *, size: int = 65536) -> Iterat
 def total(counts: Iterable[Count]) -> int:
     """The sum of counts."""
     return sum(found.count for found in counts)
+
+
+def bases_of(parts: Iterable[PartMarker]) -> dict[tuple[int, int], int]:
+    """How many records of a file came before a segment, where that is not 0."""
+    seen: dict[int, int] = {}
+    bases: dict[tuple[int, int], int] = {}
+    for part in parts:
+        for piece in part.pieces:
+            if seen.get(piece.file):
+                bases[part.segment, piece.file] = seen[piece.file]
+            seen[piece.file] = seen.get(piece.file, 0) + piece.read
+    return bases

@@ -9,9 +9,12 @@ Where this module can't be built, that Python does all the work.
 #include <string.h>
 
 #include "columns.h"
+#include "cut.h"
 #include "form.h"
 #include "hashes.h"
 #include "ids.h"
+#include "lines.h"
+#include "request.h"
 
 #define CHATS 2
 #define MOST_GROUPS 256
@@ -87,32 +90,17 @@ static int find_ends(Through *self, Record *record)
             ids_find(self->accounts, field[OTHER].span, self->bare, &record->other, &field[OTHER]));
 }
 
-static int letter_or_digit(unsigned char byte)
-{
-    return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
-}
-
-/* The suffix of a file name or URL, in lower case, if it has a plausible one; see values.suffix_of. */
+/* The suffix of a file name or URL, in lower case, if it has a plausible one. */
 static int suffix_in(Span name, Scan *scan, Span *suffix)
 {
-    size_t end = 0, begin, dot;
-    while (end < name.size && name.data[end] != '?' && name.data[end] != '#')
-        end++;
-    for (begin = end; begin && name.data[begin - 1] != '/'; begin--)
-        ;
-    for (dot = end; dot > begin && name.data[dot - 1] != '.'; dot--)
-        ;
-    if (dot < begin + 2 || end == dot || end - dot > 8)
-        return 0;
+    Span found = request_suffix(name);
     suffix->data = scan->room;
-    suffix->size = end - dot;
-    for (; dot < end; dot++) {
-        unsigned char byte = name.data[dot];
-        if (!letter_or_digit(byte))
-            return 0;
+    suffix->size = found.size;
+    for (size_t i = 0; i < found.size; i++) {
+        unsigned char byte = found.data[i];
         *scan->room++ = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
     }
-    return 1;
+    return found.size > 0;
 }
 
 static void add_suffix(Fields *fields, Scan *scan)
@@ -167,14 +155,23 @@ static int number_of(const Fields *fields, int field, uint64_t *number)
     return 1;
 }
 
-static int find_form(const Through *self, const Record *record)
+/* The first form from `first` on for the record's kind and chat, or -1. */
+static Py_ssize_t find_form(const Through *self, const Record *record, Py_ssize_t first)
 {
     unsigned char kind = record->fields.field[KIND].span.data[0];
-    for (Py_ssize_t i = 0; i < self->form_count; i++) {
+    for (Py_ssize_t i = first; i < self->form_count; i++) {
         if (form_is_for(self->forms[i], kind, record->chat))
-            return (int)i;
+            return i;
     }
     return -1;
+}
+
+/* Go to the first form from the record's own on that it fits; 0 if there is none. */
+static int fit_form(const Through *self, Record *record)
+{
+    while (record->form >= 0 && !form_fits(self->forms[record->form], &record->fields))
+        record->form = find_form(self, record, record->form + 1);
+    return record->form >= 0;
 }
 
 /* Skip a byte order mark and the word that may stand glued before a record. */
@@ -234,7 +231,7 @@ static int read_record(Through *self, Span raw, Record *record)
         return 0;
     if (!has(fields, KIND))
         return 0;
-    if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
+    if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record, 0)) < 0)
         return 0;
     if (!has(fields, CLIENT)) {
         if (self->client == Py_None)
@@ -252,7 +249,7 @@ static int read_record(Through *self, Span raw, Record *record)
         return 0;
     if (self->strict && fields->mended)
         return 0;
-    return form_fits(self->forms[record->form], fields) && find_ends(self, record);
+    return fit_form(self, record) && find_ends(self, record);
 }
 
 static int add_key_field(Out *key, const Field *field)
@@ -262,6 +259,20 @@ static int add_key_field(Out *key, const Field *field)
     out_add(key, ",\"", 1 + (size_t)field->layers);
     out_add(key, field->span.data, field->span.size);
     out_add(key, "\"", (size_t)field->layers);
+    return 1;
+}
+
+/* The target; a group whose id is text stands in an array, so that it never equals a person. */
+static int add_key_target(Out *key, const Field *field, int chat)
+{
+    int group = chat && field->layers;
+    if (!group)
+        return add_key_field(key, field);
+    if (!out_reserve(key, field->span.size + 6))
+        return 0;
+    out_add(key, ",[\"", 3);
+    out_add(key, field->span.data, field->span.size);
+    out_add(key, "\"]", 2);
     return 1;
 }
 
@@ -275,7 +286,8 @@ static int write_key(Through *self, const Record *record)
         return 0;
     out_add(key, "[", 1);
     out_add(key, field[MSGID].span.data, field[MSGID].span.size);
-    if (!add_key_field(key, &field[SENDER]) || !add_key_field(key, &field[RECEIVER]) || !add_key_field(key, &field[TIME]))
+    if (!add_key_field(key, &field[SENDER]) || !add_key_target(key, &field[RECEIVER], record->chat) ||
+        !add_key_field(key, &field[TIME]))
         return 0;
     if (!out_reserve(key, 1))
         return 0;
@@ -309,14 +321,28 @@ static int count(Through *self, const Record *record, Py_ssize_t source)
     return 1;
 }
 
+/* Write the line by the first form that takes the record, from the one on that it fits. */
+static int write_line(Through *self, Record *record)
+{
+    for (;;) {
+        int done;
+        self->line.size = 0;
+        done = form_write(self->forms[record->form], &record->fields, &self->line);
+        if (done)
+            return done > 0;
+        record->form = find_form(self, record, record->form + 1);
+        if (!fit_form(self, record))
+            return 0;
+    }
+}
+
 static int take(Through *self, PyObject *const *columns, Span raw, Py_ssize_t source)
 {
     Record record;
     if (!raw.size || !read_record(self, raw, &record))
         return 0;
-    self->line.size = 0;
-    return form_write(self->forms[record.form], &record.fields, &self->line) > 0 && write_key(self, &record) &&
-           count(self, &record, source) && add_row(self, columns[record.chat], &record, source);
+    return write_line(self, &record) && write_key(self, &record) && count(self, &record, source) &&
+           add_row(self, columns[record.chat], &record, source);
 }
 
 /* Hand a record that was not taken to Python; it is made an object of if it is none yet. */
@@ -544,13 +570,15 @@ static int add_type(PyObject *module, const char *name, PyObject *type)
 
 static int add_types(PyObject *module)
 {
-    return add_type(module, "Through", PyType_FromSpec(&SPEC)) && add_type(module, "Columns", columns_type()) ? 0 : -1;
+    if (!add_type(module, "Through", PyType_FromSpec(&SPEC)) || !add_type(module, "Columns", columns_type()))
+        return -1;
+    return PyModule_AddFunctions(module, lines_methods);
 }
 
 static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};
 
 static struct PyModuleDef MODULE = {
-    PyModuleDef_HEAD_INIT, "imconvert.native.through", "The compiled inner loop.", 0, NULL, MODULE_SLOTS, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "imconvert.native.through", "The compiled inner loop.", 0, cut_methods, MODULE_SLOTS, NULL, NULL, NULL,
 };
 
 PyMODINIT_FUNC PyInit_through(void)

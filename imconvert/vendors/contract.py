@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert import native
@@ -22,6 +23,7 @@ from imconvert.vendors.books import Plain as Plain
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
+    from imconvert.vendors.calls import Rest
     from imconvert.vendors.shapes import LineForms, Shape
 
 Settings = Mapping[str, str]
@@ -215,11 +217,19 @@ class Arrange:
     `finisher(settings, notes)` makes a function that gets all lines of one conversation in order of (time, source),
     lazily, and gives the requests made of them, taking every line in its turn; what it had to change stands in the
     notes when it gives the request. It must stream: a conversation may be larger than the memory.
-    `blockers(settings)` are what has to be settled before loading.
+    `still(settings)`, if there is one, makes a function of the stream, the times of whole conversations that lie one
+    behind the other, and where each begins, all as arrays. It says which conversations need no finishing, because each
+    of their lines is a request as it stands. `blockers(settings)` are what has to be settled before loading.
     """
 
     finisher: Callable[[Settings, Notes], Finish]
+    still: Callable[[Settings], Callable[[str, Any, Any], Any]] | None = None
     blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
+
+
+def number_in(value: str) -> int | None:
+    """The number that a setting of the kind "optional" or "moment" holds, if it holds one."""
+    return None if value == "none" else int(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,13 +243,13 @@ class Setting:
 
     def accepts(self, value: str) -> bool:
         """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line,
-        "moment" for ms since 1970, or none."""
+        "optional" for a number or none, "moment" for ms since 1970, or none."""
         if self.allowed == "text":
             return value.isprintable()
-        if self.allowed == "moment" and value == "none":
+        if self.allowed in ("optional", "moment") and value == "none":
             return True
-        if self.allowed in ("number", "moment"):
-            return value.isascii() and value.isdigit() and int(value) > 0
+        if self.allowed in ("number", "optional", "moment"):
+            return value.isascii() and value.isdigit() and len(value) < 19 and int(value) > 0
         return value in self.allowed
 
 
@@ -334,6 +344,16 @@ MakeRead = Callable[[Settings, Notes, int], Read]
 MakeShortcut = Callable[[Target, Settings, Book, Book, int], Shortcut | None]
 
 
+def rest_in(module: str) -> Callable[[], Rest]:
+    """What gives the REST interface that a module defines as REST; it is loaded only then."""
+
+    def load() -> Rest:
+        found: Rest = import_module(module).REST
+        return found
+
+    return load
+
+
 def peek_at_json(raw: bytes) -> dict[str, Any] | None:
     """A record that is a JSON object, for detection; None for anything else."""
     try:
@@ -375,6 +395,7 @@ class Vendor:
     where sender, target or time differ; a shortcut has to make its keys of the number
     alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells
     it; it is there for vendors whose source ids don't stand in their records as they are.
+    `rest()` gives its REST interface, if data can be sent to it that way.
     `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
     `looks_like`, where it is not plain JSON; `redact(raw)` takes secrets out of a record that is to be told of.
     """
@@ -395,6 +416,7 @@ class Vendor:
     survey: Survey | None = None
     peek: Callable[[bytes], dict[str, Any] | None] = peek_at_json
     redact: Callable[[bytes], bytes] | None = None
+    rest: Callable[[], Rest] | None = None
 
     def behind(self, head: bytes) -> tuple[MakeRead, MakeShortcut | None]:
         """What makes reader and shortcut for records with this head: that of their table, document or input."""

@@ -2,8 +2,8 @@
 easemob.md."""
 
 from imconvert.vendors import requests
-from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor
-from imconvert.vendors.easemob import messages, order, rules, target
+from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor, rest_in
+from imconvert.vendors.easemob import forms, messages, order, rules, target
 from imconvert.vendors.easemob.shape import more_shapes, shape
 from imconvert.vendors.easemob.shortcut import shortcut
 
@@ -56,7 +56,9 @@ TARGET = Target(
     tombstone=target.tombstone,
     put_text=None,
     merge_fold=lambda settings: settings["easemob.fold"] == "merge",
-    arrange=Arrange(order.finisher, order.blockers),
+    line_forms=forms.line_forms,
+    plain_account=forms.PLAIN,
+    arrange=Arrange(order.finisher, order.still, order.blockers),
     account_rules=rules.account_rules,
 )
 
@@ -70,5 +72,6 @@ VENDOR = Vendor(
     shortcut=shortcut,
     shape=shape,
     more_shapes=more_shapes,
+    rest=rest_in("imconvert.vendors.easemob.rest"),
     target=TARGET,
 )

@@ -9,6 +9,7 @@ from imconvert.model import UNKNOWN_CLIENT
 from imconvert.vendors.contract import Settings
 from imconvert.vendors.shapes import (
     IGNORED,
+    UNREAD,
     Kind,
     Node,
     Shape,
@@ -56,6 +57,8 @@ def _tree(*directions: str, **more: Node) -> Node:
         msg_id=digits("msgid"),
         timestamp=number("time"),
         direction=among(*directions),
+        type=among('"chatmessage"'),
+        **dict.fromkeys(("uuid", "created", "modified"), UNREAD),
         from_=IGNORED,
         to=IGNORED,
         chat_type=choice("chat", {'"chat"': 0, '"groupchat"': 1}),

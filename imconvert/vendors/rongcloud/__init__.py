@@ -1,7 +1,7 @@
 """RongCloud (融云): hourly logs and posts of its message routing as source, its clients' local databases as target.
 Reference: rongcloud.md."""
 
-from imconvert.vendors.contract import Arrange, Packages, Setting, Survey, Target, Vendor
+from imconvert.vendors.contract import Arrange, Blocker, Packages, Setting, Survey, Target, Vendor, rest_in
 from imconvert.vendors.device import packing
 from imconvert.vendors.rongcloud import bundle, lines, messages, records, rules
 from imconvert.vendors.rongcloud.shortcut import shortcut
@@ -47,7 +47,11 @@ TARGET = Target(
     tombstone=bundle.tombstone,
     put_text=None,
     merge_fold=lambda settings: False,
-    arrange=Arrange(packing.finisher),
+    arrange=Arrange(
+        packing.finisher,
+        packing.still,
+        lambda settings: tuple(Blocker("IMC-3253", stream) for stream in packing.STREAMS),
+    ),
     packages=Packages(
         copies=lambda line: packing.copies_of(line, bundle.SDK.names),
         most=lambda settings: int(settings["rongcloud.batch"]),
@@ -66,4 +70,5 @@ VENDOR = Vendor(
     survey=Survey(messages.look, messages.reader, shortcut),
     redact=lines.redacted,
     own_keys=True,
+    rest=rest_in("imconvert.vendors.rongcloud.rest"),
 )

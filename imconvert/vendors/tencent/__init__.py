@@ -1,7 +1,7 @@
 """Tencent Cloud IM (腾讯云即时通信 IM): history files and recorded callbacks as source; import calls as target.
 Reference: tencent.md."""
 
-from imconvert.vendors.contract import Arrange, Documents, Target, Vendor
+from imconvert.vendors.contract import Arrange, Documents, Target, Vendor, rest_in
 from imconvert.vendors.tencent import choices, lines, messages, order, requests, rules
 
 TARGET = Target(
@@ -17,7 +17,7 @@ TARGET = Target(
     tombstone=lines.tombstone,
     put_text=None,
     merge_fold=lambda settings: False,
-    arrange=Arrange(order.finisher),
+    arrange=Arrange(order.finisher, blockers=order.blockers),
 )
 
 VENDOR = Vendor(
@@ -30,4 +30,5 @@ VENDOR = Vendor(
     target=TARGET,
     own_keys=True,
     name_of=messages.name_of,
+    rest=rest_in("imconvert.vendors.tencent.rest"),
 )

@@ -1,7 +1,7 @@
 """NetEase Yunxin (网易云信): import lines as source and as target; message copies and answers of history queries as
 source. Reference: yunxin.md."""
 
-from imconvert.vendors.contract import Feed, Setting, Target, Vendor
+from imconvert.vendors.contract import Feed, Setting, Target, Vendor, rest_in
 from imconvert.vendors.yunxin import formats, forms, import_lines, rules
 from imconvert.vendors.yunxin.shape import more_shapes, shape
 from imconvert.vendors.yunxin.shortcut import shortcut
@@ -65,4 +65,5 @@ VENDOR = Vendor(
     shape=shape,
     more_shapes=more_shapes,
     target=TARGET,
+    rest=rest_in("imconvert.vendors.yunxin.rest"),
 )
