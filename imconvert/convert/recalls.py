@@ -125,7 +125,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class RecallJob:
-    """What a worker needs to look up one part: events [base, stop), and as which partition it leaves drops.
+    """What a worker needs to look up one part: events [base, stop), and as which chunk it leaves its list of drops.
 
     `confirm` is off where no lines were kept, so that conversations can't be compared.
     """
@@ -135,7 +135,7 @@ class RecallJob:
     segment: int
     base: int
     stop: int
-    partition: int
+    chunk: int
     kind: int
     confirm: bool
 
@@ -145,7 +145,7 @@ def find_recalled(job: RecallJob, progress: Callable[[int], None]) -> list[int]:
     work = WorkFolder(job.work)
     table = Table(read_rows(work.recalls, RECALL, job.base, job.stop), job.base, talks=job.confirm)
     met: set[int] = set()
-    writer = durable.Writer(work.partition(job.partition))
+    writer = durable.Writer(work.recalled(job.segment, job.chunk))
     with LineReader(work, TARGETS[job.target]) as lines:
         for number, stream in enumerate(TARGETS[job.target].streams):
             for places, events in _found(job, stream, number, table, lines):
