@@ -7,6 +7,7 @@ milliseconds, sizes bytes, pictures pixels, places degrees as decimal text. What
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -113,11 +114,11 @@ class Message(Struct, frozen=True, gc=False):
 _encode = msgspec.json.Encoder().encode
 
 
-def key_of(msgid: int, sender: str, target: str | int, time: int) -> bytes:
+def key_of(msgid: int, sender: str, target: str | int | tuple[str], time: int) -> bytes:
     """The canonical key of a record, 16 bytes: xxh3-128 of the JSON array [msgid, sender, target, time].
 
-    A group is given as an int and a person as a str, so that the two can never be the same key; JSON's own quoting
-    keeps ("ab", "c") apart from ("a", "bc"). Reference: yunxin.md §1.7.
+    A group is given as an int, or as a tuple of its id, and a person as a str, so that the two can never be the same
+    key; JSON's own quoting keeps ("ab", "c") apart from ("a", "bc"). Reference: yunxin.md §1.7.
     """
     return xxh3_128_digest(_encode((msgid, sender, target, time)))
 
@@ -171,24 +172,29 @@ EPOCH = ("+00:00", "epoch")
 class Notes:
     """What reading and writing one record had to do to it.
 
-    `repairs` are codes of the 3xxx family; `changes` are pairs (outcome, field), outcome being "transformed" or
-    "degraded", for the fidelity table. `novel` are pairs (what, name) of what the vendor's documents don't know: a
+    `repairs` are codes of the 3xxx family; `changes` are pairs (outcome, field), outcome being "transformed",
+    "degraded" or "dropped", for the fidelity table, in which `label` is the row of the record if the writer says so
+    ("text > txt"). `novel` are pairs (what, name) of what the vendor's documents don't know: a
     "key" by its path, a "type" of content, a "value" of a field that has a fixed set of them, written field=value.
     The driver empties all of them for each record.
 
     `clock` is how the reader turns times into UTC: the offset, and what says that it is that. It stays until the reader
     says otherwise, when it is made or with a record; readers whose records hold instants leave it as it is.
+    `keep(data, suffix)` keeps bytes as a file beside the lines and gives its URL; it is the driver's.
     """
 
-    __slots__ = ("changes", "clock", "novel", "repairs")
+    __slots__ = ("changes", "clock", "keep", "label", "novel", "repairs")
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[bytes, str], str] = lambda data, suffix: "") -> None:
         self.repairs: list[str] = []
         self.changes: list[tuple[str, str]] = []
         self.novel: list[tuple[str, str]] = []
+        self.label = ""
         self.clock = EPOCH
+        self.keep = keep
 
     def clear(self) -> None:
         self.repairs.clear()
         self.changes.clear()
         self.novel.clear()
+        self.label = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,13 +69,18 @@ class Shortcut:
     """A vendor's shortcut to Yunxin, for one record at a time; None is a record that it leaves to the long road."""
 
     def __init__(
-        self, vendor: str = "yunxin", settings: dict[str, str] | None = None, *, compiled: bool = False
+        self,
+        vendor: str = "yunxin",
+        settings: dict[str, str] | None = None,
+        *,
+        compiled: bool = False,
+        strict: bool = False,
     ) -> None:
         chosen, books = complete(settings), (Book(TARGET.account_rule), Book(TARGET.group_rule))
         if compiled:
             more = BY_NAME[vendor].more_shapes
-            self.ways = [(shape.mark, compiled_from(shape, chosen, books)) for shape in (more(chosen) if more else ())]
-            self.ways.append((b"", compiled_from(BY_NAME[vendor].shape(chosen), chosen, books)))
+            made = [*(more(chosen) if more else ()), replace(BY_NAME[vendor].shape(chosen), mark=b"")]
+            self.ways = [(shape.mark, compiled_from(shape, chosen, books, strict=strict)) for shape in made]
         else:
             self.ways = [(b"", BY_NAME[vendor].shortcut(TARGET, chosen, *books, LATEST))]
 
@@ -86,12 +92,14 @@ class Shortcut:
         if left:
             return None
         taken = next(taken for taken in found if taken.records)
-        return Written("", taken.label, tuple(gathered(streams)), changes=taken.changes)
+        return Written("", taken.label, tuple(gathered(streams)), taken.repairs, taken.changes)
 
 
-def compiled_from(shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book]) -> Any:
-    forms = TARGET.line_forms(chosen)
-    return shapes.through(shape, forms, books=books, latest=LATEST, digest_of=TARGET.digest_of)
+def compiled_from(shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book], *, strict: bool) -> Any:
+    return shapes.through(
+        shape, TARGET.line_forms(chosen), books=books, latest=LATEST, digest_of=TARGET.digest_of,
+        plain=TARGET.plain_account, strict=strict,
+    )  # fmt: skip
 
 
 def gathered(streams: tuple[Gathers, ...]) -> list[Line]:

@@ -27,7 +27,7 @@ from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert import native
 from imconvert.vendors import shapes
-from imconvert.vendors.contract import Book, Columns, Gathered, Line
+from imconvert.vendors.contract import NOT_PLAIN, Book, Columns, Gathered, Line, Plain
 from imconvert.vendors.shapes import LineForm, literal, put
 
 needed = pytest.mark.skipif(not native.BUILT, reason="the part in C isn't built here")
@@ -53,6 +53,27 @@ def through(value: Any, layers: int = 0, *, name: str = "text") -> Any:
         latest=LATEST,
         digest_of=TARGET.digest_of,
     )
+
+
+TEXT = shapes.text("text")
+
+
+def one_field(
+    book: Book, plain: Plain, value: Any = TEXT, digest_of: Any = TARGET.digest_of
+) -> Any:  # fmt: skip
+    """A shortcut for records with one value, that asks this book for people; its lines name them, or its content."""
+    tree = shapes.record(
+        msgid=shapes.number("msgid"), time=shapes.number("time"), kind=shapes.choice("kind", {"0": 0}),
+        from_=shapes.text("sender"), to=shapes.text("receiver"), value=value,
+    )  # fmt: skip
+    name = shapes.FIELDS[value[1]]
+    ends, content = (put("sender", layers=1), put("receiver", layers=1)), (literal('{"v":'), put(name), literal("}"))
+    form = LineForm(content, sorted_digest=True) if name == "content" else LineForm(ends)
+    return shapes.through(
+        shapes.Shape(tree, {0: ("text", shapes.Kind(required=(name,)))}, client=1),
+        lambda label, chat, extras: form,
+        books=(book, Book(TARGET.group_rule)), latest=LATEST, digest_of=digest_of, plain=plain,
+    )  # fmt: skip
 
 
 def taken(shortcut: Any, token: bytes) -> bytes | None:
@@ -248,8 +269,12 @@ def test_lines_are_parted_like_python_parts_them() -> None:
             left: list[tuple[int, bytes]] = []
             streams = tuple(native.Columns() for _ in range(2))
             shortcut.take(batch, streams, lambda number, raw, left=left: left.append((number, raw)))
-            both.append((left, streams[0].take()))
-        assert both[0] == both[1]
+            both.append((left, Gathered(*streams[0].take())))
+        (left, parted), (same, whole) = both
+        starts = [0, *(at + 1 for at, byte in enumerate(text) if byte == ord("\n"))]
+        assert left == same
+        assert parted._replace(offsets=b"") == whole
+        assert array("q", parted.offsets).tolist() == [starts[at] for at in array("q", whole.sources)]
 
 
 def row(number: int) -> Line:
@@ -274,6 +299,70 @@ def test_columns_refuse_other_lines() -> None:
     for wrong in (row(1)._replace(key=b"short"), row(1)._replace(digest=b""), row(1)[:5], None):
         with pytest.raises((TypeError, ValueError)):
             native.Columns().add(wrong, 0)  # type: ignore[arg-type]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@needed
+@given(st.dictionaries(st.text(max_size=3), values, max_size=5), st.booleans())
+@example({f"k{number}": number for number in range(64, 0, -1)}, False)
+@example({f"k{number}": number for number in range(65, 0, -1)}, True)
+@example({"a]": "}", "a": '"', "\\": {"{": "\\"}, "é": [], "ｅ": {}, "😀": 1, "\x7f": 0}, True)
+def test_content_is_hashed_with_its_keys_in_order(content: dict[str, Any], refused: bool) -> None:
+    """What is sorted in C has the digest that the sorting encoder leads to; what C refuses is sorted by that."""
+    sort = msgspec.json.Encoder(order="sorted").encode
+    asked: list[bytes] = []
+
+    def digest_of(line: bytes) -> bytes:
+        asked.append(line)
+        return xxh3_64_digest(sort(msgspec.json.decode(line)))
+
+    shortcut = one_field(Book(TARGET.account_rule), NOT_PLAIN, shapes.content("content"), digest_of)
+    streams = tuple(native.Columns() for _ in range(2))
+    shortcut.take([b"{" + ENDS + b',"value":' + msgspec.json.encode(content) + b"}"], streams, lambda _, raw: None)
+    found = Gathered(*streams[0].take())
+    if found.lines:
+        line = found.lines[:-1]
+        assert found.digests == xxh3_64_digest(sort(msgspec.json.decode(line)))
+        assert not asked or b"\\" in line
+    else:
+        assert refused
+
+
+ids = st.text(st.sampled_from("abz09_@.-A #/é"), min_size=1, max_size=34)
+
+
+@needed
+@given(st.lists(ids, min_size=1, max_size=30), st.dictionaries(ids, st.just("mapped"), max_size=1))
+def test_plain_ids_are_learned_like_the_book_learns_them(sources: list[str], mapped: dict[str, str]) -> None:
+    """Ids that are put into the book in C are those that its rule would not have changed; a map comes first."""
+    asked = [Book(TARGET.account_rule, map=(mapped, set(mapped.values()))) for _ in range(2)]
+    lines = []
+    for book, plain in zip(asked, (NOT_PLAIN, TARGET.plain_account), strict=True):
+        shortcut = one_field(book, plain)
+        streams = tuple(native.Columns() for _ in range(2))
+        for source in sources * 2:
+            name = msgspec.json.encode(source)
+            shortcut.take([b"{" + ENDS.replace(b'"a"', name) + b',"value":"x"}'], streams, lambda _, raw: None)
+        lines.append(streams[0].take())
+    assert asked[0] == asked[1]
+    assert lines[0] == lines[1]
+
+
+@needed
+def test_more_ids_than_a_table_holds_are_all_found() -> None:
+    book = Book(TARGET.account_rule)
+    shortcut, streams = one_field(book, TARGET.plain_account), tuple(native.Columns() for _ in range(2))
+    records = [b"{" + ENDS.replace(b'"a"', b'"u%d"' % number) + b',"value":"x"}' for number in range(100_000)]
+    for _ in range(2):
+        shortcut.take(records, streams, lambda _, raw: None)
+    assert len(streams[0]) == 2 * len(records)
+    assert book == {f"u{number}": f"u{number}" for number in range(100_000)} | {"b": "b"}
 
 
 @needed

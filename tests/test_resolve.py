@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ import imconvert.convert.run
 import imconvert.vendors.yunxin.import_lines
 from imconvert.convert import ledger
 from imconvert.convert.ledger import Account
+from imconvert.convert.part import in_order
 from imconvert.errors import IntegrityError
 
 
@@ -198,3 +200,9 @@ def test_two_errors_that_cancel_out_in_total_are_found() -> None:
 def test_shards_that_hold_other_than_was_written_are_found() -> None:
     with pytest.raises(IntegrityError):
         ledger.check([Account(read=1, written=1)], ["a"], 2)
+
+
+@given(st.lists(st.integers(0, 6) | st.integers(0, (1 << 64) - 1), max_size=60))
+def test_hashes_are_sorted_with_equal_ones_as_they_came(hashes: list[int]) -> None:
+    found = in_order(np.array(hashes, np.uint64)).tolist()
+    assert found == sorted(range(len(hashes)), key=hashes.__getitem__)

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from imconvert.cli.summary import padded, printable, width
+from imconvert.cli.terminal import padded, printable, width
 
 WORDS = {
     "en": {

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from imconvert.convert.options import ON_CONFLICT, RECALLS, Budget
-from imconvert.vendors import names, settings
+from imconvert.vendors import TARGETS, names, settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -148,6 +148,8 @@ EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
 READING = (
     click.option("--from", "source", type=Source(), default="auto",
                  show_default=True, help="Whose export it is; auto looks at the content."),
+    click.option("--to", "target", type=click.Choice(sorted(TARGETS)), default="yunxin", show_default=True,
+                 help="Whom the shards are for: Yunxin's import files, or requests in the order to send them."),
     click.option("--map", "map", type=EXISTING, metavar="FILE",
                  help="Mapping file (TOML) of a self-built system; see imconvert map guess."),
     click.option("--jobs", "-j", type=click.IntRange(1, 256), default=cores, show_default="cores",
@@ -162,6 +164,8 @@ READING = (
                  help="Bytes of input that are one unit of work and of resuming."),
     click.option("--ids", type=EXISTING, help="CSV source,target that maps account ids."),
     click.option("--tids", type=EXISTING, help="CSV source,target that maps group ids."),
+    click.option("--members", type=EXISTING,
+                 help="CSV group,user,joined_at: who is in which group, for packages of devices."),
     click.option("--write-missing-ids", "write_missing", type=FILE,
                  help="Write the ids that need a map as a CSV to fill in."),
     click.option("--latest", type=Moment(), help="Reject later messages.  [default: now + 1 day]"),

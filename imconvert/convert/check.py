@@ -18,7 +18,7 @@ from imconvert.convert.drops import Drops
 from imconvert.convert.lines import LineReader
 from imconvert.convert.manifest import Example, Labels, Manifest
 from imconvert.convert.options import Options
-from imconvert.convert.run import Clock, Outcome, Run, Watcher, bases_of, make_plan
+from imconvert.convert.run import Clock, Outcome, Run, Watcher, make_plan
 from imconvert.convert.work import (
     CONFLICT,
     DUPLICATE,
@@ -32,6 +32,7 @@ from imconvert.convert.work import (
     First,
     PartMarker,
     WorkFolder,
+    bases_of,
     place_number,
 )
 from imconvert.errors import cause_of

@@ -72,10 +72,13 @@ class Apart:
 
     def _named(self, part: Media) -> Media:
         assert part.data is not None
-        sha = hashlib.sha256(part.data)
-        suffix = (part.suffix or "")[:8]
-        self.waiting.append((sha.digest(), part.data, suffix))
-        return replace(part, url=f"{self.base}/{file_name(sha.hexdigest(), suffix)}", data=None)
+        return replace(part, url=self.add(part.data, part.suffix or ""), data=None)
+
+    def add(self, data: bytes, suffix: str) -> str:
+        """The URL of a file of the message that is being written; it waits for `take`."""
+        sha = hashlib.sha256(data)
+        self.waiting.append((sha.digest(), data, suffix[:8]))
+        return f"{self.base}/{file_name(sha.hexdigest(), suffix[:8])}"
 
     def take(self) -> None:
         """Keep the files of the message that was named last, for it is written."""

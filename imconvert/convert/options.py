@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from imconvert.errors import UsageError
 from imconvert.sources.containers import Limits
-from imconvert.sources.inputs import read_text
-from imconvert.vendors import CUSTOM, Vendor, find, is_plug_in, plugins, settings
+from imconvert.sources.inputs import read_text, sha256_of
+from imconvert.vendors import CUSTOM, TARGETS, Vendor, find, is_plug_in, plugins, settings
 
 ON_CONFLICT = ("quarantine", "keep-last", "rekey")
 RECALLS = ("keep", "drop", "mark")
@@ -48,6 +49,7 @@ class Options:
     map: Path | None = None
     ids: Path | None = None
     tids: Path | None = None
+    members: Path | None = None
     strict: bool = False
     latest: int | None = None
     settings: dict[str, str] = field(default_factory=dict)
@@ -64,6 +66,8 @@ class Options:
             raise UsageError("IMC-1010", option="--media-url", why="it is empty or holds blanks", command="msgs")
         if self.write_missing and self.write_missing in (self.ids, self.tids):
             raise UsageError("IMC-1010", option="--write-missing-ids", why="it would overwrite the map", command="msgs")
+        if self.members and not TARGETS[self.target].packages:
+            raise UsageError("IMC-1230", target=self.target)
         known = settings(CUSTOM if self.map else self.source)
         found = {name: setting.default for name, setting in known.items()}
         for name, value in self.settings.items():
@@ -98,13 +102,19 @@ class Options:
                 raise UsageError(why.code, str(self.map), **why.values) from None
         return None if self.source == "auto" else find(self.source)
 
+    def _sums(self) -> Iterator[tuple[str, str]]:
+        """The sha256 of each file that decides: of a small one's text, of a large one's bytes."""
+        for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
+            if path:
+                yield name, hashlib.sha256(read_text(path).encode()).hexdigest()
+        if self.members:
+            yield "members", sha256_of(self.members)
+
     def identity(self, vendor: str) -> dict[str, str]:
         """What decides the output, as the manifest tells it; maps by their sha256, plug-ins by their version."""
         found = {f"set {name}": value for name, value in self.settings.items()}
         found["on-conflict"] = self.on_conflict
-        for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
-            if path:
-                found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
+        found |= {name: "sha256:" + sum for name, sum in self._sums()}
         if is_plug_in(vendor):
             found["plug-in"] = plugins.version_of(vendor)
         if self.recalls != "keep":

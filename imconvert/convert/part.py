@@ -1,7 +1,7 @@
 """Write the part of one segment: lines, rows, sorted runs of keys, rejects and skips, then the marker.
 
-Strategy: columns gather in lists for a batch and become NumPy rows once; keys are sorted in runs of RUN rows, so
-that memory does not grow with the segment.
+Strategy: columns gather for the records of one or more batches and become NumPy rows once; keys are sorted in runs
+of RUN rows, so that memory does not grow with the segment.
 Cost: 48 bytes of disk for a row and 32 for a key, gone after the run.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from imconvert import durable
+from imconvert.convert.gather import Gathering
 from imconvert.convert.names import Names
 from imconvert.convert.work import (
     BUCKETS,
@@ -28,7 +29,6 @@ from imconvert.convert.work import (
 )
 from imconvert.errors import IntegrityError
 from imconvert.model import Message
-from imconvert.sources.records import Batch
 from imconvert.vendors.contract import Columns, Gathered, Gathers, Line
 
 RUN = 1 << 17
@@ -56,8 +56,8 @@ class StreamPart:
         self.names.add(len(self.columns), message, part)
         self.columns.add(line, index)
 
-    def flush(self, file: int, batch: Batch, numbers: KeyRuns) -> Array | None:
-        """Write what gathered from a batch; gives its keys."""
+    def flush(self, gathered: Gathering, numbers: KeyRuns) -> Array | None:
+        """Write what came of the records that gathered; gives its keys."""
         count = len(self.columns)
         if not count:
             return None
@@ -69,11 +69,9 @@ class StreamPart:
         ends = np.cumsum(lengths + 1)
         rows["begin"] = ends - (lengths + 1) + self.end
         rows["length"] = lengths
-        rows["line"] = sources + batch.first if batch.numbers is None else batch.numbers[sources]
-        rows["offset"] = batch.offsets[sources]
+        rows["file"], rows["line"], rows["offset"] = gathered.rows(sources, np.frombuffer(found.offsets, "<i8"))
         rows["time"] = np.frombuffer(found.times, "<i8")
         rows["msgid"] = np.frombuffer(found.msgids, "<u8")
-        rows["file"] = file
         self.rows.write(rows.tobytes())
         if self.keep_lines:
             self.lines.write(found.lines)
@@ -124,11 +122,22 @@ class KeyRuns:
         if not self.count:
             return
         keys = np.concatenate(self.waiting)
-        keys = keys[np.argsort(keys["hi"], kind="stable")]
+        keys = keys[in_order(keys["hi"])]
         self.keys.write(keys.tobytes())
         self.buckets.write(bucket_counts(keys["hi"]).tobytes())
         self.runs.append(len(keys))
         self.waiting, self.count = [], 0
+
+
+def in_order(hashes: Array) -> Array:
+    """What sorts the hashes, equal ones as they came: a fast sort that is not stable, then the few equal ones anew."""
+    order = np.argsort(hashes)
+    found = hashes[order]
+    same = found[1:] == found[:-1]
+    if same.any():
+        equal = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+        order[equal] = order[equal][np.lexsort((order[equal], found[equal]))]
+    return order
 
 
 def bucket_counts(hashes: Array) -> Array:
@@ -163,10 +172,10 @@ class Part:
         self.ids = durable.Writer(work.part(segment, "ids"))
         self.missing = durable.Writer(work.part(segment, "missing"))
 
-    def flush(self, file: int, batch: Batch) -> None:
-        """Write what the streams gathered from one batch of records."""
+    def flush(self, gathered: Gathering) -> None:
+        """Write what the streams hold of the records that gathered."""
         for stream in self.streams.values():
-            keys = stream.flush(file, batch, self.numbers)
+            keys = stream.flush(gathered, self.numbers)
             if keys is not None:
                 self.keys.add(keys)
 

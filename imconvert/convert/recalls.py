@@ -55,9 +55,9 @@ def number_of(source_id: str) -> int:
     return int(source_id) if plain and int(source_id) <= MAX_ID else 0
 
 
-def talk_of(sender: str, target: str | int) -> int:
+def talk_of(sender: str, target: str | int | tuple[str]) -> int:
     """A hash of a conversation: of the group, or of the two people, whoever wrote; never 0."""
-    ends = [target] if isinstance(target, int) else sorted((sender, target))
+    ends = sorted((sender, target)) if isinstance(target, str) else [target]
     return xxh3_64_intdigest(msgspec.json.encode(ends)) or 1
 
 
@@ -75,7 +75,8 @@ def _talk(skip: Skip, accounts: Book, groups: Book) -> int:
     chat, sender, target = skip.ends
     try:
         if chat == "team":
-            return talk_of("", groups.preview(target))
+            found = groups.preview(target)
+            return talk_of("", found if isinstance(found, int) else (found,))
         return talk_of(accounts.preview(sender), accounts.preview(target))
     except Rejected:
         return 0

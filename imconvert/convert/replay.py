@@ -88,10 +88,12 @@ def replay(path: Path, options: Options, watch: Watcher, clock: Clock, facts: di
     """Take the records of the rejects file `path` back into `options.output`.
 
     Raises UsageError IMC-1014 where the output is not finished, IMC-1015 for lines that are no rejects, IMC-1018
-    where OUT/rejects.ndjson lacks lines that the manifest counts.
+    where OUT/rejects.ndjson lacks lines that the manifest counts, IMC-1200 where its conversations are in order.
     """
     work = WorkFolder(options.output / publish.WORK)
     before = read_manifest(options.output)
+    if TARGETS[before.target].arrange:
+        raise UsageError("IMC-1200", str(options.output), target=before.target)
     durable.make_folder(work.path)
     with durable.sole_owner(work.path):
         if publish.pending(work):

@@ -18,6 +18,7 @@ import numpy as np
 
 from imconvert import durable
 from imconvert.convert.lines import LineReader
+from imconvert.convert.part import in_order
 from imconvert.convert.work import (
     BUCKETS,
     CONFLICT,
@@ -171,7 +172,7 @@ def slice_of(source: KeyFile, run: int, first: int, stop: int) -> Array:
 
 def first_of_equals(rows: Array, reader: LineReader | None) -> tuple[Array, Array]:
     """Of rows in order of preference, the first of each key, and DROP rows for the others."""
-    order = np.argsort(rows["hi"], kind="stable")
+    order = in_order(rows["hi"])
     hashes = rows["hi"][order]
     same = hashes[1:] == hashes[:-1]
     if not same.any():

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
-from imconvert.convert import collide, drift, ledger, manifest, maps, media, plan, publish, source_index
+from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
+from imconvert.convert.arrange import Arranger
+from imconvert.convert.bucket import BucketMarker
 from imconvert.convert.drops import Drops
+from imconvert.convert.handout import hand_out, package_moves
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
@@ -31,6 +33,8 @@ from imconvert.convert.work import (
     PartMarker,
     SealMarker,
     WorkFolder,
+    bases_of,
+    is_among,
     marker_bytes,
     place_number,
 )
@@ -192,6 +196,7 @@ class Run:
         self.target = TARGETS[ours.target]
         self.began = clock.steady()
         self.phases: dict[str, float] = {}
+        self.buckets: list[BucketMarker] = []
 
     def run(self) -> Outcome:
         with self.pool:
@@ -200,6 +205,7 @@ class Run:
             self._settler().settle(parts, basis)
             bases = bases_of(parts)
             seals = self._seal(parts, basis, bases, self._shard_names(parts))
+            self.buckets = self._arrange(parts, basis, bases)
             return self._publish(parts, seals, bases)
 
     def _read_all(self) -> list[PartMarker]:
@@ -232,8 +238,9 @@ class Run:
             for _, found in run(map_segment, [self._map_job(segment, refused) for segment in segments]):
                 rejected += found
                 self._spent(rejected)
-        parts = [self.work.read_part(segment.number) for segment in self.plan.segments]
-        return [part for part in parts if part]
+        for segment in todo:
+            known[segment.number] = self.work.read_part(segment.number, ours=True)
+        return [part for part in known.values() if part]
 
     def _reads_stdin(self, segment: Segment) -> bool:
         return any(self.plan.inputs[piece.file].path == STDIN for piece in segment.pieces)
@@ -299,14 +306,15 @@ class Run:
     def _shard_names(self, parts: list[PartMarker]) -> dict[int, dict[str, str]]:
         """Consecutive names for the shards of each stream, in input order; streams left empty get none."""
         numbers = dict.fromkeys(self.target.streams, 0)
-        names: dict[int, dict[str, str]] = {}
+        names: dict[int, dict[str, str]] = {part.segment: {} for part in parts}
+        if self.target.arrange:
+            return names
         with durable.Reader(self.work.drops) as reader:
             for part in parts:
-                names[part.segment] = {}
                 for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
                     low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
                     kinds = (window["kind"] for window in Drops(reader).windows(low, high))
-                    if rows > sum(int(np.isin(kind, LEFT_OUT).sum()) for kind in kinds):
+                    if rows > sum(int(is_among(kind, LEFT_OUT).sum()) for kind in kinds):
                         numbers[name] += 1
                         names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
         return names
@@ -323,7 +331,8 @@ class Run:
         bases: dict[tuple[int, int], int],
         names: dict[int, dict[str, str]],
     ) -> list[SealMarker]:
-        todo = [part for part in parts if not self.work.read_seal(part.segment, basis)]
+        known = {part.segment: self.work.read_seal(part.segment, basis) for part in parts}
+        todo = [part for part in parts if not known[part.segment]]
         streams = self.target.streams
         self._phase(
             "seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams)
@@ -347,13 +356,24 @@ class Run:
         ]
         for _ in self.pool.run(seal_segment, jobs):
             pass
-        seals = [self.work.read_seal(part.segment, basis) for part in parts]
-        return [seal for seal in seals if seal]
+        for part in todo:
+            known[part.segment] = self.work.read_seal(part.segment, basis, ours=True)
+        return [seal for seal in known.values() if seal]
+
+    def _arrange(self, parts: list[PartMarker], basis: str, bases: dict[tuple[int, int], int]) -> list[BucketMarker]:
+        """What becomes a shard where the target is loaded in time order."""
+        vendor, settings = self.plan.vendor, self.options.complete_settings()
+        arranger = Arranger(self.work, self.target, self.pool, self._phase, bases, vendor, settings)
+        return arranger.arrange(parts, basis) if self.target.arrange else []
 
     def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
         lists = self._media(parts)
+        packages = hand_out(
+            self.options, self.buckets, work=self.work, target=self.target, pool=self.pool, phase=self._phase
+        )
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
+        found.packages = packages
         if lists:
             found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, lists)
         if self.options.write_missing:
@@ -362,7 +382,7 @@ class Run:
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
-        publish.announce(self.work, shards, sources, media.moves(found.media))
+        publish.announce(self.work, shards, sources, media.moves(found.media) + package_moves(found.packages))
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 
@@ -377,10 +397,11 @@ class Run:
         self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
     ) -> Manifest:
         found = manifest.new(self.plan)
-        every = [shard for seal in seals for shard in seal.shards]
+        sealed = [*seals, *arrange.as_seals(self.buckets)]
+        every = [shard for seal in sealed for shard in seal.shards]
         shards = sorted(every, key=lambda shard: self.target.streams.index(shard.stream))
-        books = ledger.accounts(parts, seals, len(self.plan.inputs))
-        ledger.check(books, [source.label for source in self.plan.inputs], sum(shard.lines for shard in shards))
+        books = ledger.accounts(parts, sealed, len(self.plan.inputs))
+        ledger.check(books, [source.label for source in self.plan.inputs], sum(shard.count for shard in shards))
         labels = Labels(self.plan, bases)
         found.totals = ledger.total(books)
         found.rekeyed = sum(sum(seal.rekeyed.values()) for seal in seals)
@@ -388,11 +409,12 @@ class Run:
         found.collisions = self._collided(renumbered, _first_example("renumbered", seals))
         found.recalls = self._recalled(seals, bases)
         found.sources = [seal.sources for seal in seals if seal.sources]
-        found.streams = {s: sum(shard.lines for shard in shards if shard.stream == s) for s in self.target.streams}
+        found.streams = {s: sum(shard.count for shard in shards if shard.stream == s) for s in self.target.streams}
         found.shards = shards
         found.files = {f"{name}.ndjson": self._side(name, seals) for name in manifest.SIDES}
         found.inputs = manifest.input_facts(self.plan, parts, books)
         self._describe(found, parts, labels)
+        arrange.describe(found, self.buckets, self.target, self.options.complete_settings(), labels)
         found.duplicates = _first_example("IMC-8201", seals)
         found.conflicts = _first_example("IMC-8301", seals)
         found.skipped = dict(sorted((found.skipped | recalled_lines(seals)).items()))
@@ -469,15 +491,3 @@ def recalled_lines(seals: Sequence[SealMarker]) -> dict[str, Example]:
     code = "IMC-8140"
     first = _first_example(code, seals)
     return {code: Example(count, CATALOGUE[code].name, first["file"], first["line"], first["why"])}
-
-
-def bases_of(parts: list[PartMarker]) -> dict[tuple[int, int], int]:
-    """How many records of a file came before a segment, where that is not 0."""
-    seen: dict[int, int] = {}
-    bases: dict[tuple[int, int], int] = {}
-    for part in parts:
-        for piece in part.pieces:
-            if seen.get(piece.file):
-                bases[part.segment, piece.file] = seen[piece.file]
-            seen[piece.file] = seen.get(piece.file, 0) + piece.read
-    return bases

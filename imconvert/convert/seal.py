@@ -43,6 +43,7 @@ from imconvert.convert.work import (
     ShardFacts,
     SourceFacts,
     WorkFolder,
+    is_among,
     marker_bytes,
     place_number,
     place_of,
@@ -52,7 +53,7 @@ from imconvert.convert.work import (
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, cause_of, remedy_of
 from imconvert.vendors import TARGETS
-from imconvert.vendors.contract import Target
+from imconvert.vendors.contract import Settings, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class _Sealer:
     def __init__(self, job: SealJob) -> None:
         self.job = job
         self.work = WorkFolder(job.work)
+        self.bases = {file: records for (segment, file), records in job.bases.items() if segment == job.segment}
         self.target: Target = TARGETS[job.target]
         self.counts: dict[int, dict[int, int]] = {kind: {} for kind in range(KINDS)}
         self.written: dict[int, int] = {}
@@ -191,7 +193,7 @@ class _Sealer:
             changed = (here["place"] - np.uint64(low + first)).astype(np.int64)
             yield from _window(part, rows, here, changed, self._rewritten)
             rows = rows.copy()
-            new = np.isin(here["kind"], REWRITTEN)
+            new = is_among(here["kind"], REWRITTEN)
             numbered = new & (here["msgid"] != 0)
             rows["msgid"][changed[numbered]] = here["msgid"][numbered]
             rows["line"] += self._bases(rows["file"])
@@ -226,15 +228,17 @@ class _Sealer:
 
     def _bases(self, files: Array) -> Array:
         """For each row the number of records that its file had before this segment."""
-        segment = self.job.segment
-        found, where = np.unique(files, return_inverse=True)
-        return np.array([self.job.bases.get((segment, int(file)), 0) for file in found], np.uint64)[where]
+        table = np.zeros(int(files.max(initial=0)) + 1, np.uint64)
+        for file, records in self.bases.items():
+            if file < len(table):
+                table[file] = records
+        return table[files]
 
     def _tell(self, drops: Array) -> None:
         """Count the drops by input, and write a line for each to its side file."""
         with LineReader(self.work, self.target) as reader:
             rows = reader.rows(drops["place"])
-            lost = np.isin(drops["kind"], list(SIDES))
+            lost = is_among(drops["kind"], SIDES)
             winners = reader.rows(np.where(lost, drops["winner"], drops["place"]))
             for drop, row, winner in zip(drops.tolist(), rows.tolist(), winners.tolist(), strict=True):
                 kind, file = drop[2], row[-1]
@@ -280,10 +284,7 @@ class _Sealer:
         return {"file": self.job.labels[file], "line": line, "offset": offset}
 
     def _rewritten(self, line: bytes, drop: Array) -> bytes:
-        """A line with its new number, or as a tombstone, or both."""
-        if drop["msgid"]:
-            line = self.target.with_msgid(line, int(drop["msgid"]))
-        return self.target.tombstone(line, self.job.vendor, self.job.settings) if drop["kind"] in TOMBSTONES else line
+        return rewritten(self.target, line, drop, self.job.vendor, self.job.settings)
 
     def _located(self, name: str) -> Iterator[Located]:
         """Rejects or skips, with their record numbers counted from 1 in the whole file."""
@@ -330,6 +331,13 @@ class _Sealer:
             writer.write(line)
         writer.finish()
         return writer.path, FileSum(writer.size, writer.digest)
+
+
+def rewritten(target: Target, line: bytes, drop: Array, vendor: str, settings: Settings) -> bytes:
+    """A line with the new number that its DROP row gives, or as a tombstone, or both."""
+    if drop["msgid"]:
+        line = target.with_msgid(line, int(drop["msgid"]))
+    return target.tombstone(line, vendor, settings) if drop["kind"] in TOMBSTONES else line
 
 
 def _window(

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from imconvert import durable
@@ -57,6 +57,14 @@ written as a tombstone, which may have a new number as well."""
 LEFT_OUT = (DUPLICATE, CONFLICT, RECALLED)
 TOMBSTONES = (MARKED, MARKED_REKEYED, MARKED_RENUMBERED)
 REWRITTEN = (REKEYED, RENUMBERED, *TOMBSTONES)
+
+
+def is_among(kinds: Array, wanted: Iterable[int]) -> Array:
+    """Which of these kinds of drops are wanted ones."""
+    table = np.zeros(KINDS, bool)
+    table[list(wanted)] = True
+    return table[kinds]
+
 
 RECALL = np.dtype(
     [
@@ -215,7 +223,10 @@ class SourceFacts(Struct):
 
 
 class ShardFacts(Struct):
-    """One shard as the manifest tells it. Times in ms; `msgids` is the lowest and highest message number."""
+    """One shard as the manifest tells it. Times in ms; `msgids` is the lowest and highest message number.
+
+    `messages` is there where the lines are requests.
+    """
 
     name: str
     stream: str
@@ -224,6 +235,23 @@ class ShardFacts(Struct):
     sha256: str
     times: tuple[int, int]
     msgids: tuple[int, int]
+    messages: int | UnsetType = UNSET
+
+    @property
+    def count(self) -> int:
+        """How many messages it holds."""
+        return self.lines if isinstance(self.messages, UnsetType) else self.messages
+
+
+class PackageFacts(Struct):
+    """A shard of packages as the manifest tells it: `lines` are copies of messages, `bytes` those of the file."""
+
+    name: str
+    users: int
+    calls: int
+    lines: int
+    bytes: int
+    sha256: str
 
 
 _encode = msgspec.json.Encoder().encode
@@ -258,6 +286,12 @@ class WorkFolder:
     def seal(self, segment: int, name: str) -> Path:
         return self.path / f"seal-{segment:05}.{name}"
 
+    def scattered(self, segment: int, name: str) -> Path:
+        return self.path / f"scatter-{segment:05}.{name}"
+
+    def bucket(self, stream: str, number: int) -> Path:
+        return self.path / f"bucket-{stream}-{number:05}.json"
+
     @property
     def drops(self) -> Path:
         return self.path / "drops"
@@ -280,20 +314,28 @@ class WorkFolder:
     def partition(self, number: int) -> Path:
         return self.path / f"partition-{number:05}"
 
-    def read_part(self, segment: int) -> PartMarker | None:
-        """The marker of a mapped segment, if it is there and every file it names is as it says."""
-        marker = _read_marker(self.part(segment, "json"), PartMarker)
-        return marker if marker and self._intact(marker.files) else None
+    def read_part(self, segment: int, *, ours: bool = False) -> PartMarker | None:
+        """The marker of a mapped segment, if it is there and every file it names is as it says.
 
-    def read_seal(self, segment: int, basis: str) -> SealMarker | None:
-        """The marker of a segment sealed for this basis, if it is there and every file it names is as it says."""
-        marker = _read_marker(self.seal(segment, "json"), SealMarker)
-        return marker if marker and marker.basis == basis and self._intact(marker.files) else None
+        `ours` are files that this very run has written, whose bytes need not be read again.
+        """
+        marker = _read_marker(self.part(segment, "json"), PartMarker)
+        return marker if marker and (ours or self._intact(marker.files)) else None
+
+    def read_seal(self, segment: int, basis: str, *, ours: bool = False) -> SealMarker | None:
+        """The marker of a segment sealed for this basis, likewise."""
+        found: SealMarker | None = self.read_marker(self.seal(segment, "json"), SealMarker, basis, ours=ours)
+        return found
+
+    def read_marker(self, path: Path, kind: type[Any], basis: str, *, ours: bool = False) -> Any:
+        """A marker of this kind, with `basis` and `files`, likewise."""
+        marker = _read_marker(path, kind)
+        return marker if marker and marker.basis == basis and (ours or self._intact(marker.files)) else None
 
     def read_resolved(self, basis: str) -> Resolved | None:
         """What was resolved for this basis, if it is there and whole."""
-        marker = _read_marker(self.resolved, Resolved)
-        return marker if marker and marker.basis == basis and self._intact(marker.files) else None
+        found: Resolved | None = self.read_marker(self.resolved, Resolved, basis)
+        return found
 
     def last_resolved(self) -> Resolved | None:
         """What was resolved last, for whatever basis."""
@@ -337,3 +379,15 @@ def row_windows(path: Path, kind: np.dtype[Any], *, size: int = 65536) -> Iterat
 def total(counts: Iterable[Count]) -> int:
     """The sum of counts."""
     return sum(found.count for found in counts)
+
+
+def bases_of(parts: Iterable[PartMarker]) -> dict[tuple[int, int], int]:
+    """How many records of a file came before a segment, where that is not 0."""
+    seen: dict[int, int] = {}
+    bases: dict[tuple[int, int], int] = {}
+    for part in parts:
+        for piece in part.pieces:
+            if seen.get(piece.file):
+                bases[part.segment, piece.file] = seen[piece.file]
+            seen[piece.file] = seen.get(piece.file, 0) + piece.read
+    return bases

@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,6 +74,15 @@ class Writer:
             fd, self._fd = self._fd, -1
             if fd >= 0:
                 _close(fd, sync=sync)
+
+    def give_up(self) -> None:
+        """Close the file and delete it as far as that is possible; it is of no use."""
+        with suppress(OSError):
+            fd, self._fd = self._fd, -1
+            if fd >= 0:
+                os.close(fd)
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
@@ -325,7 +334,8 @@ def join_files(target: Path, sources: Iterable[Path]) -> tuple[int, int, str]:
 
 def exists(path: Path) -> bool:
     """Whether a file of ours is there."""
-    return path.exists()
+    with _told(path):
+        return path.exists()
 
 
 def _wholes(sources: Iterable[Path]) -> Iterator[Range]:
@@ -346,7 +356,8 @@ def intact(path: Path, size: int, digest: str) -> bool:
 
 def names_in(folder: Path) -> list[str]:
     """The names in a folder, sorted bytewise; an absent folder has none."""
-    return sorted((entry.name for entry in os.scandir(folder)), key=os.fsencode) if folder.is_dir() else []
+    with _told(folder):
+        return sorted(os.listdir(folder), key=os.fsencode) if folder.is_dir() else []
 
 
 @contextmanager

@@ -1,35 +1,25 @@
 #include "columns.h"
 
-#include <string.h>
-
-enum { LINES, LENGTHS, KEYS, DIGESTS, MSGIDS, TIMES, SOURCES, COLUMNS };
+enum { LINES, LENGTHS, KEYS, DIGESTS, MSGIDS, TIMES, SOURCES, OFFSETS, COLUMNS };
 
 struct Columns {
     PyObject_HEAD
     Py_ssize_t count;
+    int64_t offset;
     Out column[COLUMNS];
 };
 
-int out_reserve(Out *out, size_t more)
+int out_grow(Out *out, size_t more)
 {
-    size_t room;
-    unsigned char *data;
-    if (out->room - out->size >= more)
-        return 1;
-    room = (out->size + more) * 2;
-    if (!(data = PyMem_Realloc(out->data, room))) {
+    size_t room = (out->size + more) * 2;
+    unsigned char *data = PyMem_Realloc(out->data, room);
+    if (!data) {
         PyErr_NoMemory();
         return 0;
     }
     out->data = data;
     out->room = room;
     return 1;
-}
-
-void out_add(Out *out, const void *data, size_t size)
-{
-    memcpy(out->data + out->size, data, size);
-    out->size += size;
 }
 
 static int add(Out *out, const void *data, size_t size)
@@ -57,7 +47,13 @@ int columns_add(PyObject *object, Span line, const char *key, const char *digest
     self->count++;
     return add(&column[LENGTHS], &length, sizeof length) && add(&column[KEYS], key, KEY_SIZE) &&
            add(&column[DIGESTS], digest, DIGEST_SIZE) && add(&column[MSGIDS], &msgid, sizeof msgid) &&
-           add(&column[TIMES], &time, sizeof time) && add(&column[SOURCES], &source, sizeof source);
+           add(&column[TIMES], &time, sizeof time) && add(&column[SOURCES], &source, sizeof source) &&
+           (self->offset == NOWHERE || add(&column[OFFSETS], &self->offset, sizeof self->offset));
+}
+
+void columns_stand_at(PyObject *object, int64_t offset)
+{
+    ((Columns *)object)->offset = offset;
 }
 
 static PyObject *method_add(PyObject *self, PyObject *arguments)
@@ -105,6 +101,16 @@ static Py_ssize_t length_of(PyObject *self)
     return ((Columns *)self)->count;
 }
 
+static PyObject *new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    Columns *self = (Columns *)type->tp_alloc(type, 0);
+    (void)arguments;
+    (void)keywords;
+    if (self)
+        self->offset = NOWHERE;
+    return (PyObject *)self;
+}
+
 static void dealloc(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
@@ -126,6 +132,7 @@ static PyMethodDef METHODS[] = {
 };
 
 static PyType_Slot SLOTS[] = {
+    {Py_tp_new, new},
     {Py_tp_dealloc, dealloc},
     {Py_tp_methods, METHODS},
     {Py_sq_length, length_of},

@@ -7,11 +7,17 @@ Promise: the same columns as vendors/contract.py's, given as bytes that NumPy re
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <string.h>
 
 #include "scan.h"
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "columns are little-endian: this machine does without the part in C"
+#endif
+
 #define KEY_SIZE 16
 #define DIGEST_SIZE 8
+#define NOWHERE (-1)
 
 /* Bytes that grow. */
 typedef struct {
@@ -20,11 +26,21 @@ typedef struct {
     size_t room;
 } Out;
 
+/* Make more room than there is; 0 with an exception set if there is none. */
+int out_grow(Out *out, size_t more);
+
 /* Make room for `more` bytes; 0 with an exception set if there is none. */
-int out_reserve(Out *out, size_t more);
+static inline int out_reserve(Out *out, size_t more)
+{
+    return out->room - out->size >= more || out_grow(out, more);
+}
 
 /* Add bytes for which there is room. */
-void out_add(Out *out, const void *data, size_t size);
+static inline void out_add(Out *out, const void *data, size_t size)
+{
+    memcpy(out->data + out->size, data, size);
+    out->size += size;
+}
 
 typedef struct Columns Columns;
 
@@ -33,6 +49,9 @@ PyObject *columns_type(void);
 
 /* The columns behind an object that `columns_type` made. */
 int columns_check(PyObject *object);
+
+/* Say at which byte of its batch the record begins whose lines are added next; NOWHERE where that is not told. */
+void columns_stand_at(PyObject *object, int64_t offset);
 
 /* Add a line without its newline; key and digest have KEY_SIZE and DIGEST_SIZE bytes. 0 with an exception set. */
 int columns_add(PyObject *object, Span line, const char *key, const char *digest, uint64_t msgid, int64_t time,

@@ -2,29 +2,58 @@
 
 #include <string.h>
 
-#define SLOTS (1u << 16)
+#define LINE 64
+#define SETS (1u << 14)
+#define WAYS 4
+#define LONG_WAYS 2
 
-/* An id that is the same at the target, as nearly all are; an empty slot has size 0. One cache line. */
+/* Up to 15 bytes of an id that is the same at the target, as nearly all are; in the top byte of `high` its size and,
+above that, its layers. One without size is empty. */
 typedef struct {
-    Id id;
-    unsigned char spare;
-} Entry;
+    uint64_t low;
+    uint64_t high;
+} Short;
+
+/* The same for a longer id. */
+typedef struct {
+    unsigned char size;
+    unsigned char layers;
+    unsigned char data[LINE - 2];
+} Long;
+
+#define SHORT_SIZE 15
+#define LAYER_BIT 63
+#define SIZE_SHIFT 56
+
+/* The tables begin at the beginning of a cache line, so that a set of short ids is one. */
+typedef struct {
+    Short shorts[SETS][WAYS];
+    Long longs[SETS][LONG_WAYS];
+} Tables;
 
 struct Ids {
     PyObject *book;
     PyObject *learn;
-    Entry entries[SLOTS];
+    unsigned char allowed[256];
+    size_t most;
+    void *memory;
+    Tables *tables;
 };
 
-Ids *ids_new(PyObject *book, PyObject *learn)
+Ids *ids_new(PyObject *book, PyObject *learn, Span allowed, size_t most)
 {
     Ids *ids = PyMem_Calloc(1, sizeof(Ids));
-    if (!ids) {
+    if (!ids || !(ids->memory = PyMem_Calloc(1, sizeof(Tables) + LINE))) {
+        PyMem_Free(ids);
         PyErr_NoMemory();
         return NULL;
     }
+    ids->tables = (Tables *)(((uintptr_t)ids->memory + LINE - 1) & ~(uintptr_t)(LINE - 1));
     ids->book = Py_NewRef(book);
     ids->learn = Py_NewRef(learn);
+    ids->most = most < ID_SIZE ? most : ID_SIZE;
+    for (size_t i = 0; i < allowed.size; i++)
+        ids->allowed[allowed.data[i]] = 1;
     return ids;
 }
 
@@ -43,22 +72,56 @@ void ids_clear(Ids *ids)
 
 void ids_free(Ids *ids)
 {
-    if (ids)
-        ids_clear(ids);
+    if (!ids)
+        return;
+    ids_clear(ids);
+    PyMem_Free(ids->memory);
     PyMem_Free(ids);
 }
 
-/* Where an id belongs in the table. */
-static uint32_t slot_of(Span id)
+static uint64_t eight(const unsigned char *at)
 {
-    uint64_t hash = id.size * 0x9E3779B97F4A7C15u;
-    for (size_t at = 0; at < id.size; at += 8) {
-        uint64_t word = 0;
-        memcpy(&word, id.data + at, id.size - at < 8 ? id.size - at : 8);
-        hash = (hash ^ word) * 0xD6E8FEB86659FD93u;
-        hash ^= hash >> 32;
-    }
-    return (uint32_t)(hash & (SLOTS - 1));
+    uint64_t word;
+    memcpy(&word, at, 8);
+    return word;
+}
+
+static uint64_t four(const unsigned char *at)
+{
+    uint32_t word;
+    memcpy(&word, at, 4);
+    return word;
+}
+
+static uint64_t mixed(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0xD6E8FEB86659FD93u;
+    return hash ^ hash >> 32;
+}
+
+/* Up to 15 bytes as two words; different ids of one size are different pairs. */
+static Short short_of(Span id)
+{
+    const unsigned char *at = id.data;
+    if (id.size >= 8)
+        return (Short){eight(at), eight(at + id.size - 8) >> 8 | (uint64_t)id.size << SIZE_SHIFT};
+    if (id.size >= 4)
+        return (Short){four(at) | four(at + id.size - 4) << 32, (uint64_t)id.size << SIZE_SHIFT};
+    return (Short){at[0] | (uint64_t)at[id.size / 2] << 8 | (uint64_t)at[id.size - 1] << 16,
+                   (uint64_t)id.size << SIZE_SHIFT};
+}
+
+static uint32_t set_of_short(Short id)
+{
+    return (uint32_t)(mixed(mixed(0, id.low), id.high) & (SETS - 1));
+}
+
+static uint32_t set_of_long(Span id)
+{
+    uint64_t hash = id.size;
+    for (size_t at = 0; at + 8 <= id.size; at += 8)
+        hash = mixed(hash, eight(id.data + at));
+    return (uint32_t)(mixed(hash, eight(id.data + id.size - 8)) & (SETS - 1));
 }
 
 /* Whether an id has neither an app nor a resource around it. */
@@ -67,22 +130,18 @@ static int is_bare(Span id)
     return !memchr(id.data, '#', id.size) && !memchr(id.data, '@', id.size) && !memchr(id.data, '/', id.size);
 }
 
-static int is_same(const Id *id, Span source)
-{
-    return id->size == source.size && memcmp(id->data, source.data, source.size) == 0;
-}
-
-/* A target id as bytes; 0 if it can't be one, with or without an exception set. */
-static int write_id(PyObject *target, Id *id)
+/* A target id as a field; 0 if it can't be one, with or without an exception set. */
+static int write_id(PyObject *target, Id *room, Field *found)
 {
     Py_ssize_t size;
     const char *text;
+    found->span.data = room->data;
     if (PyLong_Check(target)) {
         long long number = PyLong_AsLongLong(target);
         if (number == -1 && PyErr_Occurred())
             return 0;
-        id->size = (unsigned char)snprintf((char *)id->data, ID_SIZE, "%lld", number);
-        id->layers = 0;
+        found->span.size = (size_t)snprintf((char *)room->data, ID_SIZE, "%lld", number);
+        found->layers = 0;
         return 1;
     }
     if (!(text = PyUnicode_AsUTF8AndSize(target, &size)) || size > ID_SIZE)
@@ -91,10 +150,34 @@ static int write_id(PyObject *target, Id *id)
         if ((unsigned char)text[i] < ' ' || text[i] == '"' || text[i] == '\\')
             return 0;
     }
-    memcpy(id->data, text, (size_t)size);
-    id->size = (unsigned char)size;
-    id->layers = 1;
+    memcpy(room->data, text, (size_t)size);
+    found->span.size = (size_t)size;
+    found->layers = 1;
     return 1;
+}
+
+/* Whether an id is its own target, whatever else the book holds. */
+static int is_plain(const Ids *ids, Span id)
+{
+    if (id.size > ids->most)
+        return 0;
+    for (size_t i = 0; i < id.size; i++) {
+        if (!ids->allowed[id.data[i]])
+            return 0;
+    }
+    return 1;
+}
+
+/* What the book makes of an id that it has not met, as a new reference. */
+static PyObject *learned(Ids *ids, Span source, PyObject *name)
+{
+    PyObject *found;
+    if (is_plain(ids, source))
+        return PyDict_SetItem(ids->book, name, name) < 0 ? NULL : Py_NewRef(name);
+    found = PyObject_CallOneArg(ids->learn, name);
+    if (!found && PyErr_ExceptionMatches(PyExc_KeyError))
+        PyErr_Clear();
+    return found;
 }
 
 /* The target of an id in the book or learned by it, as a new reference. */
@@ -104,32 +187,71 @@ static PyObject *ask(Ids *ids, Span source, int bare)
     if (!name)
         return NULL;
     found = Py_XNewRef(PyDict_GetItemWithError(ids->book, name));
-    if (!found && !PyErr_Occurred() && (!bare || is_bare(source))) {
-        found = PyObject_CallOneArg(ids->learn, name);
-        if (!found && PyErr_ExceptionMatches(PyExc_KeyError))
-            PyErr_Clear();
-    }
+    if (!found && !PyErr_Occurred() && (!bare || is_bare(source)))
+        found = learned(ids, source, name);
     Py_DECREF(name);
     return found;
 }
 
-int ids_find(Ids *ids, Span source, int bare, Id *found)
+/* Ask the book; 1 if it says that the id is the same at the target, 2 if it is another one. */
+static int from_book(Ids *ids, Span source, int bare, Id *room, Field *found)
 {
-    Entry *entry;
-    PyObject *target;
+    PyObject *target = ask(ids, source, bare);
+    int done = target && write_id(target, room, found);
+    Py_XDECREF(target);
+    if (!done)
+        return 0;
+    if (found->span.size != source.size || memcmp(found->span.data, source.data, source.size) != 0)
+        return 2;
+    found->span = source;
+    return 1;
+}
+
+/* A new id takes the place of the one that came first into its set. */
+static int find_short(Ids *ids, Span source, int bare, Id *room, Field *found)
+{
+    const uint64_t layer = (uint64_t)1 << LAYER_BIT;
+    Short id = short_of(source);
+    Short *set = ids->tables->shorts[set_of_short(id)];
     int done;
+    for (int way = 0; way < WAYS; way++) {
+        if (set[way].low == id.low && (set[way].high & ~layer) == id.high) {
+            *found = (Field){source, set[way].high >> LAYER_BIT};
+            return 1;
+        }
+    }
+    done = from_book(ids, source, bare, room, found);
+    if (done == 1) {
+        memmove(set + 1, set, (WAYS - 1) * sizeof *set);
+        id.high |= found->layers ? layer : 0;
+        set[0] = id;
+    }
+    return done;
+}
+
+static int find_long(Ids *ids, Span source, int bare, Id *room, Field *found)
+{
+    Long *set = ids->tables->longs[set_of_long(source)];
+    int done;
+    for (int way = 0; way < LONG_WAYS; way++) {
+        if (set[way].size == source.size && memcmp(set[way].data, source.data, source.size) == 0) {
+            *found = (Field){source, set[way].layers};
+            return 1;
+        }
+    }
+    done = from_book(ids, source, bare, room, found);
+    if (done == 1) {
+        memmove(set + 1, set, (LONG_WAYS - 1) * sizeof *set);
+        set[0].size = (unsigned char)source.size;
+        set[0].layers = (unsigned char)found->layers;
+        memcpy(set[0].data, source.data, source.size);
+    }
+    return done;
+}
+
+int ids_find(Ids *ids, Span source, int bare, Id *room, Field *found)
+{
     if (!source.size || source.size > ID_SIZE || memchr(source.data, '\\', source.size))
         return 0;
-    entry = &ids->entries[slot_of(source)];
-    if (is_same(&entry->id, source)) {
-        *found = entry->id;
-        return 1;
-    }
-    if (!(target = ask(ids, source, bare)))
-        return 0;
-    done = write_id(target, found);
-    Py_DECREF(target);
-    if (done && is_same(found, source))
-        entry->id = *found;
-    return done;
+    return (source.size <= SHORT_SIZE ? find_short : find_long)(ids, source, bare, room, found) != 0;
 }

@@ -4,32 +4,6 @@
 
 static const char HEX[] = "0123456789abcdef";
 
-static void skip_blanks(Scan *scan)
-{
-    while (scan->at < scan->end && (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
-        scan->at++;
-}
-
-int scan_sees(Scan *scan, unsigned char mark)
-{
-    skip_blanks(scan);
-    return scan->at < scan->end && *scan->at == mark;
-}
-
-int scan_mark(Scan *scan, unsigned char mark)
-{
-    if (!scan_sees(scan, mark))
-        return 0;
-    scan->at++;
-    return 1;
-}
-
-int scan_done(Scan *scan)
-{
-    skip_blanks(scan);
-    return scan->at == scan->end;
-}
-
 static int continues(unsigned char byte)
 {
     return (byte & 0xC0) == 0x80;
@@ -85,12 +59,14 @@ static int run_plain(Scan *scan)
             return 0;
         if (*at < 0x80) {
             at++;
-        } else {
+            continue;
+        }
+        do {
             size_t length = sequence(at, end);
             if (!length)
                 return 0;
             at += length;
-        }
+        } while (at < end && *at >= 0x80);
     }
     scan->at = at;
     return 1;
@@ -266,7 +242,7 @@ static int whole(Scan *scan, Span *digits)
 
 int scan_number(Scan *scan, Span *digits)
 {
-    skip_blanks(scan);
+    scan_blanks(scan);
     if (!whole(scan, digits))
         return 0;
     return scan->at == scan->end || !(*scan->at == '.' || (*scan->at | 0x20) == 'e');
@@ -339,7 +315,7 @@ static int number(Scan *scan, Span *value)
 
 int scan_decimal(Scan *scan, Span *digits)
 {
-    skip_blanks(scan);
+    scan_blanks(scan);
     return scan->at < scan->end && number(scan, digits);
 }
 
@@ -355,7 +331,7 @@ static int compact(Scan *scan, int depth);
 static int quoted(Scan *scan, Span *text)
 {
     unsigned char *open;
-    skip_blanks(scan);
+    scan_blanks(scan);
     open = scan->room++;
     if (!scan_string(scan, text))
         return 0;
@@ -423,7 +399,7 @@ static int compact(Scan *scan, int depth)
 {
     Span value;
     int known;
-    skip_blanks(scan);
+    scan_blanks(scan);
     if (scan->at == scan->end || depth == 0)
         return 0;
     switch (*scan->at) {
@@ -452,7 +428,7 @@ int scan_compact(Scan *scan, Span *value)
 int scan_token(Scan *scan, Span *token)
 {
     Span text;
-    skip_blanks(scan);
+    scan_blanks(scan);
     token->data = scan->at;
     if (scan->at < scan->end && *scan->at == '"') {
         if (!scan_string(scan, &text))

@@ -30,14 +30,35 @@ typedef struct {
 
 /* All of these give 1, or 0 for what they refuse. */
 
-/* Skip blanks, then the byte `mark`. */
-int scan_mark(Scan *scan, unsigned char mark);
+static inline void scan_blanks(Scan *scan)
+{
+    while (scan->at < scan->end && *scan->at <= ' ' &&
+           (*scan->at == ' ' || *scan->at == '\n' || *scan->at == '\r' || *scan->at == '\t'))
+        scan->at++;
+}
 
 /* Skip blanks; whether the next byte is `mark`. */
-int scan_sees(Scan *scan, unsigned char mark);
+static inline int scan_sees(Scan *scan, unsigned char mark)
+{
+    scan_blanks(scan);
+    return scan->at < scan->end && *scan->at == mark;
+}
+
+/* Skip blanks, then the byte `mark`. */
+static inline int scan_mark(Scan *scan, unsigned char mark)
+{
+    if (!scan_sees(scan, mark))
+        return 0;
+    scan->at++;
+    return 1;
+}
 
 /* Skip blanks; whether that was all. */
-int scan_done(Scan *scan);
+static inline int scan_done(Scan *scan)
+{
+    scan_blanks(scan);
+    return scan->at == scan->end;
+}
 
 /* A string; `text` is what stands between the quotes in canonical form, escaped once. */
 int scan_string(Scan *scan, Span *text);

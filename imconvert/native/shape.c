@@ -176,6 +176,28 @@ static int read_json(const Node *node, Scan *scan, Fields *fields)
     return 1;
 }
 
+/* A string that holds an object of the app's own, which it is from here on, or else any text that plainly is none. */
+static int read_opened(const Node *node, Scan *scan, Fields *fields)
+{
+    Scan before = *scan;
+    Span text;
+    if (!scan_meaning(scan, &text))
+        return 0;
+    if (!text.size)
+        return 1;
+    if (text.data[0] == '{') {
+        Scan inner = {text.data, text.data + text.size, scan->room};
+        if (!scan_compact(&inner, &text) || !scan_done(&inner))
+            return 0;
+        scan->room = inner.room;
+        return keep(fields, node->field, text, 0);
+    }
+    if (!visible(text.data[0]))
+        return 0;
+    scan->at = before.at;
+    return scan_string(scan, &text) && keep(fields, node->field, text, 1);
+}
+
 static int read_object_as_it_is(const Node *node, Scan *scan, Fields *fields)
 {
     Span value;
@@ -221,10 +243,30 @@ int shape_compact(Fields *fields, int field, Scan *scan)
     return 1;
 }
 
+/* A value that had to be mended to be read by the child. */
+static int read_mended(const Node *node, Scan *scan, Fields *fields)
+{
+    fields->mended |= 1u << node->field;
+    return node->children[0]->read(node->children[0], scan, fields);
+}
+
 static int read_anything(const Node *node, Scan *scan, Fields *fields)
 {
     Span value;
     return scan_compact(scan, &value) && keep(fields, node->field, value, 0);
+}
+
+/* Any value; it says nothing. */
+static int read_unread(const Node *node, Scan *scan, Fields *fields)
+{
+    Span value;
+    Scan inner = *scan;
+    (void)node;
+    (void)fields;
+    if (!scan_compact(&inner, &value))
+        return 0;
+    scan->at = inner.at;
+    return 1;
 }
 
 static int read_refused(const Node *node, Scan *scan, Fields *fields)
@@ -452,10 +494,13 @@ static const struct {
     {"choice", read_choice, with_choices},
     {"among", read_choice, with_tokens},
     {"json", read_json, with_one},
+    {"opened", read_opened, with_field},
     {"content", read_object_as_it_is, with_field},
     {"extension", read_extension, with_field},
     {"kept", read_kept, with_field_and_one},
+    {"mended", read_mended, with_field_and_one},
     {"anything", read_anything, with_field},
+    {"unread", read_unread, with_nothing},
     {"refused", read_refused, with_nothing},
     {"either", read_either, with_two},
     {"ignored", read_ignored, with_nothing},

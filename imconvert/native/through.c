@@ -9,19 +9,21 @@ Where this module can't be built, that Python does all the work.
 #include <string.h>
 
 #include "columns.h"
+#include "cut.h"
 #include "form.h"
+#include "hashes.h"
 #include "ids.h"
+#include "lines.h"
+#include "request.h"
 
 #define CHATS 2
 #define MOST_GROUPS 256
 
-/* What the hash functions and the client of records that name none (or None) are kept as. */
-enum { HASHED, DIGEST, SORTED_DIGEST, USUAL_CLIENT, HELD };
-
-/* How often records of one form had one set of remarks, and the number of the first. */
+/* How often records of one form had one set of remarks and mendings, and the number of the first. */
 typedef struct {
     Py_ssize_t form;
     uint32_t remarks;
+    uint32_t mended;
     Py_ssize_t count;
     Py_ssize_t first;
 } Taken;
@@ -32,10 +34,13 @@ typedef struct {
     Py_ssize_t form_count;
     Form **forms;
     Ids *accounts, *groups;
-    PyObject *held[HELD];
+    Hashes *hashes;
+    PyObject *client; /* that of records that name none, as bytes, or None */
     long long earliest, latest;
     int bare;
     int find_suffix;
+    int strict;
+    PyObject *label; /* a word that may stand glued before a record, as bytes; None where nothing is mended */
     Out line, key;
     unsigned char *room;
     size_t room_size;
@@ -50,7 +55,7 @@ typedef struct {
     Py_ssize_t form;
     uint64_t msgid;
     int64_t time;
-    Id sender, target, other;
+    Id sender, target, other; /* room for ids that change */
 } Record;
 
 static int has(const Fields *fields, int field)
@@ -72,55 +77,30 @@ static int chat_of(const Fields *fields)
     return (team == 2 && !people) || (to_group && people == 1) ? 1 : -1;
 }
 
-static Field field_of(const Id *id)
-{
-    return (Field){{id->data, id->size}, id->layers};
-}
-
 static int find_ends(Through *self, Record *record)
 {
     Fields *fields = &record->fields;
-    Span from = fields->field[has(fields, MEMBER) ? MEMBER : SENDER].span;
-    Span to = fields->field[has(fields, GROUP) ? GROUP : RECEIVER].span;
-    if (!ids_find(self->accounts, from, self->bare, &record->sender) ||
-        !ids_find(record->chat ? self->groups : self->accounts, to, self->bare, &record->target))
-        return 0;
-    if (has(fields, OTHER)) {
-        if (!ids_find(self->accounts, fields->field[OTHER].span, self->bare, &record->other))
-            return 0;
-        fields->field[OTHER] = field_of(&record->other);
-    }
-    fields->field[SENDER] = field_of(&record->sender);
-    fields->field[RECEIVER] = field_of(&record->target);
-    return 1;
+    Field *field = fields->field;
+    Span from = field[has(fields, MEMBER) ? MEMBER : SENDER].span;
+    Span to = field[has(fields, GROUP) ? GROUP : RECEIVER].span;
+    Ids *targets = record->chat ? self->groups : self->accounts;
+    return ids_find(self->accounts, from, self->bare, &record->sender, &field[SENDER]) &&
+           ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
+           (!has(fields, OTHER) ||
+            ids_find(self->accounts, field[OTHER].span, self->bare, &record->other, &field[OTHER]));
 }
 
-static int letter_or_digit(unsigned char byte)
-{
-    return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
-}
-
-/* The suffix of a file name or URL, in lower case, if it has a plausible one; see values.suffix_of. */
+/* The suffix of a file name or URL, in lower case, if it has a plausible one. */
 static int suffix_in(Span name, Scan *scan, Span *suffix)
 {
-    size_t end = 0, begin, dot;
-    while (end < name.size && name.data[end] != '?' && name.data[end] != '#')
-        end++;
-    for (begin = end; begin && name.data[begin - 1] != '/'; begin--)
-        ;
-    for (dot = end; dot > begin && name.data[dot - 1] != '.'; dot--)
-        ;
-    if (dot < begin + 2 || end == dot || end - dot > 8)
-        return 0;
+    Span found = request_suffix(name);
     suffix->data = scan->room;
-    suffix->size = end - dot;
-    for (; dot < end; dot++) {
-        unsigned char byte = name.data[dot];
-        if (!letter_or_digit(byte))
-            return 0;
+    suffix->size = found.size;
+    for (size_t i = 0; i < found.size; i++) {
+        unsigned char byte = found.data[i];
         *scan->room++ = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
     }
-    return 1;
+    return found.size > 0;
 }
 
 static void add_suffix(Fields *fields, Scan *scan)
@@ -133,6 +113,24 @@ static void add_suffix(Fields *fields, Scan *scan)
         suffix->layers = 1;
         fields->seen |= 1u << SUFFIX;
     }
+}
+
+/* A file without a name is called by the last part of its URL, as the targets call it. */
+static void add_name(Fields *fields)
+{
+    Field *name = &fields->field[NAME];
+    Span url = fields->field[URL].span, found = {url.data, 0};
+    if (has(fields, NAME) || !has(fields, URL))
+        return;
+    for (size_t i = 0; i < url.size && url.data[i] != '?'; i++) {
+        if (url.data[i] == '/')
+            found = (Span){url.data + i + 1, 0};
+        else
+            found.size++;
+    }
+    *name = (Field){found.size ? found : (Span){(const unsigned char *)"file", 4}, 1};
+    fields->seen |= 1u << NAME;
+    fields->mended |= 1u << NAMED_BY_URL;
 }
 
 static int make_room(Through *self, size_t size)
@@ -157,14 +155,58 @@ static int number_of(const Fields *fields, int field, uint64_t *number)
     return 1;
 }
 
-static int find_form(const Through *self, const Record *record)
+/* The first form from `first` on for the record's kind and chat, or -1. */
+static Py_ssize_t find_form(const Through *self, const Record *record, Py_ssize_t first)
 {
     unsigned char kind = record->fields.field[KIND].span.data[0];
-    for (Py_ssize_t i = 0; i < self->form_count; i++) {
+    for (Py_ssize_t i = first; i < self->form_count; i++) {
         if (form_is_for(self->forms[i], kind, record->chat))
-            return (int)i;
+            return i;
     }
     return -1;
+}
+
+/* Go to the first form from the record's own on that it fits; 0 if there is none. */
+static int fit_form(const Through *self, Record *record)
+{
+    while (record->form >= 0 && !form_fits(self->forms[record->form], &record->fields))
+        record->form = find_form(self, record, record->form + 1);
+    return record->form >= 0;
+}
+
+/* Skip a byte order mark and the word that may stand glued before a record. */
+static void skip_glued(const Through *self, Scan *scan, Fields *fields)
+{
+    const char *label = PyBytes_AS_STRING(self->label);
+    size_t size = (size_t)PyBytes_GET_SIZE(self->label);
+    scan_blanks(scan);
+    if (scan->end - scan->at > 3 && memcmp(scan->at, "\xEF\xBB\xBF", 3) == 0) {
+        scan->at += 3;
+        scan_blanks(scan);
+        fields->mended |= 1u << MARKED;
+    }
+    if (size && (size_t)(scan->end - scan->at) > size && memcmp(scan->at, label, size) == 0) {
+        scan->at += size;
+        fields->mended |= 1u << LABELLED;
+    }
+}
+
+/* A time in seconds or microseconds in milliseconds; see values.milliseconds. 0 if it is none. */
+static int scale_time(Through *self, Record *record, Scan *scan)
+{
+    Span *digits = &record->fields.field[TIME].span;
+    int seconds = digits->size == 10;
+    if (self->label == Py_None || !(seconds || digits->size == 16) || digits->data[0] == '0')
+        return 0;
+    record->time = seconds ? record->time * 1000 : record->time / 1000;
+    if (record->time < self->earliest || record->time > self->latest)
+        return 0;
+    memcpy(scan->room, digits->data, digits->size);
+    memcpy(scan->room + digits->size, "000", 3);
+    *digits = (Span){scan->room, 13};
+    scan->room += 19;
+    record->fields.mended |= 1u << TIME_SCALED;
+    return 1;
 }
 
 /* Read a record and find all that its line needs. Like the next ones: 1 done, 0 unfit, or with an exception set. */
@@ -173,33 +215,41 @@ static int read_record(Through *self, Span raw, Record *record)
     Fields *fields = &record->fields;
     uint64_t time;
     Scan scan = {raw.data, raw.data + raw.size, NULL};
-    fields->seen = 0;
+    fields->seen = fields->mended = 0;
     /* a nested text is unescaped, then its strings rewritten; a value can be kept twice; numbers gain some zeros */
     if (!make_room(self, raw.size * 4 + 1024))
         return 0;
     scan.room = self->room;
+    if (self->label != Py_None)
+        skip_glued(self, &scan, fields);
     if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
         return 0;
     if (!number_of(fields, MSGID, &record->msgid) || record->msgid < 1 || !number_of(fields, TIME, &time))
         return 0;
     record->time = (int64_t)time;
-    if (record->time < self->earliest || record->time > self->latest || !has(fields, KIND))
+    if ((record->time < self->earliest || record->time > self->latest) && !scale_time(self, record, &scan))
         return 0;
-    if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
+    if (!has(fields, KIND))
+        return 0;
+    if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record, 0)) < 0)
         return 0;
     if (!has(fields, CLIENT)) {
-        if (self->held[USUAL_CLIENT] == Py_None)
+        if (self->client == Py_None)
             return 0;
         fields->seen |= 1u << CLIENT;
-        fields->field[CLIENT].span.data = (const unsigned char *)PyBytes_AS_STRING(self->held[USUAL_CLIENT]);
-        fields->field[CLIENT].span.size = (size_t)PyBytes_GET_SIZE(self->held[USUAL_CLIENT]);
+        fields->field[CLIENT].span.data = (const unsigned char *)PyBytes_AS_STRING(self->client);
+        fields->field[CLIENT].span.size = (size_t)PyBytes_GET_SIZE(self->client);
         fields->field[CLIENT].layers = 0;
     }
+    if (form_names(self->forms[record->form]))
+        add_name(fields);
     if (self->find_suffix)
         add_suffix(fields, &scan);
     if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT) && !shape_compact(fields, CONTENT, &scan))
         return 0;
-    return form_fits(self->forms[record->form], fields) && find_ends(self, record);
+    if (self->strict && fields->mended)
+        return 0;
+    return fit_form(self, record) && find_ends(self, record);
 }
 
 static int add_key_field(Out *key, const Field *field)
@@ -209,6 +259,20 @@ static int add_key_field(Out *key, const Field *field)
     out_add(key, ",\"", 1 + (size_t)field->layers);
     out_add(key, field->span.data, field->span.size);
     out_add(key, "\"", (size_t)field->layers);
+    return 1;
+}
+
+/* The target; a group whose id is text stands in an array, so that it never equals a person. */
+static int add_key_target(Out *key, const Field *field, int chat)
+{
+    int group = chat && field->layers;
+    if (!group)
+        return add_key_field(key, field);
+    if (!out_reserve(key, field->span.size + 6))
+        return 0;
+    out_add(key, ",[\"", 3);
+    out_add(key, field->span.data, field->span.size);
+    out_add(key, "\"]", 2);
     return 1;
 }
 
@@ -222,7 +286,8 @@ static int write_key(Through *self, const Record *record)
         return 0;
     out_add(key, "[", 1);
     out_add(key, field[MSGID].span.data, field[MSGID].span.size);
-    if (!add_key_field(key, &field[SENDER]) || !add_key_field(key, &field[RECEIVER]) || !add_key_field(key, &field[TIME]))
+    if (!add_key_field(key, &field[SENDER]) || !add_key_target(key, &field[RECEIVER], record->chat) ||
+        !add_key_field(key, &field[TIME]))
         return 0;
     if (!out_reserve(key, 1))
         return 0;
@@ -230,31 +295,11 @@ static int write_key(Through *self, const Record *record)
     return 1;
 }
 
-/* The hash of bytes by a function of Python, `size` bytes of it; 0 with an exception set. */
-static int hash_of(PyObject *hash, const Out *bytes, char *found, Py_ssize_t size)
-{
-    PyObject *result, *text = PyBytes_FromStringAndSize((const char *)bytes->data, (Py_ssize_t)bytes->size);
-    if (!text)
-        return 0;
-    result = PyObject_CallOneArg(hash, text);
-    Py_DECREF(text);
-    if (result && PyBytes_Check(result) && PyBytes_GET_SIZE(result) == size) {
-        memcpy(found, PyBytes_AS_STRING(result), (size_t)size);
-        Py_DECREF(result);
-        return 1;
-    }
-    if (result) {
-        PyErr_SetString(PyExc_TypeError, "a hash is of another size");
-        Py_DECREF(result);
-    }
-    return 0;
-}
-
 static int add_row(Through *self, PyObject *columns, const Record *record, Py_ssize_t source)
 {
-    PyObject *digest = self->held[form_sorted(self->forms[record->form]) ? SORTED_DIGEST : DIGEST];
     char key[KEY_SIZE], content[DIGEST_SIZE];
-    return hash_of(self->held[HASHED], &self->key, key, KEY_SIZE) && hash_of(digest, &self->line, content, DIGEST_SIZE) &&
+    return hashes_key(self->hashes, &self->key, key) &&
+           hashes_content(self->hashes, &self->line, form_sorted(self->forms[record->form]), content) &&
            columns_add(columns, (Span){self->line.data, self->line.size}, key, content, record->msgid, record->time, source);
 }
 
@@ -264,7 +309,7 @@ static int count(Through *self, const Record *record, Py_ssize_t source)
     uint32_t remarks = form_remarks(self->forms[record->form], &record->fields);
     Taken *taken = self->taken, *end = self->taken + self->taken_count;
     for (; taken < end; taken++) {
-        if (taken->form == record->form && taken->remarks == remarks) {
+        if (taken->form == record->form && taken->remarks == remarks && taken->mended == record->fields.mended) {
             taken->count++;
             return 1;
         }
@@ -272,8 +317,23 @@ static int count(Through *self, const Record *record, Py_ssize_t source)
     if (self->taken_count == MOST_GROUPS)
         return 0;
     self->taken_count++;
-    *taken = (Taken){record->form, remarks, 1, source};
+    *taken = (Taken){record->form, remarks, record->fields.mended, 1, source};
     return 1;
+}
+
+/* Write the line by the first form that takes the record, from the one on that it fits. */
+static int write_line(Through *self, Record *record)
+{
+    for (;;) {
+        int done;
+        self->line.size = 0;
+        done = form_write(self->forms[record->form], &record->fields, &self->line);
+        if (done)
+            return done > 0;
+        record->form = find_form(self, record, record->form + 1);
+        if (!fit_form(self, record))
+            return 0;
+    }
 }
 
 static int take(Through *self, PyObject *const *columns, Span raw, Py_ssize_t source)
@@ -281,9 +341,8 @@ static int take(Through *self, PyObject *const *columns, Span raw, Py_ssize_t so
     Record record;
     if (!raw.size || !read_record(self, raw, &record))
         return 0;
-    self->line.size = 0;
-    return form_write(self->forms[record.form], &record.fields, &self->line) > 0 && write_key(self, &record) &&
-           count(self, &record, source) && add_row(self, columns[record.chat], &record, source);
+    return write_line(self, &record) && write_key(self, &record) && count(self, &record, source) &&
+           add_row(self, columns[record.chat], &record, source);
 }
 
 /* Hand a record that was not taken to Python; it is made an object of if it is none yet. */
@@ -335,6 +394,8 @@ static int take_lines(Through *self, PyObject *text, PyObject *const *columns, P
     for (Py_ssize_t source = 0;; source++) {
         const unsigned char *newline = memchr(at, '\n', (size_t)(end - at));
         const unsigned char *stop = newline ? newline : end;
+        for (int chat = 0; chat < CHATS; chat++)
+            columns_stand_at(columns[chat], at - all.data);
         if (!take_or_pass_on(self, columns, otherwise, source, (Span){at, (size_t)(stop - at)}, NULL))
             return 0;
         if (!newline)
@@ -348,7 +409,7 @@ static PyObject *taken_list(const Through *self)
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list && i < self->taken_count; i++) {
         const Taken *taken = &self->taken[i];
-        PyObject *row = Py_BuildValue("nInn", taken->form, taken->remarks, taken->count, taken->first);
+        PyObject *row = Py_BuildValue("nIInn", taken->form, taken->remarks, taken->mended, taken->count, taken->first);
         if (!row || PyList_Append(list, row) < 0)
             Py_CLEAR(list);
         Py_XDECREF(row);
@@ -380,14 +441,18 @@ static PyObject *through_take(Through *self, PyObject *const *arguments, Py_ssiz
         PyErr_SetString(PyExc_TypeError, "records are a list, or bytes whose lines they are");
         done = 0;
     }
+    for (int chat = 0; chat < CHATS; chat++)
+        columns_stand_at(columns[chat], NOWHERE);
     return done ? taken_list(self) : NULL;
 }
 
 static int through_traverse(Through *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    for (int i = 0; i < HELD; i++)
-        Py_VISIT(self->held[i]);
+    Py_VISIT(self->client);
+    Py_VISIT(self->label);
+    if (self->hashes && hashes_traverse(self->hashes, visit, arg))
+        return -1;
     if (self->accounts && ids_traverse(self->accounts, visit, arg))
         return -1;
     return self->groups ? ids_traverse(self->groups, visit, arg) : 0;
@@ -395,8 +460,10 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
 
 static int through_clear(Through *self)
 {
-    for (int i = 0; i < HELD; i++)
-        Py_CLEAR(self->held[i]);
+    Py_CLEAR(self->client);
+    Py_CLEAR(self->label);
+    if (self->hashes)
+        hashes_clear(self->hashes);
     if (self->accounts)
         ids_clear(self->accounts);
     if (self->groups)
@@ -409,6 +476,7 @@ static void through_dealloc(Through *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     through_clear(self);
+    hashes_free(self->hashes);
     ids_free(self->accounts);
     ids_free(self->groups);
     shape_free(self->shape);
@@ -438,30 +506,38 @@ static int add_forms(Through *self, PyObject *forms)
 static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
-                            "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", NULL};
-    PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group, *objects[HELD];
+                            "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", "plain_account",
+                            "longest_account", "label", "strict", NULL};
+    PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group;
+    PyObject *hashed, *digest, *sorted, *client, *label;
+    const char *plain;
+    Py_ssize_t plain_size, longest;
     long long earliest, latest;
-    int bare, find_suffix;
+    int bare, find_suffix, strict;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLpp", names, &shape, &PyTuple_Type, &forms,
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#nOp", names, &shape, &PyTuple_Type, &forms,
                                      &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
-                                     &objects[HASHED], &objects[DIGEST], &objects[SORTED_DIGEST],
-                                     &objects[USUAL_CLIENT], &earliest, &latest, &bare, &find_suffix))
+                                     &hashed, &digest, &sorted, &client, &earliest, &latest, &bare, &find_suffix,
+                                     &plain, &plain_size, &longest, &label, &strict))
         return NULL;
-    if (objects[USUAL_CLIENT] != Py_None && !PyBytes_Check(objects[USUAL_CLIENT])) {
-        PyErr_SetString(PyExc_TypeError, "a client is bytes or None");
+    if ((client != Py_None && !PyBytes_Check(client)) || (label != Py_None && !PyBytes_Check(label))) {
+        PyErr_SetString(PyExc_TypeError, "a client and a label are bytes or None");
         return NULL;
     }
     if (!(self = (Through *)type->tp_alloc(type, 0)))
         return NULL;
-    for (int i = 0; i < HELD; i++)
-        self->held[i] = Py_NewRef(objects[i]);
+    self->client = Py_NewRef(client);
+    self->label = Py_NewRef(label);
+    self->strict = strict;
     self->earliest = earliest;
     self->latest = latest;
     self->bare = bare;
     self->find_suffix = find_suffix;
-    if ((self->accounts = ids_new(accounts, learn_account)) && (self->groups = ids_new(groups, learn_group)) &&
-        (self->shape = shape_new(shape)) && add_forms(self, forms))
+    self->accounts = ids_new(accounts, learn_account, (Span){(const unsigned char *)plain, (size_t)plain_size},
+                             longest < 0 ? 0 : (size_t)longest);
+    self->groups = ids_new(groups, learn_group, (Span){NULL, 0}, 0);
+    if (self->accounts && self->groups && (self->hashes = hashes_new(hashed, digest, sorted)) && (self->shape = shape_new(shape)) &&
+        add_forms(self, forms))
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
@@ -469,7 +545,7 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
 
 static PyMethodDef METHODS[] = {
     {"take", (PyCFunction)(void (*)(void))through_take, METH_FASTCALL,
-     "take(records, streams, otherwise): see contract.Shortcut; gives (form, remarks, count, first) each."},
+     "take(records, streams, otherwise): see contract.Shortcut; gives (form, remarks, mended, count, first) each."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -494,13 +570,15 @@ static int add_type(PyObject *module, const char *name, PyObject *type)
 
 static int add_types(PyObject *module)
 {
-    return add_type(module, "Through", PyType_FromSpec(&SPEC)) && add_type(module, "Columns", columns_type()) ? 0 : -1;
+    if (!add_type(module, "Through", PyType_FromSpec(&SPEC)) || !add_type(module, "Columns", columns_type()))
+        return -1;
+    return PyModule_AddFunctions(module, lines_methods);
 }
 
 static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};
 
 static struct PyModuleDef MODULE = {
-    PyModuleDef_HEAD_INIT, "imconvert.native.through", "The compiled inner loop.", 0, NULL, MODULE_SLOTS, NULL, NULL, NULL,
+    PyModuleDef_HEAD_INIT, "imconvert.native.through", "The compiled inner loop.", 0, cut_methods, MODULE_SLOTS, NULL, NULL, NULL,
 };
 
 PyMODINIT_FUNC PyInit_through(void)

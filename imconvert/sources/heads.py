@@ -26,6 +26,7 @@ BOMS = (
     (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )
+_FIRST_BYTES = {magic[:1] for magic in (*PACKED.values(), *SKIPPABLE, *(magic for magic, _ in OTHERS))}
 ZEROS = (
     ((False, True, True, True), "UTF-32LE"),
     ((True, True, True, False), "UTF-32BE"),
@@ -37,6 +38,8 @@ ZEROS = (
 
 def container_of(head: bytes) -> str:
     """The container that begins with `head`; a whole file that is but part of a magic number counts, too."""
+    if head[:1] not in _FIRST_BYTES:
+        return "tar" if head[257:262] == b"ustar" else "plain"
     for kind, magic in PACKED.items():
         if head and magic.startswith(head[: len(magic)]):
             return kind

@@ -57,12 +57,14 @@ class Batch:
     ) -> None:
         self.first, self.lengths, self.open_end, self.crlf, self.numbers = first, lengths, open_end, crlf, numbers
         self.head, self.text = head, text
-        self._records, self._offsets, self._begin = records, offsets, begin
+        self.begin = begin
+        self._records, self._offsets = records, offsets
+        self._length: int | None = None
 
     @classmethod
-    def of_lines(cls, text: bytes, begin: int, first: int, crlf: int) -> Batch:
+    def of_lines(cls, text: bytes, begin: int, first: int, crlf: int, *, open_end: bool = False) -> Batch:
         """The lines of a text that begins at `begin` in the content."""
-        return cls(None, None, first, {}, crlf=crlf, text=text, begin=begin)
+        return cls(None, None, first, {}, open_end, crlf, text=text, begin=begin)
 
     @property
     def records(self) -> list[bytes]:
@@ -76,20 +78,41 @@ class Batch:
         if self._offsets is None:
             assert self.text is not None
             ends = np.flatnonzero(np.frombuffer(self.text, np.uint8) == _NEWLINE)
-            self._offsets = np.concatenate([[0], ends + 1]) + self._begin
+            self._offsets = np.concatenate([[0], ends + 1]) + self.begin
         return self._offsets
 
+    @property
+    def size(self) -> int:
+        """About how many bytes the records have."""
+        return len(self.text) if self.text is not None else sum(map(len, self.records))
+
     def __len__(self) -> int:
-        if self._records is not None:
-            return len(self._records)
-        return len(self.offsets)
+        if self._length is None:
+            self._length = len(self.records) if self.text is None else _count(self.text, _NEWLINE) + 1
+        return self._length
+
+    def end(self) -> int:
+        """The place behind the last record."""
+        if self.text is not None:
+            return self.begin + len(self.text)
+        last = len(self) - 1
+        return int(self.offsets[last]) + self.lengths.get(last, len(self.records[last]))
+
+    def first_crlf(self) -> int:
+        """The number within the batch of the first record that ended in CRLF; there has to be one."""
+        if self.text is None:
+            return next(index for index, raw in enumerate(self.records) if raw.endswith(b"\r"))
+        found = self.text.find(b"\r")
+        while 0 <= found < len(self.text) - 1 and self.text[found + 1] != _NEWLINE:
+            found = self.text.find(b"\r", found + 1)
+        return self.text.count(b"\n", 0, found)
 
     def number(self, index: int) -> int:
         """The number of a record in its stream, from 0."""
         return self.first + index if self.numbers is None else int(self.numbers[index])
 
 
-_NEWLINE = 10
+_NEWLINE, _RETURN = 10, 13
 
 
 class Carry:
@@ -148,8 +171,10 @@ def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:
         carry.add(block[cut + 1 :])
     if carry.length:
         data, length = carry.take()
-        lengths = {0: length} if length > RECORD_LIMIT else {}
-        yield Batch([data], np.array([offset], np.int64), number, lengths, open_end=True)
+        if length > RECORD_LIMIT:
+            yield Batch([data], np.array([offset], np.int64), number, {0: length}, open_end=True)
+        else:
+            yield Batch.of_lines(data, offset, number, 0, open_end=True)
     if damage:
         raise damage
 
@@ -169,9 +194,17 @@ def _line_batch(carry: Carry, data: bytes, offset: int, number: int) -> tuple[Ba
     return Batch(records, offsets, number, lengths, crlf=_crlf(rest)), after
 
 
+def _count(data: bytes, byte: int) -> int:
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == byte))
+
+
 def _crlf(data: bytes) -> int:
     """How many lines end in CR; most files have no CR at all, and one byte is found much faster than two."""
-    return data.count(b"\r\n") + data.endswith(b"\r") if b"\r" in data else 0
+    if b"\r" not in data:
+        return 0
+    seen = np.frombuffer(data, np.uint8)
+    behind = np.flatnonzero(seen == _RETURN) + 1
+    return _count(seen[behind[behind < len(seen)]].tobytes(), _NEWLINE) + data.endswith(b"\r")
 
 
 def line_range(

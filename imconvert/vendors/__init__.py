@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 
 from imconvert.errors import UsageError
-from imconvert.vendors import plugins
+from imconvert.vendors import device, plugins
 from imconvert.vendors.contract import Setting, Target, Vendor
 from imconvert.vendors.custom import NAME as CUSTOM
 from imconvert.vendors.custom import vendor_of
@@ -26,7 +26,9 @@ __all__ = [
 ALL: tuple[Vendor, ...] = (YUNXIN, EASEMOB, TENCENT, RONGCLOUD)
 BY_NAME: dict[str, Vendor] = {vendor.name: vendor for vendor in ALL}
 TARGETS: dict[str, Target] = {vendor.target.name: vendor.target for vendor in ALL if vendor.target}
+TARGETS[device.TARGET.name] = device.TARGET
 SETTINGS: dict[str, Setting] = {setting.name: setting for vendor in ALL for setting in vendor.settings}
+SETTINGS |= {setting.name: setting for setting in device.SETTINGS}
 """What comes with imconvert; plug-ins are asked for by the functions below, and loaded only then."""
 
 _TAKEN = frozenset({*BY_NAME, CUSTOM, "auto"})

@@ -1,13 +1,14 @@
 """What the pipeline asks of a vendor: the `Vendor`, `Target` and `Setting` records, and the `Books` of ids.
 
 Plan: a reader turns the raw bytes of one record into messages, a writer turns a message into lines. Both are made
-once per segment, from settings, books and the notes they write to; after that they are plain functions.
+once per segment, from settings, books and the notes they write to; after that they are plain functions. What only the
+order of a conversation can tell, a target's `Arrange` does with its lines behind the sort.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -16,6 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from imconvert import native
 from imconvert.errors import Rejected
 from imconvert.model import Message, Notes, Skip
+from imconvert.vendors.books import NOT_PLAIN as NOT_PLAIN
+from imconvert.vendors.books import Book as Book
+from imconvert.vendors.books import Plain as Plain
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
@@ -27,11 +31,11 @@ Read = Callable[[bytes], Message | Skip]
 
 
 class KeyFields(NamedTuple):
-    """The key of a line: a group is an int, a person a str."""
+    """The key of a line: a group is an int, or a tuple of its id where that is text; a person is a str."""
 
     msgid: int
     sender: str
-    target: str | int
+    target: str | int | tuple[str]
     time: int
 
     def identity(self, own_keys: bool) -> KeyFields:
@@ -52,7 +56,8 @@ class Line(NamedTuple):
 
 class Gathered(NamedTuple):
     """Columns as bytes: lines each ended by LF, u4 lengths without it, 16-byte keys, 8-byte digests, u8 numbers, i8
-    times, i8 numbers of records in their batch; little-endian."""
+    times, i8 numbers of records in their batch, i8 offsets of records in the text of their batch or nothing;
+    little-endian."""
 
     lines: bytes
     lengths: bytes
@@ -61,6 +66,7 @@ class Gathered(NamedTuple):
     msgids: bytes
     times: bytes
     sources: bytes
+    offsets: bytes = b""
 
 
 class Columns:
@@ -109,12 +115,13 @@ else:
 
 class Taken(NamedTuple):
     """Records that took the shortcut: the word for their content, what was changed in each, as in `Notes.changes`,
-    how many they are, and the number of the first in its batch."""
+    how many they are, the number of the first in its batch, and what was mended in each, as in `Notes.repairs`."""
 
     label: str
     changes: tuple[tuple[str, str], ...]
     records: int
     first: int
+    repairs: tuple[str, ...] = ()
 
 
 class Shortcut(NamedTuple):
@@ -133,11 +140,96 @@ class Unfit(Exception):
     """A record can't take the shortcut."""
 
 
+class LeftOut(Exception):
+    """A writer leaves the message out on purpose, as the `Skip` says."""
+
+    def __init__(self, skip: Skip) -> None:
+        super().__init__(skip)
+        self.skip = skip
+
+
+class Copies(NamedTuple):
+    """What a message is on the devices of those who have it: on the sender's, and on everybody else's.
+
+    `receiver` is the other one of a pair, None in a group.
+    """
+
+    sender: str
+    receiver: str | None
+    own: bytes
+    theirs: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """How the arranged lines of a target become packages, one for each user whose devices are to import them.
+
+    `copies(line)` makes the copies of a line; `most(settings)` messages go into one call of the SDK.
+    """
+
+    copies: Callable[[bytes], Copies]
+    most: Callable[[Settings], int]
+
+
 PutText = Callable[[Sequence[Columns], int, str, int, str, Any, int, int, Any, str], None]
 """Adds the line of a plain text to the columns of its stream: `(streams, source, chat, msgid, sender, target, time,
 client, ext, text)`, the ids looked up, `ext` a text or UNSET. Raises Unfit for what needs a closer look."""
 
 Write = Callable[[Message], list[Line]]
+"""Writes one message. Raises Rejected or LeftOut before it makes any line."""
+
+
+class Placed(NamedTuple):
+    """A line in the order of its conversation, without its newline; `time` is what it was sorted by, in ms."""
+
+    time: int
+    data: bytes
+
+
+class Request(NamedTuple):
+    """A line of a shard, without its newline, made of so many lines of a conversation, the next ones in order.
+
+    One that is made of none belongs to what came before it.
+    """
+
+    data: bytes
+    lines: int = 1
+
+
+Finish = Callable[[Iterator[Placed]], Iterator[Request]]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """What has to be settled with the vendor before the lines of a stream can be loaded: a code that says it.
+
+    Its text may use {lines}, {conversations}, {first} and {last}, the times of day of the stream's messages.
+    """
+
+    code: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrange:
+    """What a target that is loaded in time order does with the lines of a conversation behind the sort.
+
+    `finisher(settings, notes)` makes a function that gets all lines of one conversation in order of (time, source),
+    lazily, and gives the requests made of them, taking every line in its turn; what it had to change stands in the
+    notes when it gives the request. It must stream: a conversation may be larger than the memory.
+    `still(settings)`, if there is one, makes a function of the stream, the times of whole conversations that lie one
+    behind the other, and where each begins, all as arrays. It says which conversations need no finishing, because each
+    of their lines is a request as it stands. `blockers(settings)` are what has to be settled before loading.
+    """
+
+    finisher: Callable[[Settings, Notes], Finish]
+    still: Callable[[Settings], Callable[[str, Any, Any], Any]] | None = None
+    blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
+
+
+def number_in(value: str) -> int | None:
+    """The number that a setting of the kind "optional" or "moment" holds, if it holds one."""
+    return None if value == "none" else int(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,95 +242,15 @@ class Setting:
     help: str
 
     def accepts(self, value: str) -> bool:
-        """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line."""
+        """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line,
+        "optional" for a number or none, "moment" for ms since 1970, or none."""
         if self.allowed == "text":
             return value.isprintable()
-        if self.allowed == "number":
-            return value.isascii() and value.isdigit() and int(value) > 0
+        if self.allowed in ("optional", "moment") and value == "none":
+            return True
+        if self.allowed in ("number", "optional", "moment"):
+            return value.isascii() and value.isdigit() and len(value) < 19 and int(value) > 0
         return value in self.allowed
-
-
-class Book(dict[str, Any]):
-    """Ids of the source to ids of the target, filled as they are met.
-
-    `map` is the user's own table with the set of its targets, and comes first. `rule` turns an id into a target id
-    or raises Rejected. An id that is some other id's mapped target is refused (IMC-2204).
-    `folded` holds the ids that the rule changed; `refused` says which ids collide after folding (IMC-2203);
-    `noted` is called each time an id is used that was folded.
-    """
-
-    def __init__(
-        self,
-        rule: Callable[[str], Any],
-        *,
-        map: tuple[Mapping[str, str], Set[str]] = ({}, frozenset()),
-        refused: Callable[[str], bool] | None = None,
-        noted: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__()
-        self.rule = rule
-        self.map, self.taken = map
-        self.refused = refused
-        self.noted = noted
-        self.folded: dict[str, Any] = {}
-        self.missing: dict[str, int] = {}
-
-    def __missing__(self, source: str) -> Any:
-        """Called for ids met for the first time, ids that change, and ids that are refused."""
-        known = self.folded.get(source)
-        if known is not None:
-            self.noted()
-            return known
-        try:
-            target = self._learn(source)
-        except Rejected:
-            self.missing[source] = self.missing.get(source, 0) + 1
-            raise
-        if source in self.folded:
-            self.noted()
-        return target
-
-    def learn(self, source: str) -> Any:
-        """The target of an id met for the first time. Raises KeyError where it is folded, refused or no text."""
-        if source.__class__ is not str:
-            raise KeyError(source)
-        if not self.map and source not in self.folded:
-            try:
-                target = self.rule(source)
-            except Rejected as why:
-                raise KeyError(source) from why
-            if str(target) == source:
-                self[source] = target
-                return target
-        if source not in self.folded:
-            try:
-                self._learn(source)
-            except Rejected as why:
-                raise KeyError(source) from why
-        if source in self.folded:
-            raise KeyError(source)
-        return self[source]
-
-    def preview(self, source: str) -> Any:
-        """The target of an id, without taking note that it was met. Raises Rejected."""
-        mapped = self.map.get(source)
-        return self.rule(source if mapped is None else mapped)
-
-    def _learn(self, source: str) -> Any:
-        mapped = self.map.get(source)
-        if mapped is not None:
-            self[source] = self.rule(mapped)
-            return self[source]
-        target = self.rule(source)
-        if str(target) in self.taken:
-            raise Rejected("IMC-2204", account=source)
-        if str(target) != source and self.refused and self.refused(source):
-            raise Rejected("IMC-2203", account=source, target=target)
-        if str(target) == source:
-            self[source] = target
-        else:
-            self.folded[source] = target
-        return target
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +277,11 @@ class Target:
     the digest of its content; `with_msgid` makes a copy that has another message number, and `tombstone` one, by the
     name of the source vendor and the settings, that only says that the message was recalled. `merge_fold` says
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
-    lines to the compiled part. `feed` is how it pulls increments, if it does.
+    lines to the compiled part, and `plain_account` the ids that `account_rule` never changes. `feed` is how it pulls
+    increments, if it does.
+    A target with `arrange` is loaded in time order: its lines begin with a head as in `vendors/requests.py`, by which
+    they are gathered and sorted; with `packages` they become packages for users' devices after that.
+    `account_rules(settings)` makes the rule for ids that no map names, where settings change it.
     """
 
     name: str
@@ -281,7 +297,15 @@ class Target:
     put_text: PutText | None
     merge_fold: Callable[[Settings], bool]
     line_forms: Callable[[Settings], LineForms] | None = None
+    plain_account: Plain = NOT_PLAIN
     feed: Feed | None = None
+    arrange: Arrange | None = None
+    packages: Packages | None = None
+    account_rules: Callable[[Settings], Callable[[str], str]] | None = None
+
+    def account_rule_by(self, settings: Settings) -> Callable[[str], str]:
+        """The rule for account ids that no map names."""
+        return self.account_rules(settings) if self.account_rules else self.account_rule
 
 
 @dataclass(frozen=True, slots=True)

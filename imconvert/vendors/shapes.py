@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert import native
 from imconvert.vendors import values
-from imconvert.vendors.contract import Book, Shortcut, Taken
+from imconvert.vendors.contract import NOT_PLAIN, Book, Plain, Shortcut, Taken
+from imconvert.vendors.wrapping import is_of_lines
 
 FIELDS = (
     "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "ext", "other", "text", "url",
@@ -27,13 +28,20 @@ FIELDS = (
 message where the vendor gives them names of their own; `other` is the second person of a notice; `extra` ones are
 leftovers that the shape names."""
 
+MENDINGS = ("IMC-3001", "IMC-3003", "IMC-3007", "IMC-3008", "IMC-3016")
+"""The repairs that the compiled part knows, in the order of native/shape.h; the last two and the first two it does by
+itself."""
+
 Node = tuple[Any, ...]
 Step = tuple[str, bytes, int, int, int]
 
 
+_NUMBERS = {name: number for number, name in enumerate(FIELDS)}
+
+
 def number_of(name: str) -> int:
     """The number of a field."""
-    return FIELDS.index(name)
+    return _NUMBERS[name]
 
 
 def mask_of(names: Iterable[str]) -> int:
@@ -122,6 +130,11 @@ def kept(name: str, node: Node) -> Node:
     return ("kept", number_of(name), node)
 
 
+def mended(code: str, node: Node) -> Node:
+    """A value that is read by `node` only because something is forgiven, which counts as this repair."""
+    return ("mended", MENDINGS.index(code), node)
+
+
 def anything(name: str) -> Node:
     """Any value, as it is."""
     return ("anything", number_of(name))
@@ -134,6 +147,9 @@ def string_or(string: Node, other: Node) -> Node:
 
 IGNORED: Node = ("ignored",)
 """A string that says nothing."""
+
+UNREAD: Node = ("unread",)
+"""Any value; it says nothing."""
 
 REFUSED: Node = ("refused",)
 """A key whose records go the long way."""
@@ -161,6 +177,8 @@ class Shape:
     name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
     `mark` is what all records have in them where a vendor has shapes beside its first; `any_head` says that what stands
     in their document before its array says nothing about those that fit.
+    With a `label`, even an empty one, a byte order mark and that word may stand before a record, and its time may be in
+    seconds or microseconds; this is mended and counted.
     """
 
     tree: Node
@@ -171,22 +189,36 @@ class Shape:
     find_suffix: bool = False
     mark: bytes = b""
     any_head: bool = False
+    label: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LineForm:
     """How a target writes one kind of content in one chat: limits in characters by field, and the steps.
 
-    `sorted_digest` says that the order of the keys in it means nothing.
+    `sorted_digest` says that the order of the keys in it means nothing, `named_by_url` that what has no name is called
+    by the last part of its URL, which counts as a repair.
+    A target with types of its own says which one it writes `into`. Then `needs`, `without` and `filled` are fields that
+    must be there, must not be there, and must not be empty, beside what the kind says; `changes` and `repairs` are told
+    of every record, `remarks` of those that have the field.
     """
 
     steps: tuple[Step, ...]
     limits: Mapping[str, int] = field(default_factory=dict)
     sorted_digest: bool = False
+    named_by_url: bool = False
+    into: str = ""
+    needs: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
+    changes: tuple[tuple[str, str], ...] = ()
+    repairs: tuple[str, ...] = ()
+    remarks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-LineForms = Callable[[str, int, tuple[str, ...]], LineForm | None]
-"""The form for a kind in a chat (0 p2p, 1 team), with the names of its extra fields; None if there is none."""
+LineForms = Callable[[str, int, tuple[str, ...]], LineForm | tuple[LineForm, ...] | None]
+"""The form for a kind in a chat (0 p2p, 1 team), with the names of its extra fields, or several of which the first that
+takes a record counts; None if there is none."""
 
 
 def literal(data: str) -> Step:
@@ -219,6 +251,48 @@ def closed(data: str, *, most: int) -> Step:
     return ("close", data.encode(), 0, 0, most)
 
 
+def pair(between: str) -> Step:
+    """Write the ids of sender and receiver, the lower one first."""
+    return ("pair", between.encode(), 0, 0, 0)
+
+
+def members(name: str, taken: str, *, text: bool = False) -> Step:
+    """Write the members of an object, a comma behind each; refuse one that has a key `taken` somewhere. With `text`,
+    write what is none as the member "ext", and refuse an object."""
+    return ("members", f'"{taken}":'.encode(), number_of(name), 1 if text else 0, 0)
+
+
+def file_name(*, append: bool) -> Step:
+    """Write the name, or else the last part of the URL. It must end with the suffix if there is one; with `append` it
+    must not, and gets it."""
+    return ("name", b"", number_of("name"), 1 if append else 0, 0)
+
+
+def seconds(name: str, *, whole: bool) -> Step:
+    """Write milliseconds as seconds; refuse them unless they are whole ones, or unless they aren't."""
+    return ("seconds", b"", number_of(name), 0 if whole else 1, 0)
+
+
+def suffix_among(words: Iterable[str], *, wanted: bool = True) -> Step:
+    """Write nothing; refuse a suffix that is not among the words, or with `wanted` off one that is."""
+    return ("among" if wanted else "other", ",".join(words).encode(), number_of("suffix"), 0, 0)
+
+
+def strings(name: str, *, most: int, mixed: bool) -> Step:
+    """Write an object of at most so many members with its values as strings, which all or, if `mixed`, not all are."""
+    return ("strings", b"", number_of(name), 1 if mixed else 0, most)
+
+
+def at_most(name: str, most: int) -> Step:
+    """Write nothing; refuse a greater number."""
+    return ("most", b"", number_of(name), 0, most)
+
+
+def above(name: str, most: int) -> Step:
+    """Write nothing; refuse a number that is not greater."""
+    return ("above", b"", number_of(name), 0, most)
+
+
 def through(
     shape: Shape,
     forms: LineForms,
@@ -226,18 +300,24 @@ def through(
     books: tuple[Book, Book],
     latest: int,
     digest_of: Callable[[bytes], bytes],
+    plain: Plain = NOT_PLAIN,
+    strict: bool = False,
 ) -> Shortcut | None:
     """The compiled shortcut from a shape to a target's lines; None where the compiled part isn't built.
 
-    `books` are those of accounts and groups, `digest_of` is the target's own.
+    `books` are those of accounts and groups, `digest_of` and `plain` are the target's own. A map comes before `plain`.
+    With `strict` nothing is mended: such records go the long way. A target with types of its own looks for suffixes
+    itself.
     """
     if not native.BUILT:
         return None
     accounts, groups = books
-    rows = [row for number in shape.kinds for row in _rows(shape, number, forms)]
+    rows = [row for number in shape.kinds for row in _rows(shape, number, forms) if not (strict and row.form.repairs)]
+    apart = any(row.form.into for row in rows)
+    allowed, longest = NOT_PLAIN if accounts.map else plain
     taker = native.Through(
-        shape=shape.tree,
-        forms=tuple(form for _, form in rows),
+        shape=_opened(shape.tree) if any(map(_has_members, rows)) else shape.tree,
+        forms=tuple(row.compiled for row in rows),
         accounts=accounts,
         learn_account=accounts.learn,
         groups=groups,
@@ -249,29 +329,76 @@ def through(
         earliest=values.EARLIEST,
         latest=latest,
         bare=shape.bare,
-        find_suffix=shape.find_suffix,
+        find_suffix=shape.find_suffix and not apart,
+        plain_account=allowed,
+        longest_account=longest,
+        label=shape.label,
+        strict=strict,
     )
 
     def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
         return [
-            Taken(rows[row][0].partition(":")[0], _changes(shape, rows[row][0], seen), count, first)
-            for row, seen, count, first in taker.take(batch, streams, otherwise)
+            Taken(rows[row].word, rows[row].changes(seen), count, first, (*_repairs(mended), *rows[row].form.repairs))
+            for row, seen, mended, count, first in taker.take(batch, streams, otherwise)
         ]
 
     return Shortcut(take, native.Columns, splits=True)
 
 
-def _rows(shape: Shape, number: int, forms: LineForms) -> Iterable[tuple[str, tuple[Any, ...]]]:
+class _Row(NamedTuple):
+    """A form of a kind: as it is, as the compiled part takes it, and what to remark on a field."""
+
+    label: str
+    form: LineForm
+    compiled: tuple[Any, ...]
+    remarks: tuple[tuple[int, tuple[str, str]], ...]
+
+    @property
+    def word(self) -> str:
+        """The row of the fidelity table."""
+        kind = self.label.partition(":")[0]
+        return f"{kind} > {self.form.into}" if self.form.into else kind
+
+    def changes(self, seen: int) -> tuple[tuple[str, str], ...]:
+        return (*(change for mask, change in self.remarks if seen & mask), *self.form.changes)
+
+
+def _rows(shape: Shape, number: int, forms: LineForms) -> Iterable[_Row]:
     label, kind = shape.kinds[number]
-    given = (*kind.required, *kind.optional, *(("suffix",) if shape.find_suffix else ()))
     for chat in (0, 1):
-        form = forms(label, chat, shape.extras)
-        if form:
-            limits = tuple((number_of(name), most) for name, most in form.limits.items())
-            masks = map(mask_of, (kind.required, given, kind.filled, kind.remarks))
-            yield label, (number, chat, *masks, form.sorted_digest, limits, form.steps)
+        found = forms(label, chat, shape.extras)
+        for form in found if isinstance(found, tuple) else (found,) if found else ():
+            yield _row(shape, number, chat, form)
 
 
-def _changes(shape: Shape, label: str, seen: int) -> tuple[tuple[str, str], ...]:
-    remarks = next(kind.remarks for name, kind in shape.kinds.values() if name == label)
-    return tuple(change for name, change in remarks.items() if seen & mask_of([name]))
+def _row(shape: Shape, number: int, chat: int, form: LineForm) -> _Row:
+    label, kind = shape.kinds[number]
+    given = {*kind.required, *kind.optional, *(("suffix",) if shape.find_suffix else ())}
+    remarks = [one for one in kind.remarks.items() if not (form.into and is_of_lines(one[1]))] + [*form.remarks.items()]
+    limits = tuple((number_of(name), most) for name, most in form.limits.items())
+    masks = map(
+        mask_of,
+        (
+            {*kind.required, *form.needs} - {*form.without},
+            given - {*form.without},
+            (*kind.filled, *form.filled),
+            [name for name, _ in remarks],
+        ),
+    )
+    compiled = (number, chat, *masks, form.sorted_digest, form.named_by_url, limits, form.steps)
+    return _Row(label, form, compiled, tuple((mask_of([name]), change) for name, change in remarks))
+
+
+def _has_members(row: _Row) -> bool:
+    return any(step[0] == "members" for step in row.form.steps)
+
+
+def _opened(node: Any) -> Any:
+    """The tree, but an extension that is a text which holds an object is that object."""
+    if node == some_text("ext"):
+        return ("opened", number_of("ext"))
+    return tuple(map(_opened, node)) if isinstance(node, tuple) else node
+
+
+def _repairs(mended: int) -> tuple[str, ...]:
+    return tuple(code for number, code in enumerate(MENDINGS) if mended >> number & 1) if mended else ()

@@ -2,13 +2,13 @@
 
     route -> mishap drawn -> (before) or: authorize -> windows -> endpoint, in one transaction -> (after) -> wire
 
-Promise: an endpoint's work is kept whole or not at all, and it is kept before its answer is sent. Requests are worked on
-one after the other, in the order in which they came in whole.
+Promise: an endpoint's work is kept whole or not at all, and it is kept before its answer is sent. Requests are worked
+on one after the other, in the order in which they came in whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -28,7 +28,7 @@ _ERRORS = (500, 502, 503, 504)
 
 
 class App:
-    """One running simulator. `desk.store` is its state; `draws` its mishaps, if it has a plan."""
+    """One running simulator: `desk.store` is its state, `draws` are mishaps, `failures` requests that it broke on."""
 
     def __init__(self, vendor: Vendor, desk: Desk, plan: tuple[Plan, int] | None, postman: Postman | None) -> None:
         self.vendor, self.desk, self.postman = vendor, desk, postman
@@ -37,6 +37,7 @@ class App:
             _check(self.draws.plan, vendor)
         self.routes = Routes(vendor.endpoints, lambda path: vendor.where(desk, path))
         self.number = desk.store.number("SELECT max(number) FROM arrivals")
+        self.failures: list[str] = []
         self._told: list[tuple[str, Mapping[str, Any]]] = []
         desk.tell = lambda event, facts: self._told.append((event, facts))
 
@@ -59,11 +60,10 @@ class App:
                 return
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-        call, line = self.call(scope), scope[LINE]
         body = await _body(receive)
         if body is None:
             return
-        call.body = body
+        call, line = self.call(scope, body), scope[LINE]
         found = self.routes.find(call.method, scope["raw_path"].decode())
         if found is None:
             await self._sent(call, self.vendor.unknown(call), None, line, send)
@@ -77,13 +77,28 @@ class App:
         answer = self.work(call, endpoint, fault)
         await self._sent(call, answer, fault, line, send)
 
-    def call(self, scope: Any) -> Call:
-        """A request without its body; it arrives now."""
+    def call(self, scope: Any, body: bytes) -> Call:
+        """A request that came whole; it arrives now, and is worked on at once, so that times rise as work does."""
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         clock = self.desk.clock
-        now = int(clock.now() * 1000)
-        return Call(self.desk, scope["method"], scope["path"], query, headers, b"", clock.steady(), now)
+        times = clock.steady(), int(clock.now() * 1000)
+        return Call(self.desk, scope["method"], scope["path"], query, headers, body, *times)
+
+    def by_hand(self, run: Callable[[Call, Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Do something that is no request for each item, in one transaction, and post what came of it."""
+        clock = self.desk.clock
+        call = Call(self.desk, "", "", {}, {}, b"", clock.steady(), int(clock.now() * 1000))
+        self._told.clear()
+        self.desk.store.begin()
+        try:
+            found = [run(call, item) for item in items]
+        except BaseException:
+            self.desk.store.undo()
+            raise
+        self.desk.store.end()
+        self.publish()
+        return found
 
     def _drawn(self, call: Call, endpoint: Endpoint) -> Fault | None:
         if not self.draws:
@@ -105,17 +120,19 @@ class App:
         store.begin()
         self._told.clear()
         try:
-            if not endpoint.open:
+            if not endpoint.public:
                 self.vendor.authorize(call)
             wait = self.desk.rates.wait(endpoint.rates, call.at)
             if wait:
                 raise Refused(self.vendor.limited(call, wait))
-            found = self.vendor.reply(call, endpoint.run(call))
+            made = endpoint.run(call)
+            found = made if isinstance(made, Answer) else self.vendor.reply(call, made)
         except Refused as why:
             store.undo()
             return why.answer
-        except BaseException:
+        except BaseException as why:
             store.undo()
+            self.failures.append(f"{endpoint.name}: {why!r}")
             raise
         store.end()
         self.publish()

@@ -17,9 +17,38 @@ BACKLOG, STOP_TIME, KEEP_TIME = 1024, 1, 75
 """Connections that wait to be accepted; seconds for the end; seconds that an idle connection is kept."""
 
 
+class _Joining:
+    """A transport that joins what is written in one turn of the loop: head and body of an answer go out together.
+
+    A write is the dearest thing that happens to a request; this makes one of two.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts:
+            self._transport.write(b"".join(parts))
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = _Joining(transport, self.loop)  # type: ignore[assignment]
         self.lost = asyncio.Event()
         self.app = _with_line(self.app, self)
 
@@ -60,7 +89,7 @@ def server(app: Any) -> uvicorn.Server:
     """A server of `app`; `serve(sockets=[…])` runs until `should_exit` is set or a signal comes."""
     config = uvicorn.Config(
         app, loop="asyncio", http=_Protocol, ws="none", lifespan="on", interface="asgi3", access_log=False,
-        log_config=None, log_level="critical", server_header=False, date_header=False, proxy_headers=False,
+        log_config=None, log_level="error", server_header=False, date_header=False, proxy_headers=False,
         backlog=BACKLOG, timeout_keep_alive=KEEP_TIME, timeout_graceful_shutdown=STOP_TIME,
     )  # fmt: skip
     return uvicorn.Server(config)

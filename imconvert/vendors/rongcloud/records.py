@@ -104,7 +104,7 @@ def _post(record: Opened, clock: Clock, notes: Notes) -> Record:
     """A post of the message routing (§5); the fields of its signature are left behind."""
     fields = {name: value for name, value in record.fields.items() if not is_signed(name) and name != "timestamp"}
     conversation = fields.get("channelType")
-    if conversation not in _NAMES:
+    if not isinstance(conversation, str) or conversation not in _NAMES:
         _name_value("channelType", conversation, notes)
         raise Rejected("IMC-2102", field="channelType", found=shown(conversation), expected="PERSON, GROUP, …")
     rest = _unknown(fields, _POST, notes)

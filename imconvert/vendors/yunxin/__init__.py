@@ -50,6 +50,7 @@ TARGET = Target(
     put_text=import_lines.put_text,
     merge_fold=lambda settings: settings["yunxin.fold"] == "merge",
     line_forms=forms.line_forms,
+    plain_account=rules.PLAIN_ACCOUNT,
     feed=FEED,
 )
 

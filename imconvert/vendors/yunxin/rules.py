@@ -6,7 +6,9 @@ import re
 
 from imconvert.errors import Rejected
 from imconvert.model import MAX_ID
+from imconvert.vendors.contract import Plain
 
+PLAIN_ACCOUNT = Plain(b"abcdefghijklmnopqrstuvwxyz0123456789_@.-", 32)
 _ACCOUNT = re.compile(r"[a-z0-9_@.\-]{1,32}")
 ACCOUNT_RULE = "1 to 32 of a-z 0-9 _ @ . -"
 BODY_LIMIT = 5000
