@@ -363,6 +363,25 @@ def test_ids_that_the_target_gives_out_are_kept_and_used(tmp_path: Path) -> None
     assert (3, "IMC-7215") == (found.code, failed_in(out)[0]["failed"][0]["code"])
 
 
+def test_files_of_the_output_are_uploaded_once_and_their_addresses_put_in(tmp_path: Path) -> None:
+    def voice(conv: str, path: str) -> dict[str, Any]:
+        one = easemob_pair(conv, 1)[0]
+        body = {"url": path, "filename": "a.amr", "length": 3}
+        return one | {"upload": [path], "body": one["body"] | {"type": "audio", "body": body}}
+
+    lines = [voice("a", "media/ab/1.amr"), voice("b", "media/ab/1.amr"), voice("c", "media/gone.amr")]
+    out = output(tmp_path / "out", "easemob", {"p2p-00001.ndjson": lines})
+    (out / "media/ab").mkdir(parents=True)
+    (out / "media/ab/1.amr").write_bytes(b"#!AMR\n\r\n--imconvert" * 9)
+    with simulated(easemob.VENDOR) as sim:
+        found = load(out, simulated_target(tmp_path, "easemob", sim.url), APPS["easemob"][1])
+        [file] = sim.rows("export/files")
+        assert ("1.amr", 19 * 9) == (file["filename"], file["size"])
+        urls = {row["body"]["url"] for row in sim.rows("export/messages")}
+        assert {f"{sim.url}/rehearsal/app/chatfiles/{file['uuid']}"} == urls
+    assert (3, "IMC-7216") == (found.code, failed_in(out)[0]["failed"][0]["code"])
+
+
 # -- parts of an output
 
 

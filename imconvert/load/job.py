@@ -28,6 +28,7 @@ from imconvert.load.run import Choice, Stage, Watchful
 from imconvert.load.shards import Shard, opened, registered
 from imconvert.load.target import Target
 from imconvert.load.unknown import Decide, decide
+from imconvert.load.uploads import Uploads
 from imconvert.vendors.calls import App, Secret
 
 FOLDER = "load"
@@ -116,6 +117,7 @@ class Job:
         chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, clock=ways.clock, chance=ways.chance,
                       count=self.progress.count)  # fmt: skip
         watchful = Watchful(wanted.target.budget)
+        uploads = Uploads(wanted.output, wanted.target.rest, self.journal, chain.unrecorded)
         left = wanted.choice.limit
         try:
             async with ways.show(self.facts) if ways.show else nullcontext():
@@ -125,7 +127,7 @@ class Job:
                     stage = Stage(
                         shards, chain, self.journal, self.claims, clock=ways.clock, choice=choice,
                         progress=self.progress, inflight=wanted.target.inflight, slack=self.slack(name),
-                        watchful=watchful, stop=ways.stop,
+                        watchful=watchful, stop=ways.stop, uploads=uploads,
                     )  # fmt: skip
                     await stage.run()
                     left = None if left is None else left - stage.sent
