@@ -15,11 +15,42 @@ static Py_ssize_t child_of(const Node *node, Span key, Py_ssize_t hint)
     return -1;
 }
 
+/* A value that can only be read when the kind is known, which stands behind it. */
+typedef struct {
+    const Node *child;
+    const unsigned char *at;
+} Later;
+
+#define MOST_LATER 16
+
+static int skip_value(Scan *scan)
+{
+    Span value;
+    Scan inner = *scan;
+    if (!scan_compact(&inner, &value))
+        return 0;
+    scan->at = inner.at;
+    return 1;
+}
+
+static int read_later(const Later *later, int count, Scan *scan, Fields *fields)
+{
+    for (int i = 0; i < count; i++) {
+        Scan inner = {later[i].at, scan->end, scan->room};
+        if (!later[i].child->read(later[i].child, &inner, fields))
+            return 0;
+        scan->room = inner.room;
+    }
+    return 1;
+}
+
 /* An object's members; `all` says which of the children were there. */
 static int read_members(const Node *node, Scan *scan, Fields *fields, uint64_t *all)
 {
     uint64_t seen = 0;
     Py_ssize_t hint = 0;
+    Later later[MOST_LATER];
+    int waiting = 0;
     *all = 0;
     if (!scan_mark(scan, '{'))
         return 0;
@@ -34,12 +65,19 @@ static int read_members(const Node *node, Scan *scan, Fields *fields, uint64_t *
         if (child < 0 || seen & (uint64_t)1 << child)
             return 0;
         seen |= (uint64_t)1 << child;
-        if (!node->children[child]->read(node->children[child], scan, fields))
+        if (node->children[child]->read == read_by_kind && !has(fields, KIND)) {
+            if (waiting == MOST_LATER)
+                return 0;
+            later[waiting++] = (Later){node->children[child], scan->at};
+            if (!skip_value(scan))
+                return 0;
+        } else if (!node->children[child]->read(node->children[child], scan, fields)) {
             return 0;
+        }
         hint = child + 1 < node->count ? child + 1 : 0;
     } while (scan_mark(scan, ','));
     *all = seen;
-    return scan_mark(scan, '}');
+    return scan_mark(scan, '}') && (!waiting || read_later(later, waiting, scan, fields));
 }
 
 int read_object(const Node *node, Scan *scan, Fields *fields)
@@ -132,7 +170,7 @@ int read_suffix(const Node *node, Scan *scan, Fields *fields)
            keep(fields, node->field, suffix, 1);
 }
 
-/* A value that is read by the child for the kind of the record, which has to be known by then. */
+/* A value that is read by the child for the kind of the record, which stands before it or in the same object. */
 int read_by_kind(const Node *node, Scan *scan, Fields *fields)
 {
     if (!has(fields, KIND))
@@ -277,14 +315,9 @@ int read_anything(const Node *node, Scan *scan, Fields *fields)
 /* Any value; it says nothing. */
 int read_unread(const Node *node, Scan *scan, Fields *fields)
 {
-    Span value;
-    Scan inner = *scan;
     (void)node;
     (void)fields;
-    if (!scan_compact(&inner, &value))
-        return 0;
-    scan->at = inner.at;
-    return 1;
+    return skip_value(scan);
 }
 
 int read_refused(const Node *node, Scan *scan, Fields *fields)

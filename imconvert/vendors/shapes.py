@@ -167,7 +167,7 @@ def class_name(name: str, kinds: Mapping[str, int], *, other: int | None = None,
 
 
 def by_kind(nodes: Mapping[int, Node]) -> Node:
-    """A value that is read by the node for the record's kind, which has to stand before it."""
+    """A value that is read by the node for the record's kind, which stands before it or in the same object."""
     return ("by-kind", *((bytes([kind]), node) for kind, node in nodes.items()))
 
 
