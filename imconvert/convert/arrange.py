@@ -19,7 +19,7 @@ import numpy as np
 from imconvert.convert.bucket import ROW, BucketMarker, GatherJob
 from imconvert.convert.manifest import Arranged, BlockerFacts, Fidelity, Labels, Manifest
 from imconvert.convert.pool import Engine
-from imconvert.convert.runs import BOUND, WINDOW_BYTES, bucket_rows
+from imconvert.convert.runs import BOUND, MOST_BITS, WINDOW_BYTES, bucket_rows
 from imconvert.convert.scatter import WIDTH, ScatterJob, ScatterMarker
 from imconvert.convert.steps import gathered, scattered
 from imconvert.convert.work import Count, Decided, PartMarker, SealMarker, WorkFolder, read_rows
@@ -28,11 +28,10 @@ from imconvert.vendors.contract import Blocker, Settings, Target
 from imconvert.vendors.values import day
 
 WANTED_BYTES = 48 << 20
-MOST_BITS = 12
 MOST_SALTS = 64
 MOST_RUNS, MOST_WINDOW = 1024, 24 << 20
-"""Bytes of lines that a bucket is sized for; the most buckets of a stream, as a power of two; hashes that are tried;
-about how many runs there should be at most, and the most bytes of one."""
+"""Bytes of lines that a bucket is sized for; hashes that are tried; about how many runs there should be at most, and
+the most bytes of one."""
 
 NO_SEGMENT = -1
 """Stands for the segment where something is counted by bucket, with places in the whole input."""

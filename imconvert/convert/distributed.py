@@ -10,9 +10,9 @@ is gone or a step that is over.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
-import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillBusy
@@ -101,7 +101,7 @@ def _look_at(job: MapJob) -> None:
             check_unchanged(source)
         except InputError as why:
             if why.code == "IMC-4001":
-                raise UsageError(UNSEEN, source.path, host=socket.gethostname()) from why
+                raise UsageError(UNSEEN, source.path, host=os.uname().nodename) from why
 
 
 def _unseen(amount: int) -> None:
@@ -115,7 +115,7 @@ def answered(turn: Turn, do: Callable[[], Any]) -> Done | Failed:
     name = f"{turn.name}-{context.stageId()}-{context.partitionId()}-{context.taskAttemptId()}"
     try:
         if attempts.turn_of(turn.work) is None:
-            raise UsageError(UNSEEN, str(turn.work), host=socket.gethostname())
+            raise UsageError(UNSEEN, str(turn.work), host=os.uname().nodename)
         with attempts.attempted(turn.work, name, turn.name) as attempt:
             result = do()
             attempts.publish(attempt)
@@ -137,7 +137,7 @@ class Seen(NamedTuple):
 def look_around(work: Path, numbers: Iterable[int]) -> Iterator[Seen]:
     """What this machine has of what the run needs."""
     for _ in numbers:
-        yield Seen(socket.gethostname(), __version__, attempts.turn_of(work) is not None)
+        yield Seen(os.uname().nodename, __version__, attempts.turn_of(work) is not None)
 
 
 class Spark:
@@ -147,7 +147,7 @@ class Spark:
         self.context = context
         self.work = work
         self.tick = tick
-        self.cores = max(1, context.defaultParallelism)
+        self.cores: int = max(1, context.defaultParallelism)
         self.name = secrets.token_hex(4)
         self.turns = 0
         self.thread = ThreadPoolExecutor(1)
