@@ -172,11 +172,11 @@ class Job:
         return found
 
 
-def check(wanted: Wanted, found: Manifest) -> None:
-    """Raise UsageError IMC-1255 for another target's output, IMC-1256 for a missing secret."""
+def check(wanted: Wanted, found: Manifest, *, secret: bool = True) -> None:
+    """Raise UsageError IMC-1255 for another target's output, IMC-1256 for a missing secret if one is needed."""
     if not wanted.target.takes(found.target):
         raise UsageError("IMC-1255", str(wanted.output), found=found.target, wanted=wanted.target.name)
-    if not wanted.secret:
+    if secret and not wanted.secret:
         raise UsageError("IMC-1256", env=wanted.target.secret_env)
 
 
