@@ -34,6 +34,8 @@ from imconvert.vendors.calls import App, Secret
 FOLDER = "load"
 JOURNAL = "journal.db"
 FORMAT = "1"
+LISTS = 1 << 40
+"""The number in the claims that stands for the lists; shards have lower ones."""
 LEAST_SLACK, SLACK = 4, 0.01
 """Calls that may wait for their turn, at least, and in seconds of the limit."""
 
@@ -141,6 +143,22 @@ class Job:
             await chain.close()
             await self.journal.close()
 
+    def leave_lists(self) -> None:
+        """Write the lists anew, one process at a time."""
+        wanted = self.wanted
+        self.claims.wait(LISTS)
+        try:
+            self.left = failed.leave_lists(
+                wanted.output, wanted.folder / JOURNAL, wanted.target.rest, self.ways.clock
+            )  # fmt: skip
+        finally:
+            self.claims.close()
+
+    def close(self) -> None:
+        """Give up a job that was not run."""
+        self.journal.data.close()
+        self.claims.close()
+
     def facts(self) -> dict[str, Any]:
         """How the load is doing, as JSON has it."""
         clock = self.ways.clock
@@ -195,11 +213,9 @@ def bind(journal: Journal, wanted: Wanted, found: Manifest) -> None:
         link.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(facts_now.items()))
 
 
-async def carry_out(job: Job) -> None:
-    """Prepare, load, and leave the lists; raises what stopped it."""
+async def carry_out(job: Job, stages: list[tuple[str, list[Shard]]]) -> None:
+    """Load the stages and leave the lists; raises what stopped it."""
     try:
-        await job.run(job.prepare())
+        await job.run(stages)
     finally:
-        job.claims.close()
-        job.left = failed.leave_lists(job.wanted.output, job.wanted.folder / JOURNAL, job.wanted.target.rest,
-                                      job.ways.clock)  # fmt: skip
+        job.leave_lists()
