@@ -488,13 +488,8 @@ def stamp(path: Path) -> tuple[int, int] | None:
 
 def size_of(path: Path) -> int | None:
     """The size of a file of ours, or None if it does not exist."""
-    try:
-        with _told(path):
-            return path.stat().st_size
-    except IntegrityError as why:
-        if isinstance(why.__cause__, FileNotFoundError):
-            return None
-        raise
+    found = stamp(path)
+    return found[0] if found else None
 
 
 def free_bytes(folder: Path) -> int:
