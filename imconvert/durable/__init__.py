@@ -403,7 +403,7 @@ def stamp(path: Path) -> tuple[int, int] | None:
     """Size and time of the last write (ns) of a file of ours, which change when it is replaced; None without it."""
     try:
         with _told(path):
-            found = path.stat()
+            found = to_read(path).stat()
     except IntegrityError as why:
         if isinstance(why.__cause__, FileNotFoundError | NotADirectoryError):
             return None
@@ -413,13 +413,8 @@ def stamp(path: Path) -> tuple[int, int] | None:
 
 def size_of(path: Path) -> int | None:
     """The size of a file of ours, or None if it does not exist."""
-    try:
-        with _told(path):
-            return to_read(path).stat().st_size
-    except IntegrityError as why:
-        if isinstance(why.__cause__, FileNotFoundError):
-            return None
-        raise
+    found = stamp(path)
+    return found[0] if found else None
 
 
 def free_bytes(folder: Path) -> int:
