@@ -42,6 +42,8 @@ def plan(output: Path, target_file: Path, latency: float, quiet: bool, as_json: 
     """Say what loading OUT will take: calls, time and date by stage, after what blocks it.
 
     Sends nothing and needs no secret. Ends with exit code 7 if something blocks the load.
+
+    With --engine spark and INPUT... it says how to size a run of msgs instead: imconvert plan --engine spark --help.
     """
     target, now = target_in(target_file), CLOCK.now()
     watch = progress.watcher(quiet=quiet or as_json)

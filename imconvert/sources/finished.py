@@ -33,6 +33,7 @@ class _Manifest(Struct):
     target: str
     shards: list[_Shard]
     totals: dict[str, int]
+    files: dict[str, msgspec.Raw]
     inputs: list[msgspec.Raw]
 
 
@@ -56,6 +57,12 @@ def shards_of(folder: Path) -> list[Path] | None:
     for shard in found.shards:
         _check(folder, shard)
     return [folder / shard.name for shard in found.shards]
+
+
+def holds(folder: Path, name: str) -> bool:
+    """Whether a folder is a finished output that holds this file beside its shards."""
+    found = _manifest_in(folder)
+    return found is not None and name in found.files
 
 
 def _manifest_in(folder: Path) -> _Manifest | None:
