@@ -89,6 +89,7 @@ class Job:
         self.claims = Claims(wanted.folder / "claims")
         self.progress = Progress(wanted.target.rest.identity(wanted.app), ways.clock.steady())
         self.left = failed.Left()
+        self.share: Callable[[], float] = lambda: 1.0
 
     def prepare(self) -> list[tuple[str, list[Shard]]]:
         """The stages with their shards, checked, and decisions about unknown calls carried out."""
@@ -118,6 +119,7 @@ class Job:
         self.journal.start()
         chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, clock=ways.clock, chance=ways.chance,
                       count=self.progress.count)  # fmt: skip
+        self.share = chain.paces.share
         watchful = Watchful(wanted.target.budget)
         uploads = Uploads(wanted.output, wanted.target.rest, self.journal, chain.unrecorded)
         left = wanted.choice.limit
@@ -140,6 +142,7 @@ class Job:
             self.progress.state, self.progress.why = "stopped", why.text()
             raise
         finally:
+            self.share = lambda: 1.0
             await chain.close()
             await self.journal.close()
 
@@ -162,7 +165,8 @@ class Job:
     def facts(self) -> dict[str, Any]:
         """How the load is doing, as JSON has it."""
         clock = self.ways.clock
-        return facts(self.progress, now=clock.now(), steady=clock.steady(), limits=self.limits())
+        share = self.share() if self.progress.state == "loading" else 1.0
+        return facts(self.progress, now=clock.now(), steady=clock.steady(), limits=self.limits(), share=share)
 
     def summary(self) -> dict[str, Any]:
         """The facts at the end of a run, with what the journal says of failures and unknown calls."""
