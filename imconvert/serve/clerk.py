@@ -112,6 +112,8 @@ class Clerk:
         if (began := self.clock.steady()) >= self._look_at:
             self._look_at = 0.0
             self._guarded("look", self.register.look)
+            if "intake" in self._troubles:
+                self._guarded("intake", self.spool.probe)
             ended = self.clock.steady()
             self._look_at = ended + max(LOOK, 10 * (ended - began))
         self._guarded("advance", self._advance)

@@ -75,14 +75,23 @@ class Spool:
 
     def begin_next(self) -> Path:
         """Finish the last file by beginning the next one; call it in turn."""
-        found = self.segments()
-        last = int(found[-1].name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) if found else 0
-        given = (durable.read_file(self.folder / NUMBER) or b"").strip()
-        number = 1 + max(last, int(given) if given.isdigit() else 0)
+        number = self._last_number() + 1
         path = self.folder / f"{_PREFIX}{number:06}{_SUFFIX}"
         appending.begin(path)
         durable.replace_file(self.folder / NUMBER, b"%d\n" % number)
         return path
+
+    def probe(self) -> None:
+        """See whether something can be written, durably. Raises IntegrityError IMC-6004."""
+        with self.turn():
+            durable.replace_file(self.folder / NUMBER, b"%d\n" % self._last_number())
+
+    def _last_number(self) -> int:
+        """The last number that was given to a file, be it there or not."""
+        found = self.segments()
+        last = int(found[-1].name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) if found else 0
+        given = (durable.read_file(self.folder / NUMBER) or b"").strip()
+        return max(last, int(given) if given.isdigit() else 0)
 
     def ends(self) -> dict[Path, int]:
         """For each file where its last complete line ends; call it in turn."""
