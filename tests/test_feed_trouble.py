@@ -324,3 +324,20 @@ def test_a_spool_file_that_shrinks_is_told(tmp_path: Path) -> None:
         assert "IMC-6041" == server.clerk.trouble.code  # type: ignore[union-attr]
         path.write_bytes(lines([record(1), record(2)]))
         well_again(server)
+
+
+def test_a_clerk_that_is_stuck_does_not_keep_the_server_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clerk, "STOPPED", 0.3)
+    with running(serving(tmp_path / "feed.db")) as server:
+        server.ingest([record(1)])
+        began = time.monotonic()
+        with appending.turn(tmp_path / "feed.spool"):
+            server.clerk.hand_in(record(2) + b"\n")
+            time.sleep(0.1)
+            server.clerk.stop()
+            assert time.monotonic() - began < 5
+        server.clerk._thread.join(10)
+    with running(serving(tmp_path / "feed.db")) as server:
+        assert 1 in msgids(server.settled().drain())
