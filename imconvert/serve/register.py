@@ -61,8 +61,8 @@ class Register:
                 raise IntegrityError("IMC-6041", path, why="it is shorter than what was read of it")
         self._ends, self._begin = ends, 0
         self._compare_waiting()
-        for why in troubles:
-            raise why
+        if troubles:
+            raise troubles[0]
 
     def _appeared(self) -> tuple[list[File], list[ImconvertError]]:
         new: list[File] = []
