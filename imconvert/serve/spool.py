@@ -9,6 +9,7 @@ before it says so. A file on which a write or sync failed is given up for the ne
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -93,17 +94,12 @@ class Spool:
         given = (durable.read_file(self.folder / NUMBER) or b"").strip()
         return max(last, int(given) if given.isdigit() else 0)
 
-    def ends(self) -> dict[Path, int]:
-        """For each file where its last complete line ends; call it in turn."""
-        return {path: appending.whole_lines(path) for path in self.segments()}
+    def ends(self, paths: Iterable[Path]) -> dict[Path, int]:
+        """For each of some files where its last complete line ends; call it in turn."""
+        return {path: appending.whole_lines(path) for path in paths}
 
     def hold(self, lines: bytes) -> None:
         """Append lines to HELD, durably."""
         with self.turn():
             appending.begin(self.folder / HELD)
             appending.append(self.folder / HELD, lines)
-
-    def held(self) -> int:
-        """How many lines HELD has."""
-        path = self.folder / HELD
-        return sum(1 for _ in durable.lines_of(path)) if durable.exists(path) else 0
