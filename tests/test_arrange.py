@@ -235,12 +235,12 @@ def arranged(source: Path, output: Path, width: int) -> list[dict[str, Any]]:
     """What a run gives whose hashes have so many bits."""
 
     class Narrow(Run):
-        def _arrange(self, parts: Any, basis: str, bases: Any) -> Any:
+        def _arrange(self, parts: Any, resolved: Any, bases: Any) -> Any:
             own = self.options.complete_settings()
             arranger = Arranger(
-                self.work, self.target, self.pool, self._phase, bases, self.plan.vendor, own, width=width
+                self.work, self.target, self.pool, self._phase, bases, resolved, self.plan.vendor, own, width=width
             )
-            return arranger.arrange(parts, basis)
+            return arranger.arrange(parts, resolved.basis)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("imconvert.convert.run.Run", Narrow)

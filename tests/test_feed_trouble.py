@@ -161,14 +161,14 @@ def test_a_folder_that_cannot_be_read_is_told_and_stops_nothing_else(
     outs = tmp_path / "outs"
     (outs / "shut").mkdir(parents=True)
     (outs / "lost+found").mkdir()
-    exists = Path.exists
+    stat = Path.stat
 
-    def shut(path: Path, **more: Any) -> bool:
+    def shut(path: Path, **more: Any) -> os.stat_result:
         if path.parent.name in ("shut", "lost+found"):
             raise PermissionError(13, "Permission denied", str(path))
-        return exists(path, **more)
+        return stat(path, **more)
 
-    monkeypatch.setattr(Path, "exists", shut)
+    monkeypatch.setattr(Path, "stat", shut)
     with running(serving(tmp_path / "feed.db", outs, overlap=0)) as server:
         wait_for(lambda: server.clerk.trouble)
         assert "IMC-6052" == server.clerk.trouble.code  # type: ignore[union-attr]

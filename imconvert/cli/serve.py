@@ -125,8 +125,14 @@ class FeedPath(click.ParamType):  # type: ignore[type-arg]
     type=Span(),
     default="2h",
     show_default=True,
-    help="How long delivered windows are repeated before new records, as far as there is room; the last one always. "
-    "0 for never.",
+    help="How long delivered windows are repeated before new records, as far as there is room; 0 for never.",
+)
+@click.option(
+    "--copies",
+    type=click.IntRange(1, 100),
+    default=2,
+    show_default=True,
+    help="In how many answers each record is served at least, as long as new ones come. More is safer behind a proxy.",
 )
 @click.option(
     "--idle-repeats",
@@ -176,7 +182,7 @@ def serve(
         port=chosen["port"],
         site=Site(path, max_body),
         caps=Caps(max_records, max_bytes),
-        overlap=Overlap(round(window * 1000), chosen["idle_repeats"]),
+        overlap=Overlap(round(window * 1000), chosen["idle_repeats"], chosen["copies"]),
         access=_access(chosen),
         tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
         open_to_all=chosen["open_to_all"],

@@ -168,9 +168,9 @@ class _Replay(Run):
         if part.numbers:
             stand_ins.append(self._finished_numbers())
         basis = self._basis([part])
-        replace(self._settler(), known=self._known).settle([*stand_ins, part], basis)
-        names = self._numbered(self._shard_names([part]))
-        seal = self._seal([part], basis, {}, names)[0]
+        resolved = replace(self._settler(), known=self._known).settle([*stand_ins, part], basis)
+        names = self._numbered(self._shard_names([part], resolved))
+        seal = self._seal([part], resolved, {}, names)[0]
         return self._publish_replay(part, seal, set(chosen))
 
     def _finished_numbers(self) -> PartMarker:

@@ -103,8 +103,8 @@ class Chain:
         send = proven(send, self.proof)
         send = retried(send, policy, clock, chance=chance, health=self.health, stale=self.proof.stale, count=count)
         send = Split(send, pause, count)
-        send = Settled(send, self.app, target.rest.apis, pause=settle, now=clock.now, count=count)
-        return journaled(send, self.journal)
+        self.unrecorded = Settled(send, self.app, target.rest.apis, pause=settle, now=clock.now, count=count)
+        return journaled(self.unrecorded, self.journal)
 
     async def close(self) -> None:
         await self.connections.close()

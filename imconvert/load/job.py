@@ -28,11 +28,14 @@ from imconvert.load.run import Choice, Stage, Watchful
 from imconvert.load.shards import Shard, opened, registered
 from imconvert.load.target import Target
 from imconvert.load.unknown import Decide, decide
+from imconvert.load.uploads import Uploads
 from imconvert.vendors.calls import App, Secret
 
 FOLDER = "load"
 JOURNAL = "journal.db"
 FORMAT = "1"
+LISTS = 1 << 40
+"""The number in the claims that stands for the lists; shards have lower ones."""
 LEAST_SLACK, SLACK = 4, 0.01
 """Calls that may wait for their turn, at least, and in seconds of the limit."""
 
@@ -116,6 +119,7 @@ class Job:
         chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, clock=ways.clock, chance=ways.chance,
                       count=self.progress.count)  # fmt: skip
         watchful = Watchful(wanted.target.budget)
+        uploads = Uploads(wanted.output, wanted.target.rest, self.journal, chain.unrecorded)
         left = wanted.choice.limit
         try:
             async with ways.show(self.facts) if ways.show else nullcontext():
@@ -125,7 +129,7 @@ class Job:
                     stage = Stage(
                         shards, chain, self.journal, self.claims, clock=ways.clock, choice=choice,
                         progress=self.progress, inflight=wanted.target.inflight, slack=self.slack(name),
-                        watchful=watchful, stop=ways.stop,
+                        watchful=watchful, stop=ways.stop, uploads=uploads,
                     )  # fmt: skip
                     await stage.run()
                     left = None if left is None else left - stage.sent
@@ -138,6 +142,22 @@ class Job:
         finally:
             await chain.close()
             await self.journal.close()
+
+    def leave_lists(self) -> None:
+        """Write the lists anew, one process at a time."""
+        wanted = self.wanted
+        self.claims.wait(LISTS)
+        try:
+            self.left = failed.leave_lists(
+                wanted.output, wanted.folder / JOURNAL, wanted.target.rest, self.ways.clock
+            )  # fmt: skip
+        finally:
+            self.claims.close()
+
+    def close(self) -> None:
+        """Give up a job that was not run."""
+        self.journal.data.close()
+        self.claims.close()
 
     def facts(self) -> dict[str, Any]:
         """How the load is doing, as JSON has it."""
@@ -170,11 +190,11 @@ class Job:
         return found
 
 
-def check(wanted: Wanted, found: Manifest) -> None:
-    """Raise UsageError IMC-1255 for another target's output, IMC-1256 for a missing secret."""
+def check(wanted: Wanted, found: Manifest, *, secret: bool = True) -> None:
+    """Raise UsageError IMC-1255 for another target's output, IMC-1256 for a missing secret if one is needed."""
     if not wanted.target.takes(found.target):
         raise UsageError("IMC-1255", str(wanted.output), found=found.target, wanted=wanted.target.name)
-    if not wanted.secret:
+    if secret and not wanted.secret:
         raise UsageError("IMC-1256", env=wanted.target.secret_env)
 
 
@@ -193,11 +213,9 @@ def bind(journal: Journal, wanted: Wanted, found: Manifest) -> None:
         link.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(facts_now.items()))
 
 
-async def carry_out(job: Job) -> None:
-    """Prepare, load, and leave the lists; raises what stopped it."""
+async def carry_out(job: Job, stages: list[tuple[str, list[Shard]]]) -> None:
+    """Load the stages and leave the lists; raises what stopped it."""
     try:
-        await job.run(job.prepare())
+        await job.run(stages)
     finally:
-        job.claims.close()
-        job.left = failed.leave_lists(job.wanted.output, job.wanted.folder / JOURNAL, job.wanted.target.rest,
-                                      job.ways.clock)  # fmt: skip
+        job.leave_lists()

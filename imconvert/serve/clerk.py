@@ -24,7 +24,7 @@ from imconvert.serve.register import Register
 from imconvert.serve.taking import Taker
 
 LOOK = 1.0
-"""Seconds between two looks for new shards and spool lines."""
+"""Seconds between two looks for new shards and spool lines, unless a look takes more than a tenth of that."""
 
 MOST_AT_ONCE = 32 << 20
 """Bytes of records that are taken in with one sync."""
@@ -109,9 +109,11 @@ class Clerk:
         jobs, stopping = self._waiting(0.0 if self.behind and not self.trouble else LOOK / 4)
         if jobs:
             self._guarded("intake", partial(self._take_in, jobs), jobs)
-        if self.clock.steady() >= self._look_at:
-            self._look_at = self.clock.steady() + LOOK
+        if (began := self.clock.steady()) >= self._look_at:
+            self._look_at = 0.0
             self._guarded("look", self.register.look)
+            ended = self.clock.steady()
+            self._look_at = ended + max(LOOK, 10 * (ended - began))
         self._guarded("advance", self._advance)
         self._tell()
         return stopping
@@ -183,6 +185,7 @@ class Clerk:
         files = list(self.state.files)
         self.index.flush(lambda runs: self.state.checkpoint(runs, files, holes))
         self.feed.holes.clear()
+        self.taker.known_held.clear()
         self._since = 0
 
 

@@ -44,10 +44,7 @@ def mark(folder: Path) -> tuple[int, int] | None:
     """What changes with the manifest of a finished output: its size and the time of its last write; None without.
     Raises IntegrityError IMC-6052."""
     with _reading(folder):
-        if not durable.exists(folder / manifest.NAME):
-            return None
-        with durable.Reader(folder / manifest.NAME) as reader:
-            return reader.size, reader.changed
+        return durable.stamp(folder / manifest.NAME)
 
 
 def shards(folder: Path, target: Target, known: Mapping[str, File]) -> Iterator[File]:

@@ -152,10 +152,11 @@ def _edges(label: str, path: Path) -> tuple[int, str, str, int]:
             tail = file.read(_EDGE)
     except OSError as why:
         raise InputError("IMC-4001", label, why=why.strerror or str(why)) from why
-    encoding = encoding_of(head)
+    container = container_of(head)
+    encoding = encoding_of(head) if container == "plain" else None
     if encoding:
         raise InputError("IMC-4008", label, encoding=encoding)
-    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container_of(head), found.st_mtime_ns
+    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container, found.st_mtime_ns
 
 
 def check_unchanged(source: Input) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert import native
 from imconvert.errors import Rejected
-from imconvert.model import Message, Notes, Skip
+from imconvert.model import Message, Notes, Skip, hash_of_source
 from imconvert.vendors.books import NOT_PLAIN as NOT_PLAIN
 from imconvert.vendors.books import Book as Book
 from imconvert.vendors.books import Plain as Plain
@@ -57,7 +57,10 @@ class Line(NamedTuple):
 class Gathered(NamedTuple):
     """Columns as bytes: lines each ended by LF, u4 lengths without it, 16-byte keys, 8-byte digests, u8 numbers, i8
     times, i8 numbers of records in their batch, i8 offsets of records in the text of their batch or nothing;
-    little-endian."""
+    little-endian.
+
+    `named` has, for lines whose number was made of a name, an i8 row and the 16-byte hash of the name each.
+    """
 
     lines: bytes
     lengths: bytes
@@ -67,6 +70,7 @@ class Gathered(NamedTuple):
     times: bytes
     sources: bytes
     offsets: bytes = b""
+    named: bytes = b""
 
 
 class Columns:
@@ -103,8 +107,10 @@ class Columns:
         lines, lengths = b"\n".join(self.lines), array("I", map(len, self.lines[:-1]))
         numbers = array("Q", self.msgids), array("q", self.times), array("q", self.sources)
         hashes = b"".join(self.keys), b"".join(self.digests)
+        named = b"".join([row.to_bytes(8, "little") + hash_of_source(source_id) for row, source_id in self.named])
         self.__init__()  # type: ignore[misc]
-        return Gathered(lines, lengths.tobytes(), *hashes, *(column.tobytes() for column in numbers))
+        msgids, times, sources = (column.tobytes() for column in numbers)
+        return Gathered(lines, lengths.tobytes(), *hashes, msgids, times, sources, named=named)
 
 
 if TYPE_CHECKING:
@@ -129,11 +135,14 @@ class Shortcut(NamedTuple):
 
     A record that has to be looked at more closely is left to `otherwise(number, raw)`, in its turn. Says what it
     took. The streams gather in what `columns` makes. If it `splits`, a batch may also be bytes whose lines it is.
+    `behind(head)` gets it ready for records with this head, and gives the clock by which it reads their times; None
+    where it doesn't take them.
     """
 
     take: Callable[[Any, tuple[Any, ...], Callable[[int, bytes], None]], list[Taken]]
     columns: Callable[[], Gathers] = Columns
     splits: bool = False
+    behind: Callable[[bytes], tuple[str, str] | None] | None = None
 
 
 class Unfit(Exception):

@@ -58,8 +58,10 @@ def output_of(folder: Path, records: Sequence[bytes]) -> Path:
     return folder
 
 
-def serving(state: Path, *outputs: Path, overlap: int = 7_200_000, idle: int = 0, **chosen: Any) -> Serving:
-    found = Serving(outputs=outputs, state=state, settings=DEFAULTS, port=0, overlap=Overlap(overlap, idle))
+def serving(
+    state: Path, *outputs: Path, overlap: int = 7_200_000, idle: int = 0, copies: int = 2, **chosen: Any
+) -> Serving:
+    found = Serving(outputs=outputs, state=state, settings=DEFAULTS, port=0, overlap=Overlap(overlap, idle, copies))
     return replace(found, **chosen)
 
 

@@ -4,6 +4,7 @@ Reference: rongcloud.md."""
 from imconvert.vendors.contract import Arrange, Blocker, Packages, Setting, Survey, Target, Vendor, rest_in
 from imconvert.vendors.device import packing
 from imconvert.vendors.rongcloud import bundle, lines, messages, records, rules
+from imconvert.vendors.rongcloud.shape import more_shapes, shape
 from imconvert.vendors.rongcloud.shortcut import shortcut
 
 SETTINGS = (
@@ -66,6 +67,8 @@ VENDOR = Vendor(
     settings=SETTINGS,
     target=TARGET,
     shortcut=shortcut,
+    shape=shape,
+    more_shapes=more_shapes,
     peek=lines.peek,
     survey=Survey(messages.look, messages.reader, shortcut),
     redact=lines.redacted,

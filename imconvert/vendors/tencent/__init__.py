@@ -3,6 +3,7 @@ Reference: tencent.md."""
 
 from imconvert.vendors.contract import Arrange, Documents, Target, Vendor, rest_in
 from imconvert.vendors.tencent import choices, lines, messages, order, requests, rules
+from imconvert.vendors.tencent.shape import shape
 
 TARGET = Target(
     name="tencent",
@@ -28,6 +29,7 @@ VENDOR = Vendor(
     documents=Documents(("MsgList", "RspMsgList"), by_line=True, reader=messages.document_reader),
     settings=choices.SETTINGS,
     target=TARGET,
+    shape=shape,
     own_keys=True,
     name_of=messages.name_of,
     rest=rest_in("imconvert.vendors.tencent.rest"),
