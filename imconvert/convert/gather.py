@@ -28,7 +28,7 @@ from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError
 from imconvert.model import Notes
 from imconvert.vendors import TARGETS
-from imconvert.vendors.contract import Finish, Placed, Request
+from imconvert.vendors.contract import FinishAll, Placed, Request
 from imconvert.vendors.requests import end_of_conversation
 
 BLOCK_ROWS = 1 << 16
@@ -87,10 +87,10 @@ class _Gather:
         self.work = WorkFolder(job.work)
         self.files = Files(self.work.scattered)
         self.notes = Notes()
-        arrange = TARGETS[job.target].arrange
-        assert arrange is not None
-        self.finish: Finish = arrange.finisher(job.settings, self.notes)
-        self.shard = _Shard(self.work.path / job.name)
+        target = TARGETS[job.target]
+        assert target.arrange is not None
+        self.finish: FinishAll = target.arrange.finish(job.stream, job.settings, self.notes)
+        self.shard = _Shard(self.work.path / job.name, timed=not target.people)
         self.conversations = self.largest = 0
         self.repairs: dict[str, Count] = {}
         self.changes: dict[str, Count] = {}
@@ -115,15 +115,23 @@ class _Gather:
         return self.shard.origins.count
 
     def _requests(self) -> None:
-        finish, notes, add = self.finish, self.notes, self.shard.add
+        notes, add = self.notes, self.shard.add
+        for request in self.finish(self._conversations()):
+            if notes.repairs or notes.changes:
+                self._note(self.shard.messages)
+            add(request)
+
+    def _conversations(self) -> Iterator[Iterator[Placed]]:
         for _, group in groupby(self._lines(), key=itemgetter(0)):
-            before = self.shard.messages
-            for request in finish(one_conversation(group)):
-                if notes.repairs or notes.changes:
-                    self._note(self.shard.messages)
-                add(request)
             self.conversations += 1
-            self.largest = max(self.largest, self.shard.messages - before)
+            yield self._counted(one_conversation(group))
+
+    def _counted(self, lines: Iterator[Placed]) -> Iterator[Placed]:
+        count = 0
+        for line in lines:
+            count += 1
+            yield line
+        self.largest = max(self.largest, count)
 
     def _lines(self) -> Iterator[tuple[int, int, bytes]]:
         """Hash of the conversation, time and bytes of each line, in order."""
@@ -160,9 +168,11 @@ def one_conversation(lines: Iterator[tuple[int, int, bytes]]) -> Iterator[Placed
 
 
 class _Shard:
-    """A shard and its index, being written. Rows come in order before the requests that are made of them."""
+    """A shard and its index, being written. Rows come in order before the requests that are made of them; those of
+    requests without data go with the request before."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, timed: bool = True) -> None:
+        self.timed = timed
         self.sums = Sums()
         self.writer = durable.Writer(path)
         self.beside = durable.Writer(path.with_name(index.name_of(path.name)))
@@ -172,6 +182,7 @@ class _Shard:
         self.waiting: list[bytes] = []
         self.size = 0
         self.lines: list[int] = []
+        self.owners: list[int] = []
         self.requests = self.messages = 0
 
     def expect(self, rows: Array) -> None:
@@ -179,9 +190,12 @@ class _Shard:
         self.rows.append(rows)
 
     def add(self, request: Request) -> None:
-        self.waiting.append(request.data)
-        self.size += len(request.data)
+        if request.data:
+            self.waiting.append(request.data)
+            self.size += len(request.data)
+            self.requests += 1
         self.lines.append(request.lines)
+        self.owners.append(max(self.requests - 1, 0))
         self.messages += request.lines
         if self.size >= durable.BLOCK:
             self._write()
@@ -210,14 +224,13 @@ class _Shard:
         done = sum(self.lines)
         if done > len(rows):
             raise IntegrityError("IMC-6001", detail=f"requests were made of {done} lines where {len(rows)} were there")
-        numbers = np.repeat(np.arange(self.requests, self.requests + len(self.lines), dtype=np.uint64), self.lines)
+        numbers = np.repeat(np.array(self.owners, np.uint64), self.lines)
         for start in range(0, done, BLOCK_ROWS):
             stop = min(done, start + BLOCK_ROWS)
             self.origins.add(rows[start:stop], numbers[start:stop])
-        self.requests += len(self.lines)
         self.first += done
         self.rows = deque([rows[done:]] if done < len(rows) else [])
-        self.lines = []
+        self.lines, self.owners = [], []
 
     def finish(self, stream: str) -> tuple[ShardFacts, dict[str, FileSum]]:
         """Sync both files; gives what there is to say of them. Raises IntegrityError IMC-6001 where counts differ."""
@@ -238,7 +251,7 @@ class _Shard:
             self.sums.lines,
             self.sums.size,
             self.sums.sha256,
-            self.origins.times,
+            self.origins.times if self.timed else (0, 0),
             self.origins.msgids,
             self.origins.count,
         )

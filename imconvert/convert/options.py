@@ -10,7 +10,8 @@ from typing import NamedTuple
 from imconvert.errors import UsageError
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import read_text
-from imconvert.vendors import CUSTOM, Vendor, find, is_plug_in, plugins, settings
+from imconvert.vendors import CUSTOM, Vendor, content_of, find, is_plug_in, plugins, settings
+from imconvert.vendors.people.source import SUFFIX
 
 ON_CONFLICT = ("quarantine", "keep-last", "rekey")
 RECALLS = ("keep", "drop", "mark")
@@ -34,7 +35,11 @@ class Budget(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One run. `latest` is the upper bound for times in ms; None lets the clock decide."""
+    """One run. `latest` is the upper bound for times in ms; None lets the clock decide.
+
+    `target` is the name of a `Target`: a vendor's for messages, VENDOR/CONTENT for people and groups. `key` is what
+    secrets of accounts are derived from; `fixed_key` says that it was given, and is no new one.
+    """
 
     inputs: tuple[str, ...]
     output: Path
@@ -56,6 +61,13 @@ class Options:
     keep_lines: bool = True
     media_url: str | None = None
     compiled: bool = True
+    key: bytes = b""
+    fixed_key: bool = False
+
+    @property
+    def content(self) -> str:
+        """What is converted of people: users, friends, groups; nothing for messages."""
+        return content_of(self.target)
 
     def complete_settings(self) -> dict[str, str]:
         """All settings, the defaults filled in. Raises UsageError IMC-1010 for one that can't be."""
@@ -64,7 +76,7 @@ class Options:
             raise UsageError("IMC-1010", option="--media-url", why="it is empty or holds blanks", command="msgs")
         if self.write_missing and self.write_missing in (self.ids, self.tids):
             raise UsageError("IMC-1010", option="--write-missing-ids", why="it would overwrite the map", command="msgs")
-        known = settings(CUSTOM if self.map else self.source)
+        known = settings(CUSTOM if self.map else self.source, self.content)
         found = {name: setting.default for name, setting in known.items()}
         for name, value in self.settings.items():
             setting = known.get(name)
@@ -93,10 +105,15 @@ class Options:
         mapping = self.mapping()
         if mapping is not None:
             try:
-                return find(CUSTOM, mapping)
+                return find(CUSTOM + self.suffix, mapping)
             except UsageError as why:
                 raise UsageError(why.code, str(self.map), **why.values) from None
-        return None if self.source == "auto" else find(self.source)
+        return None if self.source == "auto" else find(self.source + self.suffix)
+
+    @property
+    def suffix(self) -> str:
+        """What stands behind the name of a source's vendor."""
+        return SUFFIX if self.content else ""
 
     def identity(self, vendor: str) -> dict[str, str]:
         """What decides the output, as the manifest tells it; maps by their sha256, plug-ins by their version."""

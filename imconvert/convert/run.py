@@ -17,12 +17,25 @@ import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
-from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
+from imconvert.convert import (
+    arrange,
+    collide,
+    drift,
+    ledger,
+    manifest,
+    maps,
+    media,
+    plan,
+    publish,
+    secrets,
+    source_index,
+)
 from imconvert.convert.arrange import Arranger
 from imconvert.convert.drops import Drops
 from imconvert.convert.gather import BucketMarker
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
+from imconvert.convert.people import map_people
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Pool
 from imconvert.convert.seal import SealJob, seal_segment
@@ -78,7 +91,7 @@ def make_plan(options: Options, clock: Clock) -> Plan:
     if not chosen and not inputs:
         first = unreadable[0]
         raise InputError(first.code, first.label, **first.values)
-    vendor = chosen or detect(inputs, every(), options.limits)
+    vendor = chosen or detect(inputs, every(options.content), options.limits)
     size = options.segment_size or plan.segment_size(sum(map(plan.weight, inputs)))
     return Plan(
         format=plan.FORMAT,
@@ -113,6 +126,7 @@ def convert(options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any
         if finished:
             durable.remove(work.path)
             return finished
+        secrets.begin(work.path, options, TARGETS[ours.target])
         return Run(options, _begin(work, ours), work, watch, clock, facts).run()
 
 
@@ -129,7 +143,8 @@ def _finished(output: Path, ours: Plan) -> Outcome | None:
     if not durable.exists(output / manifest.NAME):
         return None
     found = read_manifest(output)
-    theirs = (found.source, found.target, found.options, [(i.file, i.edges) for i in found.inputs if i.container])
+    names = found.source_name, found.target_name
+    theirs = (*names, found.options, [(i.file, i.edges) for i in found.inputs if i.container])
     mine = (ours.vendor, ours.target, ours.options, [(i.label, i.edges) for i in ours.inputs])
     if theirs != mine or any(source.path == STDIN for source in ours.inputs):
         raise UsageError("IMC-1005", str(output), difference="it holds the finished output of other inputs or options")
@@ -233,7 +248,7 @@ class Run:
         from_stdin = [segment for segment in todo if self._reads_stdin(segment)]
         others = [segment for segment in todo if not self._reads_stdin(segment)]
         for run, segments in ((self.pool.here, from_stdin), (self.pool.run, others)):
-            for _, found in run(map_segment, [self._map_job(segment, refused) for segment in segments]):
+            for _, found in run(self.target.people and map_people or map_segment, [self._map_job(segment, refused) for segment in segments]):
                 rejected += found
                 self._spent(rejected)
         parts = [self.work.read_part(segment.number) for segment in self.plan.segments]
@@ -365,6 +380,8 @@ class Run:
         lists = self._media(parts)
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
+        if self.target.secret:
+            found.secrets = secrets.write(self.work.path, found.shards, self.target.secret)
         if lists:
             found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, lists)
         if self.options.write_missing:
@@ -373,7 +390,7 @@ class Run:
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
-        publish.announce(self.work, shards, sources, media.moves(found.media))
+        publish.announce(self.work, shards, sources, media.moves(found.media) + secrets.moves(found))
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 

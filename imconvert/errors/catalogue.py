@@ -10,6 +10,7 @@ from __future__ import annotations
 from imconvert.errors.entry import Entry
 from imconvert.errors.entry import entry as _entry
 from imconvert.errors.of_easemob import OF_EASEMOB
+from imconvert.errors.of_people import OF_PEOPLE
 from imconvert.errors.of_targets import OF_TARGETS
 
 _USAGE = (
@@ -462,5 +463,7 @@ _LEFT_OUT = (
 
 CATALOGUE: dict[str, Entry] = {
     entry.code: entry
-    for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *OF_EASEMOB, *OF_TARGETS)
+    for entry in (
+        *_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *OF_EASEMOB, *OF_TARGETS, *OF_PEOPLE,
+    )  # fmt: skip
 }

@@ -3,9 +3,11 @@ easemob.md."""
 
 from imconvert.vendors import requests
 from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor
-from imconvert.vendors.easemob import messages, order, rules, target
+from imconvert.vendors.easemob import lists, messages, order, people_choices, provisioning, rules, target
 from imconvert.vendors.easemob.shape import more_shapes, shape
 from imconvert.vendors.easemob.shortcut import shortcut
+from imconvert.vendors.people import source as people
+from imconvert.vendors.people.writing import provisions
 
 SETTINGS = (
     Setting("easemob.commands", "custom", ("custom", "skip"),
@@ -60,9 +62,11 @@ TARGET = Target(
     account_rules=rules.account_rules,
 )
 
+TITLE = "Easemob 环信"
+
 VENDOR = Vendor(
     name="easemob",
-    title="Easemob 环信",
+    title=TITLE,
     looks_like=messages.looks_like,
     reader=messages.reader,
     documents=Documents(("entities",)),
@@ -71,4 +75,6 @@ VENDOR = Vendor(
     shape=shape,
     more_shapes=more_shapes,
     target=TARGET,
+    people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
+    provisions=provisions(TARGET, provisioning.CONTENTS),
 )

@@ -3,7 +3,9 @@ Reference: rongcloud.md."""
 
 from imconvert.vendors.contract import Arrange, Packages, Setting, Survey, Target, Vendor
 from imconvert.vendors.device import packing
-from imconvert.vendors.rongcloud import bundle, lines, messages, records, rules
+from imconvert.vendors.people import source as people
+from imconvert.vendors.people.writing import provisions
+from imconvert.vendors.rongcloud import bundle, lines, lists, messages, people_choices, provisioning, records, rules
 from imconvert.vendors.rongcloud.shortcut import shortcut
 
 SETTINGS = (
@@ -54,13 +56,17 @@ TARGET = Target(
     ),
 )
 
+TITLE = "RongCloud 融云"
+
 VENDOR = Vendor(
     name=records.VENDOR,
-    title="RongCloud 融云",
+    title=TITLE,
     looks_like=records.looks_like,
     reader=messages.reader,
     settings=SETTINGS,
     target=TARGET,
+    people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
+    provisions=provisions(TARGET, provisioning.CONTENTS),
     shortcut=shortcut,
     peek=lines.peek,
     survey=Survey(messages.look, messages.reader, shortcut),

@@ -1,0 +1,16 @@
+"""What Yunxin's documents leave open about people and teams, or what is a matter of taste (yunxin.md §4.4, §4.5)."""
+
+from imconvert.vendors.contract import Setting
+
+SETTINGS = (
+    Setting("yunxin.genders", "1=male,2=female", "text", "what the numbers of gender mean"),
+    Setting("yunxin.member_roles", "0=member,1=owner,2=admin", "text",
+            "what the numbers of member_role mean in answers of v2"),
+    Setting("yunxin.team_members", "none", ("none", "owner"),
+            "members of a team that is made: none, or its owner, should an empty list be refused"),
+    Setting("yunxin.team_message", "imconvert", "text", "msg of calls that make teams or add members"),
+    Setting("yunxin.team_notices", "no", ("no", "yes"),
+            "whether what happens in teams while they are filled is told to those online, and kept"),
+    Setting("yunxin.member_batch", "200", "number", "members of a team in one call"),
+    Setting("yunxin.manager_batch", "10", "number", "managers of a team in one call"),
+)  # fmt: skip
