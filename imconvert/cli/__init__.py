@@ -15,7 +15,9 @@ from imconvert import __version__
 from imconvert.cli.options import language
 from imconvert.errors import ImconvertError
 
-COMMANDS = ("users", "friends", "groups", "msgs", "check", "map", "explain", "errors", "pack", "serve", "simulate", "spool")
+COMMANDS = (
+    "users", "friends", "groups", "msgs", "check", "map", "explain", "errors", "pack", "serve", "simulate", "spool",
+)  # fmt: skip
 """Each is a module of this folder that holds a command of its name; it is loaded when it is asked for."""
 
 

@@ -15,10 +15,11 @@ import numpy as np
 from imconvert import durable
 from imconvert.convert import drops, ledger, manifest, maps
 from imconvert.convert.drops import Drops
+from imconvert.convert.ledger import bases_of
 from imconvert.convert.lines import LineReader
 from imconvert.convert.manifest import Example, Labels, Manifest
 from imconvert.convert.options import Options
-from imconvert.convert.run import Clock, Outcome, Run, Watcher, bases_of, make_plan
+from imconvert.convert.run import Clock, Outcome, Run, Watcher, make_plan
 from imconvert.convert.work import (
     CONFLICT,
     DUPLICATE,

@@ -285,7 +285,7 @@ def new(plan: Plan) -> Manifest:
     """A manifest of a plan, with nothing counted yet."""
     target, _, content = plan.target.partition("/")
     return Manifest(
-        format=FORMAT, source=plan.vendor.removesuffix(SUFFIX), target=target, options=plan.options, totals=Account(), rekeyed=0,
-        streams={}, shards=[], files={}, inputs=[], rejects={}, conflicts={}, duplicates={}, skipped={}, repairs={},
-        fidelity={}, content=content or UNSET,
+        format=FORMAT, source=plan.vendor.removesuffix(SUFFIX), target=target, options=plan.options,
+        totals=Account(), rekeyed=0, streams={}, shards=[], files={}, inputs=[], rejects={}, conflicts={},
+        duplicates={}, skipped={}, repairs={}, fidelity={}, content=content or UNSET,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Map pages about people: unfold them into records of one item each, read those as nouns, write these as lines.
 
-Strategy: as for messages, but that a page stands for many records. Each counts, is rejected and is placed for itself; its
-place is the number of the item in its file, and the byte at which it begins.
+Strategy: as for messages, but that a page stands for many records. Each counts, is rejected and is placed for itself;
+its place is the number of the item in its file, and the byte at which it begins.
 Promise: memory does not grow with the people of a segment: what the books of ids learned is written down, and
 forgotten, whenever they have grown large.
 A line of a rejects file is the record that it holds, so that corrected rejects are an input like any other.
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from imconvert.convert.segment import Mapper, MapJob, Progress, count, ids_of, map_by
+from imconvert.convert.segment import MapJob, Mapper, Progress, count, ids_of, map_by
 from imconvert.convert.work import PieceCounts
 from imconvert.errors import Rejected
 from imconvert.model import Skip

@@ -130,7 +130,9 @@ class _Replay(Run):
         segment = Segment(len(self.shards), tuple(Piece(number) for number in range(len(self.labels))))
         inputs = tuple(Input(label, str(path), None, "plain", 0, "") for label in self.labels)
         latest = _latest(options, before, clock)
-        plan = Plan(before.format, before.source_name, before.target_name, before.options, latest, inputs, (), (segment,))
+        plan = Plan(
+            before.format, before.source_name, before.target_name, before.options, latest, inputs, (), (segment,)
+        )
         super().__init__(_with(options, before), plan, work, watch, clock, facts)
         self.first_index = len(before.sources) + 1
 

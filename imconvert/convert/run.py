@@ -17,28 +17,18 @@ import numpy as np
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
-from imconvert.convert import (
-    arrange,
-    collide,
-    drift,
-    ledger,
-    manifest,
-    maps,
-    media,
-    plan,
-    publish,
-    secrets,
-    source_index,
-)
+from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
 from imconvert.convert.arrange import Arranger
 from imconvert.convert.drops import Drops
 from imconvert.convert.gather import BucketMarker
+from imconvert.convert.ledger import bases_of
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.people import map_people
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Pool
 from imconvert.convert.seal import SealJob, seal_segment
+from imconvert.convert.secrets import keep_key, secret_moves, write_secrets
 from imconvert.convert.segment import MapJob, hash_of, map_segment
 from imconvert.convert.settle import Settler
 from imconvert.convert.work import (
@@ -126,7 +116,7 @@ def convert(options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any
         if finished:
             durable.remove(work.path)
             return finished
-        secrets.begin(work.path, options, TARGETS[ours.target])
+        keep_key(work.path, options, TARGETS[ours.target])
         return Run(options, _begin(work, ours), work, watch, clock, facts).run()
 
 
@@ -247,8 +237,9 @@ class Run:
         rejected = sum(piece.rejected for part in known.values() if part for piece in part.pieces)
         from_stdin = [segment for segment in todo if self._reads_stdin(segment)]
         others = [segment for segment in todo if not self._reads_stdin(segment)]
+        function = map_people if self.target.people else map_segment
         for run, segments in ((self.pool.here, from_stdin), (self.pool.run, others)):
-            for _, found in run(self.target.people and map_people or map_segment, [self._map_job(segment, refused) for segment in segments]):
+            for _, found in run(function, [self._map_job(segment, refused) for segment in segments]):
                 rejected += found
                 self._spent(rejected)
         parts = [self.work.read_part(segment.number) for segment in self.plan.segments]
@@ -381,7 +372,7 @@ class Run:
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
         if self.target.secret:
-            found.secrets = secrets.write(self.work.path, found.shards, self.target.secret)
+            found.secrets = write_secrets(self.work.path, found.shards, self.target.secret)
         if lists:
             found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, lists)
         if self.options.write_missing:
@@ -390,7 +381,7 @@ class Run:
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
-        publish.announce(self.work, shards, sources, media.moves(found.media) + secrets.moves(found))
+        publish.announce(self.work, shards, sources, media.moves(found.media) + secret_moves(found))
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 
@@ -499,15 +490,3 @@ def recalled_lines(seals: Sequence[SealMarker]) -> dict[str, Example]:
     code = "IMC-8140"
     first = _first_example(code, seals)
     return {code: Example(count, CATALOGUE[code].name, first["file"], first["line"], first["why"])}
-
-
-def bases_of(parts: list[PartMarker]) -> dict[tuple[int, int], int]:
-    """How many records of a file came before a segment, where that is not 0."""
-    seen: dict[int, int] = {}
-    bases: dict[tuple[int, int], int] = {}
-    for part in parts:
-        for piece in part.pieces:
-            if seen.get(piece.file):
-                bases[part.segment, piece.file] = seen[piece.file]
-            seen[piece.file] = seen.get(piece.file, 0) + piece.read
-    return bases

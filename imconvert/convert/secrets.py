@@ -47,7 +47,7 @@ _decode_call = msgspec.json.Decoder(_Call).decode
 _decode = msgspec.json.Decoder().decode
 
 
-def begin(work: Path, options: Options, target: Target) -> None:
+def keep_key(work: Path, options: Options, target: Target) -> None:
     """Leave the key of a run in its work folder, unless an interrupted run left one."""
     if target.secret and (options.fixed_key or not durable.exists(work / KEY)):
         durable.replace_file(work / KEY, options.key.hex().encode() + b"\n")
@@ -76,7 +76,7 @@ def accounts_in(line: bytes) -> Iterator[str]:
             yield from (str(item[field]) for field in call.secret.values())
 
 
-def write(work: Path, shards: Sequence[ShardFacts], stream: str) -> SecretFacts:
+def write_secrets(work: Path, shards: Sequence[ShardFacts], stream: str) -> SecretFacts:
     """Write the list of all accounts in the shards of a stream, synced; gives what there is to say of it."""
     key = read_key(work / KEY)
     writer, count = durable.Writer(work / LIST), 0
@@ -101,7 +101,7 @@ def _rows(rows: Sequence[tuple[str, ...]]) -> bytes:
     return text.getvalue().encode()
 
 
-def moves(found: Manifest) -> list[list[str]]:
+def secret_moves(found: Manifest) -> list[list[str]]:
     """The moves that bring key and list into the output."""
     return [[KEY, KEY], [LIST, LIST]] if isinstance(found.secrets, SecretFacts) else []
 

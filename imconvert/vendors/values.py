@@ -82,7 +82,7 @@ def text(value: Any, field: str) -> str:
 def word(value: Any, name: str) -> str:
     """An id: a text, or a whole number as one. Raises Rejected (IMC-2101, IMC-2102)."""
     if value.__class__ is str and value:
-        return value  # type: ignore[no-any-return]
+        return value
     if value is None or value == "":
         raise Rejected("IMC-2101", field=name)
     if value.__class__ is int:

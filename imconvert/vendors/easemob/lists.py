@@ -42,7 +42,7 @@ class Lists:
 
     def __init__(self, settings: Settings, notes: Notes, latest: int) -> None:
         self.notes, self.latest = notes, latest
-        self.card = settings.get("easemob.card_key", "nickName")
+        self.card_key = settings["easemob.card_key"]
 
     def _time(self, value: Any) -> int | None:
         return moment(value, self.notes, self.latest)
@@ -127,7 +127,7 @@ class Lists:
         """{"owner": user} or {"member": user}."""
         found = record(item, "member")
         group = asked.whose("group", "id", "groupid", NAME)
-        role = "owner" if "owner" in found else "member"
+        role: Any = "owner" if "owner" in found else "member"
         yield Member(group, word(found.get(role), role), role, since=self._time(found.get("joined_time")))
 
     def admin(self, item: Any, asked: Asked) -> Iterator[Noun]:
@@ -147,7 +147,7 @@ class Lists:
     def card(self, item: Any, asked: Asked) -> Iterator[Noun]:
         """Attributes of a member: one of them is the name, by a setting."""
         found = dict(record(item, "attributes"))
-        name = text(found.pop(self.card, None))
+        name = text(found.pop(self.card_key, None))
         if name or found:
             yield Member(asked.whose("group"), asked.whose("user"), name=name, ext=compact(found) if found else None)
 

@@ -1,4 +1,4 @@
-"""What Easemob's documents leave open about people and groups, or what is a matter of taste (easemob.md §4.2 to §4.8)."""
+"""What Easemob's documents leave open about people and groups, or what is a matter of taste (easemob.md §4)."""
 
 from imconvert.vendors.contract import Setting
 

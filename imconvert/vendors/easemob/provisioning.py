@@ -1,8 +1,8 @@
 """People and groups as Easemob's calls (easemob.md §4.2, §4.5 to §4.8).
 
-Plan: the account comes with the nickname that pushes show; what others see are attributes, a call of their own. Contacts
-are two-way, so that both directions of a friendship become one item; remarks follow in calls of their own. A group's
-owner makes it; admins, mutes and notice come behind its members.
+Plan: the account comes with the nickname that pushes show; what others see are attributes, a call of their own.
+Contacts are two-way, so that both directions of a friendship become one item; remarks follow in calls of their own. A
+group's owner makes it; admins, mutes and notice come behind its members.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from imconvert.model import FOREVER, Account, Block, Friend, Group, Member, Mute
 from imconvert.vendors.contract import Line, Settings
 from imconvert.vendors.easemob.rules import group as own_group
 from imconvert.vendors.people import finish
-from imconvert.vendors.people.finish import Cutting, Entry, Piece, by_owner, in_batches, merged, one_each, other_of
-from imconvert.vendors.people.lines import Key, line, rank_of
+from imconvert.vendors.people.finish import Cutting, Piece, by_owner, in_batches, merged, one_each, other_of
+from imconvert.vendors.people.lines import Entry, Key, line, rank_of
 from imconvert.vendors.people.rules import any_id
 from imconvert.vendors.people.writing import Content, Desk
 
@@ -66,8 +66,8 @@ def put_profile(desk: Desk, profile: Profile) -> Iterator[Line]:
 def _attributes(desk: Desk, profile: Profile) -> Iterator[tuple[str, str]]:
     for field, name in _OF_PROFILE.items():
         value = getattr(profile, field)
-        if value and field == "avatar" and len(value) > ATTRIBUTES[name]:
-            desk.lost(f"avatar longer than {ATTRIBUTES[name]} characters")
+        if field in ("avatar", "phone", "mail"):
+            yield from desk.whole(((name, value, ATTRIBUTES[name]),)).items()
         elif value:
             yield name, desk.cut(value, ATTRIBUTES[name], field)
     if profile.gender:
@@ -94,9 +94,8 @@ def _profile_call(settings: Settings, notes: Notes) -> finish.MakeCall:
 
 def put_hours(desk: Desk, mute: Mute) -> Iterator[Line]:
     """Do not disturb, whatever the conversation."""
-    if mute.chat == "all":
-        user = desk.accounts[mute.owner]
-        yield line("push", user, Key("push", user), _push(mute))
+    user = desk.accounts[mute.owner]
+    yield line("push", user, Key("push", user), _push(mute))
 
 
 def _push(mute: Mute) -> dict[str, Any]:
@@ -190,9 +189,8 @@ def put_block(desk: Desk, block: Block) -> Iterator[Line]:
 
 
 def put_quiet_friend(desk: Desk, mute: Mute) -> Iterator[Line]:
-    if mute.chat == "p2p":
-        owner, other = desk.pair(mute.owner, mute.target)
-        yield line("push", owner, Key("mute", owner, other), _push(mute))
+    owner, other = desk.pair(mute.owner, mute.target)
+    yield line("push", owner, Key("mute", owner, other), _push(mute))
 
 
 def put_no_mark(desk: Desk, mark: ReadMark) -> Iterator[Line]:
@@ -219,30 +217,31 @@ def put_group(desk: Desk, group: Group) -> Iterator[Line]:
     if group.notice:
         notice = {"announcement": desk.cut(group.notice, NOTICE, "notice")}
         yield line("group-roles", found, Key("notice", found), notice, 2)
+    facts = dict(_facts(desk, group))
     if group.brief:
-        facts = {"groupname": desk.cut(group.name, NAME, "group name")} if group.name else {}
-        facts |= {"owner": desk.accounts[group.owner]} if group.owner else {}
         if facts:
             yield line("groups", found, Key(finish.facets("brief", facts), found), facts, 2)
         return
-    body: dict[str, Any] = {"groupid": found} if _own_ids(desk.settings) else {}
-    body["groupname"] = desk.cut(group.name or group.id, NAME, "group name")
-    if group.intro:
-        body["description"] = desk.cut(group.intro, INTRO, "introduction")
-    if group.avatar and len(group.avatar) <= AVATAR:
-        body["avatar"] = group.avatar
-    body |= _access(desk, group)
-    if group.capacity:
-        body["maxusers"] = group.capacity
-    if group.owner:
-        body["owner"] = desk.accounts[group.owner]
-    if group.ext:
-        body["custom"] = desk.cut(group.ext, CUSTOM, "ext", in_bytes=True)
-    if group.edit:
-        desk.lost("edit")
-    yield line("groups", found, Key("group", found), body)
+    own = {"groupid": found} if _own_ids(desk.settings) else {}
+    for what in ("edit", "created"):
+        if getattr(group, what):
+            desk.lost(what)
+    yield line("groups", found, Key("group", found), {**own, "groupname": found, **facts, **_access(desk, group)})
     if group.muted:
         yield line("group-roles", found, Key("mute-all", found), {}, 3)
+
+
+def _facts(desk: Desk, group: Group) -> Iterator[tuple[str, Any]]:
+    if group.name:
+        yield "groupname", desk.cut(group.name, NAME, "group name")
+    if group.intro:
+        yield "description", desk.cut(group.intro, INTRO, "introduction")
+    yield from desk.whole((("avatar", group.avatar, AVATAR),)).items()
+    if group.capacity:
+        yield "maxusers", group.capacity
+    if group.owner:
+        yield "owner", desk.accounts[group.owner]
+    yield from desk.whole((("custom", group.ext, CUSTOM),), in_bytes=True).items()
 
 
 def _own_ids(settings: Settings) -> bool:
@@ -283,9 +282,8 @@ def put_member(desk: Desk, member: Member) -> Iterator[Line]:
 
 
 def put_quiet_group(desk: Desk, mute: Mute) -> Iterator[Line]:
-    if mute.chat == "team":
-        owner, group = desk.accounts[mute.owner], desk.groups[mute.target]
-        yield line("push", group, Key("mute", owner, group), {"user": owner, **_push(mute)})
+    owner, group = desk.accounts[mute.owner], desk.groups[mute.target]
+    yield line("push", group, Key("mute", owner, group), {"user": owner, **_push(mute)})
 
 
 def _in_group(settings: Settings, owner: str, path: str) -> dict[str, Any]:
@@ -305,7 +303,7 @@ def _group_call(settings: Settings, notes: Notes) -> finish.MakeCall:
     def make(entries: list[Entry]) -> dict[str, Any] | None:
         found = finish.together(entries, notes)
         if "public" not in found or "owner" not in found:
-            notes.repairs.append("IMC-3303" if "owner" in found else "IMC-3304")
+            finish.unmade(notes, "IMC-3303" if "owner" in found else "IMC-3304")
             return None
         return {"body": finish.in_order(found, _ORDER), "source": entries[0].conv}
 

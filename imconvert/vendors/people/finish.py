@@ -182,8 +182,14 @@ def together(entries: Iterable[Entry], notes: Notes) -> dict[str, Any]:
         more = decode(entry.body)
         if any(found.get(name, value) != value for name, value in more.items()):
             notes.repairs.append("IMC-3305")
-        found = {**more, **found}
+        found |= {name: value for name, value in more.items() if name not in found}
     return found
+
+
+def unmade(notes: Notes, code: str) -> None:
+    """Note that a group is not made, and why; there is no call."""
+    notes.repairs.append(code)
+    notes.changes.append(("dropped", "a group of which too little is known"))
 
 
 def facets(kind: str, found: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ LEFT = "IMC-3306"
 def record(value: Any, what: str) -> dict[str, Any]:
     """An item that is an object. Raises Rejected (IMC-2102) for anything else."""
     if value.__class__ is dict:
-        return value  # type: ignore[no-any-return]
+        return value
     raise Rejected("IMC-2102", field=what, found=shown(value), expected="an object")
 
 
@@ -29,7 +29,7 @@ def text(value: Any) -> str | None:
     if value is None or value == "" or value is False:
         return None
     if value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return value
     return compact(value)
 
 
@@ -43,7 +43,7 @@ def number(value: Any, notes: Notes) -> int | None:
     if value is None or value == "":
         return None
     if value.__class__ is int and value >= 0:
-        return value  # type: ignore[no-any-return]
+        return value
     if value.__class__ is str and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     notes.repairs.append(LEFT)

@@ -7,7 +7,7 @@ import re
 from imconvert.errors import Rejected
 
 MOST = 256
-_ID = re.compile(r"[\x20-\x7e]{1,%d}" % MOST)
+_ID = re.compile(rf"[\x20-\x7e]{{1,{MOST}}}")
 RULE = f"1 to {MOST} bytes of printable ASCII"
 
 

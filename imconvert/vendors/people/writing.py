@@ -35,12 +35,17 @@ LABELS: Mapping[type, str] = {
 }  # fmt: skip
 """The words for nouns in reports."""
 
-COMMANDS: Mapping[str, frozenset[type]] = {
-    "users": frozenset({Account, Profile}),
-    "friends": frozenset({Friend, Block, Mute, ReadMark}),
-    "groups": frozenset({Group, Member, Mute, ReadMark}),
-}
-"""The nouns of each content. What one keeps quiet about belongs to users where it is about everything."""
+CONTENTS: Mapping[type, str] = {
+    Account: "users", Profile: "users", Friend: "friends", Block: "friends", Group: "groups", Member: "groups",
+}  # fmt: skip
+_OF_CHAT = {"all": "users", "p2p": "friends", "team": "groups"}
+
+
+def content_of(noun: Noun) -> str:
+    """The content, and the command, that a noun belongs to."""
+    if isinstance(noun, Mute | ReadMark):
+        return _OF_CHAT[noun.chat]
+    return CONTENTS[noun.__class__]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,17 @@ class Desk:
             raise Rejected("IMC-2605", account=first)
         return first, second
 
+    def whole(self, found: Iterable[tuple[str, str | None, int]], *, in_bytes: bool = False) -> dict[str, str]:
+        """Of fields, each with its value and its limit, those that are set and short enough; half of such a value, an
+        address or JSON, would be worth nothing."""
+        kept = {}
+        for name, value, most in found:
+            if value and len(value.encode() if in_bytes else value) <= most:
+                kept[name] = value
+            elif value:
+                self.lost(f"{name} longer than {most} {'bytes' if in_bytes else 'characters'}")
+        return kept
+
     def cut(self, text: str, most: int, what: str, *, in_bytes: bool = False) -> str:
         """A text of at most so many characters, or bytes as UTF-8; what is longer is cut, and counted."""
         if len(text) <= most and (not in_bytes or len(text.encode()) <= most):
@@ -76,40 +92,31 @@ Table = Mapping[type, Put]
 Write = Callable[[Sequence[Noun]], list[Line]]
 
 
-def writer(table: Table) -> Callable[[Settings, Notes, Book, Book], Write]:
+def writer(content: str, table: Table) -> Callable[[Settings, Notes, Book, Book], Write]:
     """The function that makes the function that writes the nouns of a record, all of them or none.
 
-    That one raises Rejected where an id can't be, LeftOut (IMC-8180, IMC-8182) where there is no line to write.
+    That one raises Rejected where an id can't be, LeftOut (IMC-8180, IMC-8182) where there is no line to write. What a
+    table has no row for, the target has no word for.
     """
 
     def made(settings: Settings, notes: Notes, accounts: Book, groups: Book) -> Write:
         desk = Desk(settings, notes, accounts, groups)
 
         def write(nouns: Sequence[Noun]) -> list[Line]:
-            found: list[Line] = []
-            label = ""
-            for noun in nouns:
-                put = table.get(noun.__class__)
-                if put:
-                    label = label or LABELS[noun.__class__]
-                    found.extend(put(desk, noun))
+            mine = [noun for noun in nouns if content_of(noun) == content]
+            found = [line for noun in mine if (put := table.get(noun.__class__)) for line in put(desk, noun)]
             if found:
-                notes.label = label
+                notes.label = LABELS[mine[0].__class__]
                 return found
-            names = ", ".join(dict.fromkeys(LABELS[noun.__class__] for noun in nouns))
-            if not label:
-                raise LeftOut(Skip("IMC-8180", {"found": names, "commands": _commands(nouns)}))
-            raise LeftOut(Skip("IMC-8182", {"found": names, "why": _why(notes)}))
+            names = ", ".join(dict.fromkeys(LABELS[noun.__class__] for noun in mine or nouns))
+            if mine:
+                raise LeftOut(Skip("IMC-8182", {"found": names, "why": _why(notes)}))
+            commands = " or ".join(dict.fromkeys(map(content_of, nouns)))
+            raise LeftOut(Skip("IMC-8180", {"found": names, "commands": commands}))
 
         return write
 
     return made
-
-
-def _commands(nouns: Sequence[Noun]) -> str:
-    """The commands that take nouns."""
-    kinds = {noun.__class__ for noun in nouns}
-    return " or ".join(name for name, taken in COMMANDS.items() if kinds & taken)
 
 
 def _why(notes: Notes) -> str:
@@ -148,7 +155,7 @@ def _target(base: Target, name: str, content: Content) -> Target:
         name=f"{base.name}/{name}",
         streams=tuple(content.streams),
         suffix=".ndjson",
-        writer=writer(content.table),  # type: ignore[arg-type]
+        writer=writer(name, content.table),  # type: ignore[arg-type]
         read_key=lines.read_key,  # type: ignore[arg-type]
         digest_of=lines.digest_of,
         with_msgid=_no_number,

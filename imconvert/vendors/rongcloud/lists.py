@@ -37,8 +37,9 @@ class Lists:
 
     def friend(self, item: Any, asked: Asked) -> Iterator[Noun]:
         found = record(item, "friendList")
-        yield Friend(asked.whose("userId", NAME), word(found.get("userId"), "userId"),
-                     remark=text(found.get("remarkName")), since=moment(found.get("time"), self.notes, self.latest))  # fmt: skip
+        since = moment(found.get("time"), self.notes, self.latest)
+        owner, friend = asked.whose("userId", NAME), word(found.get("userId"), "userId")
+        yield Friend(owner, friend, remark=text(found.get("remarkName")), since=since)
 
     def listed(self, item: Any, asked: Asked) -> Iterator[Noun]:
         """`users` are blocked by a user, or the members of a group; the request tells."""

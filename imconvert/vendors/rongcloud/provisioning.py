@@ -12,8 +12,8 @@ from typing import Any
 from imconvert.model import FOREVER, Account, Block, Friend, Group, Member, Mute, Notes, Profile, ReadMark
 from imconvert.vendors.contract import Line, Settings
 from imconvert.vendors.people import finish
-from imconvert.vendors.people.finish import Cutting, Entry, Piece, by_owner, merged, one_each
-from imconvert.vendors.people.lines import Key, line, rank_of
+from imconvert.vendors.people.finish import Cutting, Piece, by_owner, merged, one_each
+from imconvert.vendors.people.lines import Entry, Key, line, rank_of
 from imconvert.vendors.people.writing import Content, Desk
 
 NAME, PORTRAIT, GROUP_NAME, REMARK, INTRO, NOTICE, GROUP_PORTRAIT = 128, 1024, 64, 64, 512, 1024, 128
@@ -43,10 +43,7 @@ def put_profile(desk: Desk, profile: Profile) -> Iterator[Line]:
     found: dict[str, Any] = {}
     if profile.name:
         found["name"] = desk.cut(profile.name, NAME, "name", in_bytes=True)
-    if profile.avatar and len(profile.avatar.encode()) <= PORTRAIT:
-        found["portraitUri"] = profile.avatar
-    elif profile.avatar:
-        desk.lost(f"avatar longer than {PORTRAIT} bytes")
+    found |= desk.whole((("portraitUri", profile.avatar, PORTRAIT),), in_bytes=True)
     for what in ("sign", "gender", "birthday", "mail", "phone", "place", "ext"):
         if getattr(profile, what):
             desk.lost(what)
@@ -56,8 +53,6 @@ def put_profile(desk: Desk, profile: Profile) -> Iterator[Line]:
 
 def put_hours(desk: Desk, mute: Mute) -> Iterator[Line]:
     """Hours of the day in which nothing is pushed."""
-    if mute.chat != "all":
-        return
     user = desk.accounts[mute.owner]
     start, minutes = _period(mute.hours or "00:00-00:00")
     body = {"userId": user, "startTime": f"{start}:00", "period": minutes, "level": 5 if mute.level == "none" else 1}
@@ -142,9 +137,8 @@ def _quiet(kind: int, owner: str, target: str, mute: Mute) -> dict[str, Any]:
 
 
 def put_quiet_friend(desk: Desk, mute: Mute) -> Iterator[Line]:
-    if mute.chat == "p2p":
-        owner, other = desk.pair(mute.owner, mute.target)
-        yield line("conversations", owner, Key("mute", owner, other), _quiet(PAIR, owner, other, mute))
+    owner, other = desk.pair(mute.owner, mute.target)
+    yield line("conversations", owner, Key("mute", owner, other), _quiet(PAIR, owner, other, mute))
 
 
 def put_no_mark(desk: Desk, mark: ReadMark) -> Iterator[Line]:
@@ -181,9 +175,8 @@ def put_group(desk: Desk, group: Group) -> Iterator[Line]:
     body.setdefault("groupName", desk.cut(group.id, GROUP_NAME, "group name"))
     yield line("groups", found, Key("group", found), {**body, "whole": True})
     if _hosted(desk.settings):
-        yield line(
-            "hosted-groups", found, Key("hosted", found), {"name": body["groupName"], **body, **_hosting(desk, group)}
-        )
+        hosting = {"name": body["groupName"], **body, **_hosting(desk, group)}
+        yield line("hosted-groups", found, Key("hosted", found), hosting)
     else:
         for what in ("intro", "notice", "avatar", "join", "invite", "consent"):
             if getattr(group, what) not in (None, ""):
@@ -198,10 +191,7 @@ def _hosting(desk: Desk, group: Group) -> dict[str, str]:
     """What a hosted group has beyond its name and owner, each a JSON text."""
     texts = (("introduction", group.intro, INTRO), ("announcement", group.notice, NOTICE))
     profile = {name: desk.cut(value, most, name) for name, value, most in texts if value}
-    if group.avatar and len(group.avatar) <= GROUP_PORTRAIT:
-        profile["portraitUrl"] = group.avatar
-    elif group.avatar:
-        desk.lost(f"avatar longer than {GROUP_PORTRAIT} characters")
+    profile |= desk.whole((("portraitUrl", group.avatar, GROUP_PORTRAIT),))
     rules: dict[str, int] = {"joinPerm": JOIN[group.join]} if group.join else {}
     if group.invite:
         rules["memInvitePerm"] = INVITE[group.invite]
@@ -233,9 +223,8 @@ def put_member(desk: Desk, member: Member) -> Iterator[Line]:
 
 
 def put_quiet_group(desk: Desk, mute: Mute) -> Iterator[Line]:
-    if mute.chat == "team":
-        owner, group = desk.accounts[mute.owner], desk.groups[mute.target]
-        yield line("conversations", group, Key("mute", owner, group), _quiet(TEAM, owner, group, mute))
+    owner, group = desk.accounts[mute.owner], desk.groups[mute.target]
+    yield line("conversations", group, Key("mute", owner, group), _quiet(TEAM, owner, group, mute))
 
 
 def _group_call(settings: Settings, notes: Notes) -> finish.MakeCall:
@@ -244,7 +233,7 @@ def _group_call(settings: Settings, notes: Notes) -> finish.MakeCall:
     def make(entries: list[Entry]) -> dict[str, Any] | None:
         found = finish.together(entries, notes)
         if "whole" not in found or "owner" not in found:
-            notes.repairs.append("IMC-3303" if "owner" in found else "IMC-3304")
+            finish.unmade(notes, "IMC-3303" if "owner" in found else "IMC-3304")
             return None
         body = {"userId": [found["owner"]], "groupId": entries[0].conv, "groupName": found["groupName"]}
         return {"body": body}

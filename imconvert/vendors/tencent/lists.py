@@ -1,4 +1,4 @@
-"""Saved answers of Tencent's list calls: profiles, friends, blocks, groups, members (tencent.md §3.3, §3.5, §3.8, §5.10).
+"""Saved answers of Tencent's list calls: profiles, friends, blocks, groups, members (tencent.md §3, §5.10).
 
 Whose friends or members an answer lists stands only in its request, which has to be kept beside it.
 """
@@ -36,8 +36,8 @@ _GROUP = frozenset({
     "MaxMemberCount",
 })  # fmt: skip
 _MEMBER = frozenset({
-    "Member_Account", "Role", "JoinTime", "MsgSeq", "MsgFlag", "LastSendMsgTime", "MuteUntil", "ShutUpUntil", "NameCard",
-    "AppMemberDefinedData", "UnreadMsgNum",
+    "Member_Account", "Role", "JoinTime", "MsgSeq", "MsgFlag", "LastSendMsgTime", "MuteUntil", "ShutUpUntil",
+    "NameCard", "AppMemberDefinedData", "UnreadMsgNum",
 })  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from imconvert.errors import Rejected
 from imconvert.model import FOREVER, Account, Block, Friend, Group, Member, Mute, Notes, Profile, ReadMark
 from imconvert.vendors.contract import Line, Settings
 from imconvert.vendors.people import finish
-from imconvert.vendors.people.finish import Entry, Piece, by_owner, in_batches, merged, one_each, other_of
-from imconvert.vendors.people.lines import Key, line, rank_of
+from imconvert.vendors.people.finish import Piece, by_owner, in_batches, merged, one_each, other_of
+from imconvert.vendors.people.lines import Entry, Key, line, rank_of
 from imconvert.vendors.people.writing import Content, Desk
 from imconvert.vendors.tencent.rules import COMMUNITY
 
@@ -57,21 +57,12 @@ def put_profile(desk: Desk, profile: Profile) -> Iterator[Line]:
     shown: dict[str, Any] = {}
     if profile.name:
         shown["Nick"] = desk.cut(profile.name, VALUE, "name", in_bytes=True)
-    if profile.avatar and _fits(desk, profile.avatar, VALUE, "avatar"):
-        shown["FaceUrl"] = profile.avatar
+    shown |= desk.whole((("FaceUrl", profile.avatar, VALUE),), in_bytes=True)
     if shown:
         yield line("accounts", user, Key(finish.facets("nick", shown), user), {"UserID": user, **shown})
     tags = dict(_tags(desk, profile))
     if tags:
         yield line("profiles", user, Key(finish.facets("profile", tags), user), tags)
-
-
-def _fits(desk: Desk, url: str, most: int, what: str) -> bool:
-    """Whether an address is short enough; half of one is none."""
-    if len(url.encode()) <= most:
-        return True
-    desk.lost(f"{what} longer than {most} bytes")
-    return False
 
 
 def _tags(desk: Desk, profile: Profile) -> Iterator[tuple[str, Any]]:
@@ -169,8 +160,6 @@ def put_mute(desk: Desk, mute: Mute) -> Iterable[Line]:
 
 
 def put_mark(desk: Desk, mark: ReadMark) -> Iterator[Line]:
-    if mark.chat != "p2p":
-        return
     if mark.time is None:
         desk.lost("unread count without a time")
         return
@@ -221,33 +210,35 @@ def put_group(desk: Desk, group: Group) -> Iterator[Line]:
         desk.lost("group of a kind that can't be imported (AVChatRoom)")
         return
     found = desk.groups[group.id]
+    facts: dict[str, Any] = {"Owner_Account": desk.accounts[group.owner]} if group.owner else {}
+    facts |= _group_texts(desk, group)
     if group.brief:
-        facts: dict[str, Any] = {"Owner_Account": desk.accounts[group.owner]} if group.owner else {}
-        facts |= _group_texts(desk, group)
         yield line("groups", found, Key(finish.facets("brief", facts), found), facts, 2)
         return
     kind = TYPES[group.kind] if group.kind else desk.settings["tencent.group_type"]
     if (kind == "Community") != found.startswith(COMMUNITY):
         raise Rejected("IMC-2606", group=found, kind=kind)
-    body: dict[str, Any] = {"Owner_Account": desk.accounts[group.owner]} if group.owner else {}
-    texts = _group_texts(desk, group)
-    body |= {"Type": kind, "GroupId": found, "Name": texts.pop("Name", found), **texts}
-    if group.capacity:
-        body["MaxMemberCount"] = group.capacity
-    if group.join and kind != "Private":
-        body["ApplyJoinOption"] = JOIN[group.join]
-    body["CreateTime"] = group.created // 1000 - 1 if group.created else EARLIEST
-    if not group.created:
-        desk.notes.repairs.append("IMC-3302")
-    key = desk.settings["tencent.group_source_key"]
-    if key != "none":
-        body["AppDefinedData"] = [{"Key": key, "Value": group.id}]
     for what in ("invite", "edit", "consent", "ext"):
         if getattr(group, what) not in (None, ""):
             desk.lost(what)
+    body = {"Type": kind, "GroupId": found, "Name": found, **facts, **dict(_group_facts(desk, group, kind))}
     yield line("groups", found, Key("group", found), body)
     if group.muted:
         yield line("group-roles", found, Key("mute-all", found), {"MuteAllMember": "On"})
+
+
+def _group_facts(desk: Desk, group: Group, kind: str) -> Iterator[tuple[str, Any]]:
+    """What of a group is no text. Its members, and its first message, have to be later than itself (§5.2)."""
+    if group.capacity:
+        yield "MaxMemberCount", group.capacity
+    if group.join and kind != "Private":
+        yield "ApplyJoinOption", JOIN[group.join]
+    if not group.created:
+        desk.notes.repairs.append("IMC-3302")
+    yield "CreateTime", group.created // 1000 - 1 if group.created else EARLIEST
+    key = desk.settings["tencent.group_source_key"]
+    if key != "none":
+        yield "AppDefinedData", [{"Key": key, "Value": group.id}]
 
 
 def _group_texts(desk: Desk, group: Group) -> dict[str, str]:
@@ -257,9 +248,7 @@ def _group_texts(desk: Desk, group: Group) -> dict[str, str]:
         texts["Introduction"] = desk.cut(group.intro, intro, "introduction", in_bytes=True)
     if group.notice:
         texts["Notification"] = desk.cut(group.notice, notice, "notice", in_bytes=True)
-    if group.avatar and _fits(desk, group.avatar, avatar, "avatar"):
-        texts["FaceUrl"] = group.avatar
-    return texts
+    return texts | desk.whole((("FaceUrl", group.avatar, avatar),), in_bytes=True)
 
 
 def put_member(desk: Desk, member: Member) -> Iterator[Line]:
@@ -282,8 +271,6 @@ def put_member(desk: Desk, member: Member) -> Iterator[Line]:
 
 
 def put_unread(desk: Desk, mark: ReadMark) -> Iterator[Line]:
-    if mark.chat != "team":
-        return
     if mark.unread is None:
         desk.lost("read mark of a group without a count")
         return
@@ -292,16 +279,19 @@ def put_unread(desk: Desk, mark: ReadMark) -> Iterator[Line]:
     yield line("unread", group, Key("unread", group, account), body)
 
 
+_FIELDS = ("Owner_Account", "Type", "GroupId", "Name", "Introduction", "Notification", "FaceUrl", "MaxMemberCount",
+           "ApplyJoinOption", "CreateTime", "AppDefinedData")  # fmt: skip
+
+
 def _group_call(settings: Settings, notes: Notes) -> finish.MakeCall:
     """A group with its owner; without its facts it can't be made."""
 
     def make(entries: list[Entry]) -> dict[str, Any] | None:
         found = finish.together(entries, notes)
         if "Type" not in found:
-            notes.repairs.append("IMC-3303")
+            finish.unmade(notes, "IMC-3303")
             return None
-        names = ("Owner_Account", *(name for name in found if name != "Owner_Account"))
-        return {"body": finish.in_order(found, names)}
+        return {"body": finish.in_order(found, _FIELDS)}
 
     return make
 

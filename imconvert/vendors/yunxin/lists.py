@@ -1,4 +1,4 @@
-"""Saved answers of Yunxin's list calls, v1 and v2: users, friends, lists, teams, conversations (yunxin.md §4.4, §4.5, §8).
+"""Saved answers of Yunxin's list calls, v1 and v2: users, friends, lists, teams, read marks (yunxin.md §4.4, §4.5, §8).
 
 An answer about somebody's friends, or a team's members in v2, does not say whose they are: the request has to stand
 beside it.
@@ -146,7 +146,7 @@ class Lists:
     def member_v2(self, item: Any, asked: Asked) -> Iterator[Noun]:
         found = record(item, "items")
         tid = text(found.get("team_id")) or asked.whose("team_id", "tid", NAME)
-        role = choice(found.get("member_role"), self.roles, self.notes, "member_role") or "member"
+        role: Any = choice(found.get("member_role"), self.roles, self.notes, "member_role") or "member"
         yield Member(
             tid, word(found.get("account_id"), "account_id"), role, text(found.get("team_nick")),
             self._time(found.get("join_time")), FOREVER if flag(found.get("chat_banned")) else None,
@@ -198,14 +198,14 @@ def shelf(settings: Settings, notes: Notes, latest: int) -> Shelf:
     """The answers of §4.4, §4.5 and §8."""
     read = Lists(settings, notes, latest)
     people = (Items("members", read.member("member")), Items("admins", read.member("admin")))
-    team = {"read": read.team, "known": _TEAM, "keep": ("tid",), "inner": people}
+    team = Items("tinfos", read.team, known=_TEAM, keep=("tid",), inner=people)
     listed = r"/(?P<list>block|mute)_contacts"
     pages = (
         Page("user/getUinfos", (Items("uinfos", read.user, known=_USER),)),
         Page("friend/get", (Items("friends", read.friend),)),
         Page("user/listBlackAndMuteList", (Items("blacklist", read.blocked), Items("mutelist", read.muted))),
-        Page("team/query", (Items("tinfos", **team),)),
-        Page("team/queryDetail", (Items("tinfo", **team),)),
+        Page("team/query", (team,)),
+        Page("team/queryDetail", (team._replace(path="tinfo"),)),
         Page("team/joinTeams", (Items("infos", read.joined),)),
         Page("team/listTeamMute", (Items("mutes", read.silent),)),
         Page("block_contacts", (Items("data.items", read.contact_v2),), url=listed),

@@ -1,8 +1,8 @@
 """People and teams as Yunxin's v1 calls (yunxin.md §4.4).
 
 Plan: an account is made with its whole profile, one a call. A friendship is kept for both, so that both directions
-become one call; aliases follow. A team's id is given out when it is made, and whoever adds members or managers has to be
-its owner: the owner's line goes along with the members and roles of a team.
+become one call; aliases follow. A team's id is given out when it is made, and whoever adds members or managers has to
+be its owner: the owner's line goes along with the members and roles of a team.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from imconvert.model import FOREVER, Account, Block, Friend, Group, Member, Mute, Notes, Profile, ReadMark
 from imconvert.vendors.contract import Line, Settings
 from imconvert.vendors.people import finish
-from imconvert.vendors.people.finish import Cutting, Entry, Piece, by_owner, merged, one_each
-from imconvert.vendors.people.lines import Key, line, rank_of
+from imconvert.vendors.people.finish import Cutting, Piece, by_owner, merged, one_each
+from imconvert.vendors.people.lines import Entry, Key, line, rank_of
 from imconvert.vendors.people.rules import any_id
 from imconvert.vendors.people.writing import Content, Desk
 
@@ -51,8 +51,8 @@ def put_profile(desk: Desk, profile: Profile) -> Iterator[Line]:
     found: dict[str, Any] = {}
     for field, (name, most) in _PROFILE.items():
         value = getattr(profile, field)
-        if value and field in _WHOLE and len(value) > most:
-            desk.lost(f"{field} longer than {most} characters")
+        if field in _WHOLE:
+            found |= desk.whole(((name, value, most),))
         elif value:
             found[name] = desk.cut(value, most, field)
     if profile.gender:
@@ -64,8 +64,7 @@ def put_profile(desk: Desk, profile: Profile) -> Iterator[Line]:
 
 
 def put_hours(desk: Desk, mute: Mute) -> Iterator[Line]:
-    if mute.chat == "all":
-        desk.lost("do not disturb for all conversations")
+    desk.lost("do not disturb for all conversations")
     yield from ()
 
 
@@ -112,10 +111,7 @@ def put_friend(desk: Desk, friend: Friend) -> Iterator[Line]:
     found: dict[str, Any] = {}
     if friend.remark:
         found["alias"] = desk.cut(friend.remark, ALIAS, "remark")
-    if friend.ext and len(friend.ext) <= FRIEND_EXT:
-        found["ex"] = friend.ext
-    elif friend.ext:
-        desk.lost(f"ext longer than {FRIEND_EXT} characters")
+    found |= desk.whole((("ex", friend.ext, FRIEND_EXT),))
     if found:
         yield line("remarks", owner, Key("remark", owner, other), {"accid": owner, "faccid": other, **found})
     for what in ("labels", "wording"):
@@ -143,12 +139,11 @@ def put_block(desk: Desk, block: Block) -> Iterator[Line]:
 
 
 def put_mute(desk: Desk, mute: Mute) -> Iterator[Line]:
-    if mute.chat == "p2p":
-        owner, other = desk.pair(mute.owner, mute.target)
-        if mute.level == "none":
-            yield line("relations", owner, Key("mute", owner, other), _relation(owner, other, 2))
-        else:
-            desk.lost(f"do not disturb but for {mute.level}")
+    owner, other = desk.pair(mute.owner, mute.target)
+    if mute.level == "none":
+        yield line("relations", owner, Key("mute", owner, other), _relation(owner, other, 2))
+    else:
+        desk.lost(f"do not disturb but for {mute.level}")
 
 
 def _relation(owner: str, other: str, kind: int) -> dict[str, Any]:
@@ -204,13 +199,7 @@ def _facts(desk: Desk, group: Group) -> Iterator[tuple[str, Any]]:
     ):  # fmt: skip
         if value:
             yield name, desk.cut(value, most, what)
-    for name, value, most, what in (
-        ("icon", group.avatar, ICON, "avatar"), ("custom", group.ext, CUSTOM, "ext"),
-    ):  # fmt: skip
-        if value and len(value) <= most:
-            yield name, value
-        elif value:
-            desk.lost(f"{what} longer than {most} characters")
+    yield from desk.whole((("icon", group.avatar, ICON), ("custom", group.ext, CUSTOM))).items()
     if group.consent is not None:
         yield "beinvitemode", int(not group.consent)
     for name, who in (("invitemode", group.invite), ("uptinfomode", group.edit)):
@@ -236,21 +225,17 @@ def put_member(desk: Desk, member: Member) -> Iterator[Line]:
     elif member.muted_until:
         desk.lost("mute that ends")
     card = {"nick": desk.cut(member.name, CARD, "name of a member")} if member.name else {}
-    if member.ext and len(member.ext.encode()) <= CUSTOM:
-        card["custom"] = member.ext
-    elif member.ext:
-        desk.lost(f"ext of a member longer than {CUSTOM} bytes")
+    card |= desk.whole((("custom", member.ext, CUSTOM),), in_bytes=True)
     if card:
         yield line("group-roles", group, Key(finish.facets("card", card), group, account), {**who, **card}, 4)
 
 
 def put_quiet(desk: Desk, mute: Mute) -> Iterator[Line]:
-    if mute.chat == "team":
-        owner, group = desk.accounts[mute.owner], desk.groups[mute.target]
-        if mute.level == "none":
-            yield line("group-roles", group, Key("quiet", owner, group), {"accid": owner, "ope": 1}, 5)
-        else:
-            desk.lost(f"do not disturb but for {mute.level}")
+    owner, group = desk.accounts[mute.owner], desk.groups[mute.target]
+    if mute.level == "none":
+        yield line("group-roles", group, Key("quiet", owner, group), {"accid": owner, "ope": 1}, 5)
+    else:
+        desk.lost(f"do not disturb but for {mute.level}")
 
 
 _TEAM = ("tname", "owner", "members", "msg", "magree", "joinmode", "announcement", "intro", "custom", "icon",
@@ -265,7 +250,7 @@ def _team_call(settings: Settings, notes: Notes) -> finish.MakeCall:
     def make(entries: list[Entry]) -> dict[str, Any] | None:
         found = finish.together(entries, notes)
         if "joinmode" not in found or "owner" not in found:
-            notes.repairs.append("IMC-3303" if "owner" in found else "IMC-3304")
+            finish.unmade(notes, "IMC-3303" if "owner" in found else "IMC-3304")
             return None
         members = [found["owner"]] if settings["yunxin.team_members"] == "owner" else []
         found |= {"members": members, "msg": settings["yunxin.team_message"], "magree": 0, **quiet}
