@@ -15,6 +15,9 @@ import click
 from imconvert import durable
 from imconvert.cli.options import EXISTING, FILE, Size, Span, language
 from imconvert.cli.rehearsed import WORDS, line_of, origin_of, summary_of, text_of
+from imconvert.cli.simulated import command_of, serve, serving
+from imconvert.simulators import easemob as easemob_side
+from imconvert.simulators import tencent as tencent_side
 from imconvert.simulators.yunxin.compare import compared
 from imconvert.simulators.yunxin.faults import KINDS, Rule, read_rules
 from imconvert.simulators.yunxin.fetch import Address, Clock, Fetcher, open_client
@@ -158,3 +161,21 @@ def _compared(store: Store, folders: Sequence[Path]) -> Comparison | None:
     paths = [folder / name for folder in folders for name in durable.names_in(folder) if _LINES.fullmatch(name)]
     lines = (line for path in paths for line in durable.lines_of(path) if line.strip())
     return compared(store, lines, int(time.time() * 1000))
+
+
+@simulate.command(cls=command_of(tencent_side.VENDOR))
+@serving
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Say where it listens as a line of JSON.")
+def tencent(quiet: bool, as_json: bool, **chosen: Any) -> int:
+    """Serve Tencent Cloud IM's REST API: import, live sending, queries, callbacks."""
+    return serve(tencent_side.VENDOR, chosen, as_json=as_json, quiet=quiet)
+
+
+@simulate.command(cls=command_of(easemob_side.VENDOR))
+@serving
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Say where it listens as a line of JSON.")
+def easemob(quiet: bool, as_json: bool, **chosen: Any) -> int:
+    """Serve Easemob's REST API: users, groups, import, live sending, roaming, files, callbacks."""
+    return serve(easemob_side.VENDOR, chosen, as_json=as_json, quiet=quiet)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from imconvert.errors.entry import Entry
 from imconvert.errors.entry import entry as _entry
 from imconvert.errors.of_easemob import OF_EASEMOB
+from imconvert.errors.of_loading import OF_LOADING
 from imconvert.errors.of_people import OF_PEOPLE
 from imconvert.errors.of_targets import OF_TARGETS
 
@@ -118,6 +119,15 @@ _USAGE = (
     _entry("IMC-1161", "store-unusable", "The store cannot be used: {why}.",
            "Check folder, rights and disk, and that no other puller holds it; the same command goes on.",
            "存储文件无法使用：{why}。", "请检查目录、权限和磁盘，并确认没有其他拉取进程占用；重复同一命令即可继续。"),
+    _entry("IMC-1290", "not-a-simulators-state", "This file is not the state of this simulator.",
+           "Name another file with --state, or none; nothing was changed.",
+           "该文件不是此模拟器的状态文件。", "请用 --state 指定其他文件，或不指定；未做任何修改。"),
+    _entry("IMC-1291", "bad-simulator-setting", "The simulator cannot be set so: {why}.",
+           "Correct --set or --rate; imconvert simulate VENDOR --help lists the names.",
+           "模拟器设置有误：{why}。", "请修正 --set 或 --rate；imconvert simulate 厂商名 --help 列出了所有名称。"),
+    _entry("IMC-1292", "bad-fault-plan", "The mishaps cannot be planned so: {why}.",
+           "Correct --faults; docs/simulators.md has the format.",
+           "故障计划有误：{why}。", "请修正 --faults；格式见 docs/simulators.md。"),
 )
 
 _REJECTS = (
@@ -464,6 +474,7 @@ _LEFT_OUT = (
 CATALOGUE: dict[str, Entry] = {
     entry.code: entry
     for entry in (
-        *_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *OF_EASEMOB, *OF_TARGETS, *OF_PEOPLE,
+        *_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT, *OF_EASEMOB, *OF_TARGETS,
+        *OF_PEOPLE, *OF_LOADING,
     )  # fmt: skip
 }

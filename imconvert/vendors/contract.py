@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ from imconvert.vendors.books import Plain as Plain
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
+    from imconvert.vendors.calls import Rest
     from imconvert.vendors.shapes import LineForms, Shape
 
 Settings = Mapping[str, str]
@@ -359,6 +361,16 @@ MakeRead = Callable[[Settings, Notes, int], Read]
 MakeShortcut = Callable[[Target, Settings, Book, Book, int], Shortcut | None]
 
 
+def rest_in(module: str) -> Callable[[], Rest]:
+    """What gives the REST interface that a module defines as REST; it is loaded only then."""
+
+    def load() -> Rest:
+        found: Rest = import_module(module).REST
+        return found
+
+    return load
+
+
 def peek_at_json(raw: bytes) -> dict[str, Any] | None:
     """A record that is a JSON object, for detection; None for anything else."""
     try:
@@ -403,6 +415,7 @@ class Vendor:
     `people` is the vendor as the one whose saved pages about people are read: its reader gives nouns, and
     `unfold(raw)` the pages with one item each that a page stands for, with their offsets in it. `provisions` are the
     targets of what people and groups are made of, named VENDOR/CONTENT.
+    `rest()` gives its REST interface, if data can be sent to it that way.
     `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
     `looks_like`, where it is not plain JSON; `redact(raw)` takes secrets out of a record that is to be told of.
     """
@@ -426,6 +439,7 @@ class Vendor:
     people: Vendor | None = None
     provisions: tuple[Target, ...] = ()
     unfold: Callable[[bytes], list[tuple[int, bytes]] | None] | None = None
+    rest: Callable[[], Rest] | None = None
 
     def behind(self, head: bytes) -> tuple[MakeRead, MakeShortcut | None]:
         """What makes reader and shortcut for records with this head: that of their table, document or input."""

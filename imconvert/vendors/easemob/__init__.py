@@ -2,7 +2,7 @@
 easemob.md."""
 
 from imconvert.vendors import requests
-from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor
+from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor, rest_in
 from imconvert.vendors.easemob import lists, messages, order, people_choices, provisioning, rules, target
 from imconvert.vendors.easemob.shape import more_shapes, shape
 from imconvert.vendors.easemob.shortcut import shortcut
@@ -77,4 +77,5 @@ VENDOR = Vendor(
     target=TARGET,
     people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
     provisions=provisions(TARGET, provisioning.CONTENTS),
+    rest=rest_in("imconvert.vendors.easemob.rest"),
 )

@@ -1,7 +1,7 @@
 """RongCloud (融云): hourly logs and posts of its message routing as source, its clients' local databases as target.
 Reference: rongcloud.md."""
 
-from imconvert.vendors.contract import Arrange, Packages, Setting, Survey, Target, Vendor
+from imconvert.vendors.contract import Arrange, Packages, Setting, Survey, Target, Vendor, rest_in
 from imconvert.vendors.device import packing
 from imconvert.vendors.people import source as people
 from imconvert.vendors.people.writing import provisions
@@ -72,4 +72,5 @@ VENDOR = Vendor(
     survey=Survey(messages.look, messages.reader, shortcut),
     redact=lines.redacted,
     own_keys=True,
+    rest=rest_in("imconvert.vendors.rongcloud.rest"),
 )

@@ -1,7 +1,7 @@
 """Tencent Cloud IM (腾讯云即时通信 IM): history files and recorded callbacks as source; import calls as target.
 Reference: tencent.md."""
 
-from imconvert.vendors.contract import Arrange, Documents, Target, Vendor
+from imconvert.vendors.contract import Arrange, Documents, Target, Vendor, rest_in
 from imconvert.vendors.people import source as people
 from imconvert.vendors.people.writing import provisions
 from imconvert.vendors.tencent import (
@@ -46,4 +46,5 @@ VENDOR = Vendor(
     provisions=provisions(TARGET, provisioning.CONTENTS),
     own_keys=True,
     name_of=messages.name_of,
+    rest=rest_in("imconvert.vendors.tencent.rest"),
 )

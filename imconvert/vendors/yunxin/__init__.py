@@ -1,7 +1,7 @@
 """NetEase Yunxin (网易云信): import lines as source and as target; message copies and answers of history queries as
 source. Reference: yunxin.md."""
 
-from imconvert.vendors.contract import Feed, Setting, Target, Vendor
+from imconvert.vendors.contract import Feed, Setting, Target, Vendor, rest_in
 from imconvert.vendors.people import source as people
 from imconvert.vendors.people.writing import provisions
 from imconvert.vendors.yunxin import formats, forms, import_lines, lists, people_choices, provisioning, rules
@@ -71,4 +71,5 @@ VENDOR = Vendor(
     target=TARGET,
     people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
     provisions=provisions(TARGET, provisioning.CONTENTS),
+    rest=rest_in("imconvert.vendors.yunxin.rest"),
 )

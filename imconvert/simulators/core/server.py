@@ -1,0 +1,73 @@
+"""The socket: uvicorn, with a view of each connection below HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from imconvert.errors import UsageError
+
+LINE = "imconvert.line"
+BACKLOG, STOP_TIME, KEEP_TIME = 1024, 1, 75
+"""Connections that wait to be accepted; seconds for the end; seconds that an idle connection is kept."""
+
+
+class _Protocol(H11Protocol):
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.lost = asyncio.Event()
+        self.app = _with_line(self.app, self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.lost.set()
+
+
+def _with_line(app: Any, line: _Protocol) -> Any:
+    def called(scope: Any, receive: Any, send: Any) -> Any:
+        scope[LINE] = line
+        return app(scope, receive, send)
+
+    return called
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises UsageError IMC-1132."""
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, kind, number)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        found.listen(BACKLOG)
+        found.setblocking(False)
+    except OSError as why:
+        raise UsageError("IMC-1132", address=f"{host}:{port}", why=why.strerror or str(why)) from why
+    return found
+
+
+def url_of(end: socket.socket) -> str:
+    """The address of a listening socket."""
+    host, port = end.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def server(app: Any) -> uvicorn.Server:
+    """A server of `app`; `serve(sockets=[…])` runs until `should_exit` is set or a signal comes."""
+    config = uvicorn.Config(
+        app, loop="asyncio", http=_Protocol, ws="none", lifespan="on", interface="asgi3", access_log=False,
+        log_config=None, log_level="critical", server_header=False, date_header=False, proxy_headers=False,
+        backlog=BACKLOG, timeout_keep_alive=KEEP_TIME, timeout_graceful_shutdown=STOP_TIME,
+    )  # fmt: skip
+    return uvicorn.Server(config)
+
+
+def listen(app: Any, end: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve `app` on a socket until a signal comes; `ready` is called when it is about to."""
+    found = server(app)
+    ready()
+    found.run(sockets=[end])
