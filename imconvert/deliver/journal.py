@@ -108,6 +108,7 @@ class Journal:
         self.clock = clock
         self.data = Database(path, SCHEMA)
         self.done: dict[int, Done] = {}
+        self._given: dict[tuple[str, str], str] = {}
         self._batch = _Batch()
         self._waiting: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
@@ -140,17 +141,24 @@ class Journal:
             self._finish(place, [(f.item, str(f.kind), f.code, f.why) for f in verdict.failed])
             if verdict.given and request.api.gives:
                 source = request.call.source or str(request.call.key)
-                self._batch.given.append((request.api.gives, source, verdict.given))
+                self._give(request.api.gives, source, verdict.given)
         elif verdict.kind in (Kind.ITEM, Kind.DEPENDENCY):
             self._finish(place, [(WHOLE, str(verdict.kind), verdict.code, verdict.why)])
         elif not request.flight.pending and not request.unclear:
             self._batch.calls[place[:2]] = None
         self._soon()
 
+    def _give(self, kind: str, source: str, target: str) -> None:
+        self._batch.given.append((kind, source, target))
+        self._given[kind, source] = target
+        self._wake.set()
+
     def leave_out(self, place: Place, code: str, why: str) -> None:
-        """An unknown call that is not to be sent again: finished, and listed as failed."""
+        """An unknown call that is not to be sent again: finished, and listed as failed. Before the first call only."""
+        self.load(place.shard)
         self._finish(place, [(WHOLE, "unknown", code, why)])
-        self._soon()
+        batch, self._batch = self._batch, _Batch()
+        self._write(batch.steps(self.done))
 
     def _finish(self, place: Place, failed: Iterable[tuple[int, str, str, str]]) -> None:
         now = self.clock.now()
@@ -241,6 +249,8 @@ class Journal:
 
     def target_of(self, kind: str, source: str) -> str | None:
         """The id that the target gave out for a source id."""
+        if (kind, source) in self._given:
+            return self._given[kind, source]
         rows = self.data.rows("SELECT target FROM ids WHERE kind = ? AND source = ?", kind, source)
         return str(rows[0][0]) if rows else None
 

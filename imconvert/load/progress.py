@@ -73,7 +73,7 @@ def facts(found: Progress, *, now: float, steady: float, limits: Mapping[str, fl
         "stage": found.now_at or None,
         "seconds": round(steady - found.began, 1),
         "rate_per_s": round(rate, 2),
-        "limit_per_s": limits.get(found.now_at),
+        "limit_per_s": limits.get(found.now_at) or None,
         "left": left,
         "seconds_left": round(eta) if eta is not None else None,
         "finish_ms": round((now + eta) * 1000) if eta is not None else None,

@@ -119,7 +119,7 @@ class Stage:
             await asyncio.sleep(0)
         elif self.lanes.scan():
             await asyncio.sleep(0)
-        elif not self._take_up():
+        elif not await self._take_up():
             if self.tasks:
                 await self.changed.wait()
             elif self.waiting:
@@ -128,9 +128,9 @@ class Stage:
                 return False
         return True
 
-    def _take_up(self) -> bool:
+    async def _take_up(self) -> bool:
         """Take up one more shard that no other process has."""
-        self._leave()
+        await self._leave()
         for _ in range(len(self.waiting)):
             shard = self.waiting.popleft()
             if self.claims.take(shard.number):
@@ -141,8 +141,12 @@ class Stage:
             self.waiting.append(shard)
         return False
 
-    def _leave(self) -> None:
-        for one in self.lanes.ended():
+    async def _leave(self) -> None:
+        """Give up what is finished, once that is on the disk where other processes see it."""
+        over = self.lanes.ended()
+        if over:
+            await self.journal.flush()
+        for one in over:
             self.claims.leave(one.shard.number)
 
     def _begin(self, lane: Lane) -> None:
@@ -229,4 +233,4 @@ class Stage:
             await asyncio.wait(list(self.tasks))
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
-        self._leave()
+        await self._leave()

@@ -46,5 +46,4 @@ def decide(journal: Journal, shards: Iterable[Shard], choose: Decide) -> None:
             with journal.data.change() as link:
                 link.execute("DELETE FROM open WHERE shard = ? AND line = ?", place[:2])
         elif chosen == "skip":
-            journal.load(shard.number)
             journal.leave_out(place, LEFT_OUT, case.unknown.code)

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from imconvert.simulators.core.calls import Answer, Call, Refused
-from imconvert.simulators.core.calls import answer as json_answer
+from imconvert.simulators.core.calls import Answer, Call, Refused, answer as json_answer
 from imconvert.simulators.core.exports import rows
 from imconvert.simulators.core.wire import Send, send_whole
 
