@@ -16,7 +16,7 @@ import hashlib
 import hmac
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +106,8 @@ def secret_moves(found: Manifest) -> list[list[str]]:
     return [[KEY, KEY], [LIST, LIST]] if isinstance(found.secrets, SecretFacts) else []
 
 
-def filled(body: Any, secret: Mapping[str, str], key: bytes) -> Any:
-    """A body, or each of its items, with the secrets of the accounts that it names."""
+def filled(body: Any, fields: Mapping[str, str], secret: Callable[[str], str]) -> Any:
+    """A body, or each of its items, with what `secret` gives for the accounts that it names; `fields` says where."""
     if isinstance(body, list):
-        return [filled(item, secret, key) for item in body]
-    return {**body, **{field: secret_of(key, str(body[account])) for field, account in secret.items()}}
+        return [filled(item, fields, secret) for item in body]
+    return {**body, **{field: secret(str(body[account])) for field, account in fields.items()}}

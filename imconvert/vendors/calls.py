@@ -78,7 +78,8 @@ class Call(Struct, frozen=True):
     `key` names the record, `conv` what has to be loaded in order and one at a time ("" for what needs no order), `time`
     is in ms. `path` stands in for the name where a path has parts of its own. `ids` says which fields of the body hold
     ids that the target gives out only while loading: field to [kind, source id]; `source` is the id whose target the
-    answer to this call gives.
+    answer to this call gives. `secret` says which field of the body, or of each of its items, gets the secret of the
+    account in which other field.
     """
 
     api: str
@@ -89,6 +90,7 @@ class Call(Struct, frozen=True):
     path: str = ""
     ids: dict[str, tuple[str, str]] = {}
     source: str = ""
+    secret: dict[str, str] = {}
 
 
 class Http(NamedTuple):

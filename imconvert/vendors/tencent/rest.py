@@ -57,6 +57,8 @@ APIS = (
     Api(f"{_GROUP}/import_group_msg", _USUAL, items="MsgList", ordered=True, query=readback.MESSAGES),
     Api(f"{_GROUP}/import_group_member", _USUAL, items="MemberList", safe=True),
     Api(f"{_GROUP}/set_unread_msg_num", _USUAL, safe=True),
+    Api(f"{_GROUP}/modify_group_base_info", _USUAL, safe=True),
+    Api(f"{_GROUP}/forbid_send_msg", _USUAL, items="Members_Account", safe=True),
     Api(readback.GROUP_INFO, _USUAL, safe=True),
     Api(readback.GROUP_MESSAGES, _USUAL, safe=True),
 )
@@ -70,6 +72,7 @@ STAGES = (
     Stage("groups", (f"{_GROUP}/import_group",)),
     Stage("group-messages", (f"{_GROUP}/import_group_msg",)),
     Stage("members", (f"{_GROUP}/import_group_member",)),
+    Stage("group-roles", (f"{_GROUP}/modify_group_base_info", f"{_GROUP}/forbid_send_msg")),
     Stage("unread", (f"{_GROUP}/set_unread_msg_num",)),
     Stage("blocks", (f"{_SNS}/black_list_add",)),
 )
