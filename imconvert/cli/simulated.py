@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +39,27 @@ SERVING = (
                  help="Change a rate limit: importmsg=500, token=10/1m."),
     click.option("--set", "settings", type=Pair(), multiple=True, metavar="NAME=VALUE",
                  help="Change a setting, see below."),
-    click.option("--callback", metavar="URL", help="Post the vendor's callbacks to this address, signed as the vendor does."),
-    click.option("--faults", metavar="FILE|KIND=SHARE,...", help="Mishaps to have on purpose: a plan (TOML), or shares."),
+    click.option("--callback", metavar="URL",
+                 help="Post the vendor's callbacks to this address, signed as the vendor signs."),
+)  # fmt: skip
+MISHAPS = (
+    click.option("--faults", metavar="FILE|KIND=SHARE,...",
+                 help="Mishaps to have on purpose, see below: a plan (TOML), or shares."),
     click.option("--seed", type=int, default=1, show_default=True, help="Decides which request has which mishap."),
+    click.option("--quiet", "-q", is_flag=True, help="Print nothing."),
+    click.option("--json", "as_json", is_flag=True, help="Print where it listens as a line of JSON."),
 )  # fmt: skip
 
 
-def serving(command: Command) -> Command:
-    """The options of a simulator that serves."""
-    for option in reversed(SERVING):
-        command = option(command)
-    return command
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """A decorator that gives a command these options, in their order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def epilog_of(vendor: Vendor) -> str:
@@ -57,27 +67,28 @@ def epilog_of(vendor: Vendor) -> str:
     lines = ["\b", "Settings (--set NAME=VALUE); § is the section of the vendor's reference in docs/references.md:"]
     for name, setting in vendor.settings.items():
         allowed = f"{'|'.join(setting.allowed)}; " if setting.allowed else ""
-        lines += [f"  {name} [{allowed}default {setting.default or 'empty'}]", f"      {setting.help}"]
+        lines += [
+            f"  {name} [{allowed}default {setting.default if setting.default != '' else 'empty'}]",
+            f"      {setting.help}",
+        ]
     lines += ["", "\b", "Rates (--rate NAME=N[/SPAN]):"]
-    lines += [f"  {name} {limit.count}/{limit.span:g}s" for name, limit in vendor.limits.items()]
+    lines += [f"  {name} {limit.calls}/{limit.span:g}s" for name, limit in vendor.limits.items()]
     lines += ["", "\b", "Mishaps (--faults):", *(f"  {name:<14} {text}" for name, text in KINDS.items())]
     lines += ["", "\b", "Mishaps of callbacks (table [callback] of a plan):"]
     return "\n".join([*lines, *(f"  {name:<14} {text}" for name, text in POSTS.items())])
 
 
-class WithSettings(click.Command):
-    """A command whose help ends with the vendor's settings."""
+def command_of(vendor: Vendor, text: str) -> click.Command:
+    """The command that serves a vendor; its port has to be named, so that nobody serves by mistake."""
 
-    vendor: Vendor
+    @click.command(vendor.name, help=text, epilog=epilog_of(vendor))
+    @with_options(*SERVING, *MISHAPS)
+    def run(quiet: bool, as_json: bool, **chosen: Any) -> int:
+        if chosen["port"] is None:
+            raise click.UsageError("Missing option '--port'.")
+        return serve(vendor, chosen, as_json=as_json, quiet=quiet)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        self.epilog = epilog_of(self.vendor)
-        super().format_epilog(ctx, formatter)
-
-
-def command_of(vendor: Vendor) -> type[WithSettings]:
-    """The class of a vendor's command."""
-    return type("VendorCommand", (WithSettings,), {"vendor": vendor})
+    return run
 
 
 def serve(vendor: Vendor, chosen: Mapping[str, Any], *, as_json: bool, quiet: bool) -> int:

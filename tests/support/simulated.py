@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,21 @@ class Simulated:
         lines = "".join(f"{json.dumps(message)}\n" for message in messages)
         return self._client.post("say", content=lines).raise_for_status().json()
 
+    def take(self, *lines: bytes) -> list[dict[str, Any]]:
+        """Import lines of text files, and what became of each."""
+        reply = self._client.post("import", content=b"\n".join(lines)).raise_for_status()
+        return [json.loads(line) for line in reply.text.splitlines()]
+
     def ahead(self, seconds: float) -> None:
         """Move its clock."""
         self._client.post("clock", json={"ahead": seconds}).raise_for_status()
+
+    def hour(self, zone: int = 8) -> str:
+        """The hour that it is in a zone, as vendors write it; it will not end within this test."""
+        if self.ask("status")["now"] // 1000 % 3600 > 3540:
+            self.ahead(60)
+        moment = datetime.fromtimestamp(self.ask("status")["now"] / 1000, timezone(timedelta(hours=zone)))
+        return moment.strftime("%Y%m%d%H")
 
     def settle(self) -> None:
         """Wait until all callbacks are posted."""
@@ -86,3 +99,4 @@ def simulated(
         end.close()
         app.desk.store.close()
         assert not thread.is_alive()
+        assert app.failures == []

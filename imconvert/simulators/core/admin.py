@@ -5,6 +5,7 @@ GET  arrivals posts             NDJSON: every request that came in, every callba
 GET  export/NAME                NDJSON: the state by kind, in the vendor's own words; `export` lists the names
 POST clock                      {"ahead": seconds}: move the clock ahead
 POST say                        NDJSON: messages that users of the app send, with their callbacks
+POST import                     NDJSON: lines of text files, where the vendor imports such; an answer a line
 POST settle                     wait until all callbacks are posted
 """
 
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from imconvert.simulators.core.calls import Answer, Call, Refused, answer as json_answer
+from imconvert.simulators.core.calls import Answer, Call, Refused
+from imconvert.simulators.core.calls import answer as json_answer
 from imconvert.simulators.core.exports import rows
 from imconvert.simulators.core.wire import Send, send_whole
 
@@ -111,6 +113,17 @@ async def _say(app: App, scope: Any, rest: str, body: bytes) -> Any:
     return json_answer(200, said)
 
 
+async def _import(app: App, scope: Any, rest: str, body: bytes) -> Any:
+    take = app.vendor.take
+    if take is None:
+        return _NOTHING
+    call: Call = app.call(scope)
+    app.desk.store.begin()
+    found = [take(call, line) for line in body.splitlines() if line.strip()]
+    app.desk.store.end()
+    return iter(found)
+
+
 async def _settle(app: App, scope: Any, rest: str, body: bytes) -> Any:
     if app.postman:
         await app.postman.settle()
@@ -120,5 +133,5 @@ async def _settle(app: App, scope: Any, rest: str, body: bytes) -> Any:
 _ANSWERS: dict[tuple[str, str], Callable[[App, Any, str, bytes], Awaitable[Any]]] = {
     ("GET", "status"): _status, ("GET", "faults"): _faults, ("GET", "settings"): _settings,
     ("GET", "arrivals"): _arrivals, ("GET", "posts"): _posts, ("GET", "export"): _export,
-    ("POST", "clock"): _clock, ("POST", "say"): _say, ("POST", "settle"): _settle,
+    ("POST", "clock"): _clock, ("POST", "say"): _say, ("POST", "settle"): _settle, ("POST", "import"): _import,
 }  # fmt: skip

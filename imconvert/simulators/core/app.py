@@ -2,8 +2,8 @@
 
     route -> mishap drawn -> (before) or: authorize -> windows -> endpoint, in one transaction -> (after) -> wire
 
-Promise: an endpoint's work is kept whole or not at all, and it is kept before its answer is sent. Requests are worked on
-one after the other, in the order in which they came in whole.
+Promise: an endpoint's work is kept whole or not at all, and it is kept before its answer is sent. Requests are worked
+on one after the other, in the order in which they came in whole.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ERRORS = (500, 502, 503, 504)
 
 
 class App:
-    """One running simulator. `desk.store` is its state; `draws` its mishaps, if it has a plan."""
+    """One running simulator: `desk.store` is its state, `draws` are mishaps, `failures` requests that it broke on."""
 
     def __init__(self, vendor: Vendor, desk: Desk, plan: tuple[Plan, int] | None, postman: Postman | None) -> None:
         self.vendor, self.desk, self.postman = vendor, desk, postman
@@ -37,6 +37,7 @@ class App:
             _check(self.draws.plan, vendor)
         self.routes = Routes(vendor.endpoints, lambda path: vendor.where(desk, path))
         self.number = desk.store.number("SELECT max(number) FROM arrivals")
+        self.failures: list[str] = []
         self._told: list[tuple[str, Mapping[str, Any]]] = []
         desk.tell = lambda event, facts: self._told.append((event, facts))
 
@@ -110,12 +111,14 @@ class App:
             wait = self.desk.rates.wait(endpoint.rates, call.at)
             if wait:
                 raise Refused(self.vendor.limited(call, wait))
-            found = self.vendor.reply(call, endpoint.run(call))
+            made = endpoint.run(call)
+            found = made if isinstance(made, Answer) else self.vendor.reply(call, made)
         except Refused as why:
             store.undo()
             return why.answer
-        except BaseException:
+        except BaseException as why:
             store.undo()
+            self.failures.append(f"{endpoint.name}: {why!r}")
             raise
         store.end()
         self.publish()

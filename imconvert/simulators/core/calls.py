@@ -49,7 +49,7 @@ class Part(NamedTuple):
 
 @dataclass(slots=True)
 class Call:
-    """One request. `at` is its arrival in steady seconds, `now` the time of day in ms; `parts` are those of the path."""
+    """One request. `at` is its arrival in steady seconds, `now` the time of day in ms; `parts` are the path's."""
 
     desk: Desk
     method: str

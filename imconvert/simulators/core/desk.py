@@ -14,7 +14,7 @@ Value = str | int
 
 
 class Setting(NamedTuple):
-    """A point that a vendor's documents leave open, a limit, or a name of the app. `allowed` is empty for free values."""
+    """A point that a vendor's documents leave open, a limit, or a name of the app; `allowed` is empty for any value."""
 
     default: Value
     help: str

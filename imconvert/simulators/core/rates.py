@@ -1,4 +1,4 @@
-"""Rate windows that slide: of the calls that were taken, no stretch of the window's length ever holds more than its limit.
+"""Rate windows that slide: no stretch of a window's length ever holds more calls that were taken than its limit.
 
 Strategy: a window remembers the times of the calls that it took. A bucket that refills, or a counter per calendar
 second, would let twice the limit through around a boundary; a vendor's limit is read as the strictest of these.
@@ -11,24 +11,24 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_RATE = re.compile(r"(\d+)(?:/(\d+(?:\.\d+)?)\s*(s|m|min|h)?)?")
-_UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_RATE = re.compile(r"(\d+)(?:/(\d+(?:\.\d+)?)\s*(s|m|h)?(?:/(\d+(?:\.\d+)?)\s*(s|m|h)?)?)?")
+_UNITS = {None: 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Limit(NamedTuple):
-    """At most `count` calls in `span` seconds; who passes it is refused for `block` seconds more."""
+    """At most `calls` in `span` seconds; who passes it is refused for `block` seconds more."""
 
-    count: int
+    calls: int
     span: float = 1.0
     block: float = 0.0
 
 
 def read_limit(text: str) -> Limit:
-    """A limit from `100`, `100/s` or `120/1m`. Raises ValueError for anything else."""
+    """A limit from `100`, `100/1s`, `120/1m` or, with a block, `100/1s/10s`. Raises ValueError for anything else."""
     found = _RATE.fullmatch(text.strip())
     if not found or not int(found[1]):
-        raise ValueError(f"{text!r} is no rate such as 100 or 120/1m")
-    return Limit(int(found[1]), float(found[2] or 1) * _UNITS[found[3]])
+        raise ValueError(f"{text!r} is no rate such as 100, 120/1m or 100/1s/10s")
+    return Limit(int(found[1]), float(found[2] or 1) * _UNITS[found[3]], float(found[4] or 0) * _UNITS[found[5]])
 
 
 class Window:
@@ -46,12 +46,12 @@ class Window:
         taken, limit = self._taken, self.limit
         while taken and taken[0] <= at - limit.span:
             taken.popleft()
-        if len(taken) + more <= limit.count:
+        if len(taken) + more <= limit.calls:
             return 0.0
         if limit.block:
             self._blocked = at + limit.block
             return limit.block
-        return limit.span if more > limit.count else taken[len(taken) + more - limit.count - 1] + limit.span - at
+        return limit.span if more > limit.calls else taken[len(taken) + more - limit.calls - 1] + limit.span - at
 
     def take(self, at: float, more: int = 1) -> None:
         self._taken.extend([at] * more)

@@ -11,7 +11,7 @@ NOTHING: Mapping[str, str] = {}
 
 
 class Routes:
-    """The endpoints; `where` makes whole paths of theirs. `methods_of` tells a path that is not there from a method that it does not take."""
+    """The endpoints; `where` makes whole paths of theirs."""
 
     def __init__(self, endpoints: Iterable[Endpoint], where: Callable[[str], str]) -> None:
         self._fixed: dict[tuple[str, str], Endpoint] = {}
@@ -35,8 +35,3 @@ class Routes:
                 pairs = zip(parts, given, strict=True)
                 return endpoint, {part[1:-1]: unquote(one) for part, one in pairs if part[:1] == "{"}
         return None
-
-    def methods_of(self, path: str) -> set[str]:
-        """The methods with which this path would be found."""
-        known = {method for method, _ in self._fixed} | {method for method, _ in self._open}
-        return {method for method in known if self.find(method, path)}

@@ -60,7 +60,7 @@ def server(app: Any) -> uvicorn.Server:
     """A server of `app`; `serve(sockets=[…])` runs until `should_exit` is set or a signal comes."""
     config = uvicorn.Config(
         app, loop="asyncio", http=_Protocol, ws="none", lifespan="on", interface="asgi3", access_log=False,
-        log_config=None, log_level="critical", server_header=False, date_header=False, proxy_headers=False,
+        log_config=None, log_level="error", server_header=False, date_header=False, proxy_headers=False,
         backlog=BACKLOG, timeout_keep_alive=KEEP_TIME, timeout_graceful_shutdown=STOP_TIME,
     )  # fmt: skip
     return uvicorn.Server(config)

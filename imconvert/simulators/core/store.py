@@ -1,7 +1,7 @@
 """What a simulator remembers, in one SQLite database.
 
-Strategy: a request is a transaction. In a file it is written to the log that SQLite keeps beside it, without waiting for
-the disk: a simulator that is killed loses nothing that it answered, one whose machine loses power may.
+Strategy: a request is a transaction. In a file it is written to the log that SQLite keeps beside it, without waiting
+for the disk: a simulator that is killed loses nothing that it answered, one whose machine loses power may.
 Promise: a file of something else, or of another vendor, is left alone.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from imconvert.simulators.core.calls import Answer, Call
@@ -53,11 +53,13 @@ class Posting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """A vendor's server. `where` makes the whole path of an endpoint, `reply` makes an answer of what an endpoint returns.
+    """A vendor's server. `where` makes the whole path of an endpoint, `reply` an answer of what an endpoint returns
+    (unless that is an answer already).
 
-    `authorize` raises Refused; `limited`, `unknown` and `expired` are the answers for a window that is full, a path that
-    nobody knows and a sign-on that has ended; `busy` those with which the vendor says that it has no time.
-    `say` puts a message of a user into the app, `post` makes the vendor's callback of an event.
+    `authorize` raises Refused; `limited`, `unknown` and `expired` are the answers for a window that is full, a path
+    that nobody knows and a sign-on that has ended; `busy` those with which the vendor says that it has no time.
+    `say` puts a message of a user into the app, `post` makes the vendor's callback of an event, `take` imports a line
+    of a text file where a vendor has such an import; `sample` are the names and keys of the app.
     """
 
     name: str
@@ -76,4 +78,5 @@ class Vendor:
     say: Callable[[Call, Mapping[str, Any]], Any]
     post: Callable[[Desk, str, Mapping[str, Any]], Post | None]
     posting: Posting
-    sample: Callable[[Desk], Mapping[str, str]] = field(default=lambda desk: {})
+    sample: Callable[[Desk], Mapping[str, str]]
+    take: Callable[[Call, bytes], Mapping[str, Any]] | None = None

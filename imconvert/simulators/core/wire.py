@@ -1,7 +1,7 @@
 """Put an answer on the wire: as it should be, or with the mishap that was drawn.
 
-Strategy: what HTTP allows goes through the server; what it forbids (half a body, a head in pieces, two answers) is written
-to the connection itself, which is then given up.
+Strategy: what HTTP allows goes through the server; what it forbids (half a body, a head in pieces, two answers) is
+written to the connection itself, which is then given up.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ Send = Callable[[Any], Awaitable[None]]
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: closing resets the connection, as a process that dies does."""
 
+_KNOWN = frozenset(HTTPStatus)
 _PIECES = 8
 _PAGE = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 _SPOILED = (b"", b"null", _PAGE, b"\xff\xfe{", b'{"code":', b"OK")
@@ -51,7 +52,7 @@ def headers_of(found: Answer, length: int | None = None) -> list[tuple[bytes, by
 
 def raw(found: Answer, length: int | None = None) -> bytes:
     """The bytes of an answer, with a false length if one is given."""
-    reason = HTTPStatus(found.status).phrase
+    reason = HTTPStatus(found.status).phrase if found.status in _KNOWN else "Other"
     lines = [f"HTTP/1.1 {found.status} {reason}".encode(), *(b": ".join(pair) for pair in headers_of(found, length))]
     return b"\r\n".join(lines) + b"\r\n\r\n" + found.body
 

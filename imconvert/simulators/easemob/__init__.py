@@ -14,6 +14,7 @@ from imconvert.simulators.easemob import (
     callbacks,
     files,
     groups,
+    history,
     messages,
     people,
     relations,
@@ -46,6 +47,9 @@ SETTINGS = {
     "import_rate": Setting("shared", "whether both imports share one rate (§11, 5)", ("shared", "apart")),
     "roaming_page": Setting(50, "most messages in a page of roaming (§11, 12)"),
     "roaming_days": Setting(0, "days for which roaming finds messages; 0 for all. Plans have 3 to 180 (§0)"),
+    "zone_hours": Setting(8, "hours that the cluster is ahead of UTC: 8 in China, 0 elsewhere (§2.1)"),
+    "history_after_hours": Setting(1, "hours after which an hour's file is there; the vendor advises 24 (§2.1)"),
+    "history_days": Setting(3, "days for which an hour's file is there (§2.1)"),
     "file_days": Setting(7, "days for which files stay; 0 for ever (§4.9)"),
     "callback_secret": Setting("simulated-callback", "secret that signs callbacks (§5.2)"),
 }  # fmt: skip
@@ -93,6 +97,7 @@ _TABLE: tuple[tuple[str, str, str, Any, tuple[str, ...]], ...] = (
     ("messages/chatgroups", "POST", "/messages/chatgroups", messages.send, ("send_groups",)),
     ("roaming/chat", "POST", "/api/server/v6/{app}/roaming/chat", messages.roaming_of_pair, ("roaming/chat",)),
     ("roaming/group", "POST", "/api/server/v6/{app}/roaming/group", messages.roaming_of_group, ("roaming/group",)),
+    ("chatmessages", "GET", "/chatmessages/{hour}", history.hour_file, ("chatmessages",)),
     ("files/upload", "POST", "/chatfiles", files.upload, ("files/upload",)),
     ("files/get", "GET", "/chatfiles/{file}", files.download, ("files/get",)),
     ("files/lifetime", "PUT", "/users/{user}/chatfiles/lifetime", files.set_lifetime, ("files/lifetime",)),
@@ -101,10 +106,12 @@ _BATCHES = ("users/create", "contacts/import", "groups/members/add", "groups/blo
 ENDPOINTS = [
     Endpoint("token", "POST", "/token", auth.token, ("token",), open=True),
     *(Endpoint(name, how, path, run, rates, name in _BATCHES) for name, how, path, run, rates in _TABLE),
+    Endpoint("chatmessages/file", "GET", "//history/14D/{org}/{app}/{file}", history.download, open=True),
 ]
 LIMITS = {
     **{name: Limit(100) for *_, rates in _TABLE for name in rates},
     "token": Limit(300),
+    "chatmessages": Limit(10, 60.0),
     "import": Limit(100),
     "groups/joined": Limit(50),
     "send_groups": Limit(20),

@@ -16,13 +16,13 @@ APPLICATION = "8be024f0-e978-11e8-b697-5d598d5f8402"
 def where(desk: Desk, path: str) -> str:
     """The whole path: organization and application stand first, behind the version where there is one (§1, §4.11)."""
     app = f"/{desk.text('org')}/{desk.text('app')}"
+    if path.startswith("//"):
+        return path[1:]
     return path.replace("/{app}", app) if "/{app}" in path else app + path
 
 
 def reply(call: Call, found: Any) -> Answer:
     """The answer of an endpoint that worked: what it found, in the envelope."""
-    if isinstance(found, Answer):
-        return found
     return answer(200, _envelope(call) | (found or {}), 200)
 
 

@@ -21,8 +21,8 @@ CREATE TABLE groups (
     created INTEGER NOT NULL, number INTEGER NOT NULL UNIQUE
 ) WITHOUT ROWID;
 CREATE TABLE members (
-    team TEXT, user TEXT, role TEXT NOT NULL, joined INTEGER NOT NULL, muted_until INTEGER NOT NULL, facts TEXT NOT NULL,
-    PRIMARY KEY (team, user)
+    team TEXT, user TEXT, role TEXT NOT NULL, joined INTEGER NOT NULL, muted_until INTEGER NOT NULL,
+    facts TEXT NOT NULL, PRIMARY KEY (team, user)
 ) WITHOUT ROWID;
 CREATE TABLE group_blocks (team TEXT, user TEXT, PRIMARY KEY (team, user)) WITHOUT ROWID;
 """

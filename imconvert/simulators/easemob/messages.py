@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from imconvert.simulators.core.calls import Call, Refused
-from imconvert.simulators.core.desk import Desk
 from imconvert.simulators.easemob.answers import body_of, fail, illegal, limited
 from imconvert.simulators.easemob.bodies import Content, content_of
 from imconvert.simulators.easemob.people import exists, fold
@@ -187,10 +186,10 @@ def _roaming(call: Call, body: Mapping[str, Any], conversation: Conversation) ->
     return {"data": {"messages": found, "pagination": {"cursor": cursor, "limit": limit}}}
 
 
-_COLUMNS = "id, sender, target, type, body, time, ext, chat"
+COLUMNS = "id, sender, target, type, body, time, ext, chat"
 _PAGES = {
     order: f"""
-        SELECT {_COLUMNS} FROM messages
+        SELECT {COLUMNS} FROM messages
         WHERE chat = ? AND one = ? AND other = ? AND time BETWEEN ? AND ? AND (time, id) {than} (?, ?)
         ORDER BY time {way}, id {way} LIMIT ?
     """
@@ -216,9 +215,3 @@ def history_line(row: Any) -> dict[str, Any]:
         "msg_id": str(number), "timestamp": time, "direction": "outgoing", "from": sender, "to": target,
         "chat_type": chat, "payload": payload,
     }  # fmt: skip
-
-
-def lines_between(desk: Desk, start: int, end: int) -> list[dict[str, Any]]:
-    """The messages that were sent, not imported, in [start, end) ms (§2.1, §4.11)."""
-    query = f"SELECT {_COLUMNS} FROM messages WHERE time >= ? AND time < ? AND api NOT LIKE '%/import' ORDER BY id"
-    return [history_line(row) for row in desk.store.all(query, start, end)]

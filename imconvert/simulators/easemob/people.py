@@ -198,7 +198,7 @@ def set_push(call: Call) -> Mapping[str, Any]:
         illegal(call, "ignoreInterval is a window such as 21:30-08:00, for all conversations only")
     if isinstance(duration, bool) or not isinstance(duration, int) or not 0 <= duration <= _WEEK:
         illegal(call, f"ignoreDuration is a number of milliseconds up to {_WEEK}")
-    changes = {name: body[name] for name in ("type", "ignoreInterval") if name in body}
+    changes: dict[str, Any] = {name: body[name] for name in ("type", "ignoreInterval") if name in body}
     if "ignoreDuration" in body:
         changes["ignoreDuration"] = call.now + duration if duration else 0
     found = _push(call, user) | changes

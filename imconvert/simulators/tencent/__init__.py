@@ -17,6 +17,7 @@ from imconvert.simulators.tencent import (
     callbacks,
     elements,
     groups,
+    history,
     members,
     messages,
     people,
@@ -53,6 +54,7 @@ _TABLE: tuple[tuple[str, str, Any, bool], ...] = (
     ("sns", "friend_get", relations.friend_get, False),
     ("sns", "black_list_add", relations.black_list_add, True),
     ("sns", "black_list_get", relations.black_list_get, False),
+    ("open_msg_svc", "get_history", history.get_history, False),
     ("openim", "importmsg", c2c.importmsg, False),
     ("openim", "sendmsg", c2c.sendmsg, False),
     ("openim", "admin_set_msg_read", c2c.admin_set_msg_read, False),
@@ -72,11 +74,13 @@ _TABLE: tuple[tuple[str, str, Any, bool], ...] = (
     ("group_open_http_svc", "get_group_member_info", members.get_group_member_info, False),
 )
 ENDPOINTS = [
-    Endpoint(name, "POST", f"/v4/{service}/{name}", run, (name,), batch) for service, name, run, batch in _TABLE
+    *(Endpoint(name, "POST", f"/v4/{service}/{name}", run, (name,), batch) for service, name, run, batch in _TABLE),
+    Endpoint("history/file", "GET", "/history/{chat}/{file}", history.download, open=True),
 ]
 LIMITS = {
-    **{endpoint.name: Limit(100 if endpoint.name in _HUNDRED else 200) for endpoint in ENDPOINTS},
+    **{name: Limit(100 if name in _HUNDRED else 200) for _, name, _, _ in _TABLE},
     "get_appid_group_list": Limit(1),
+    "get_history": Limit(10),
     "group_messages": Limit(40),
 }
 """§1.5: 200 a second for each API unless it says otherwise; 40 messages a second sent into one group."""

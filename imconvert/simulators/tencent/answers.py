@@ -10,7 +10,8 @@ from imconvert.simulators.core.checks import Rule, check
 
 OK: Mapping[str, Any] = {"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""}
 
-UNREADABLE = {"openim": 90001, "group_open_http_svc": 10011, "profile": 40001, "sns": 30001, "im_open_login_svc": 70402}
+UNREADABLE = {"openim": 90001, "group_open_http_svc": 10011, "profile": 40001, "sns": 30001,
+              "im_open_login_svc": 70402, "open_msg_svc": 1002}  # fmt: skip
 """The code for a body that is no JSON object, by service (§9)."""
 
 

@@ -18,6 +18,7 @@ from imconvert.simulators.core.desk import Desk
 from imconvert.simulators.tencent.answers import fail
 
 _ALPHABET = str.maketrans("*-_", "+/=")
+_FOREIGN = frozenset("+/=")
 _LONGEST = 16 << 10
 
 
@@ -62,7 +63,9 @@ def _checked(user: str, usersig: str, app: int, key: str) -> int:
 
 
 def read_usersig(usersig: str) -> dict[str, Any] | None:
-    """The object inside of a UserSig; None if it is none (§1.3, steps 3 to 5)."""
+    """The object inside of a UserSig; None if it is none (§1.3, steps 3 to 5). Its alphabet is not that of base64."""
+    if not _FOREIGN.isdisjoint(usersig):
+        return None
     try:
         packed = base64.b64decode(usersig.translate(_ALPHABET), validate=True)
         found = orjson.loads(zlib.decompressobj().decompress(packed, _LONGEST))

@@ -21,7 +21,8 @@ from imconvert.simulators.tencent.people import exists
 TABLES = """
 CREATE TABLE c2c (
     one TEXT, other TEXT, time INTEGER, seq INTEGER, random INTEGER, sender TEXT NOT NULL, receiver TEXT NOT NULL,
-    body TEXT NOT NULL, data TEXT, api TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (one, other, time, seq, random)
+    body TEXT NOT NULL, data TEXT, api TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY (one, other, time, seq, random)
 ) WITHOUT ROWID;
 CREATE TABLE c2c_unread (
     owner TEXT, peer TEXT, time INTEGER, seq INTEGER, random INTEGER, PRIMARY KEY (owner, peer, time, seq, random)
@@ -100,10 +101,8 @@ def _sent(call: Call, body: Mapping[str, Any]) -> Mapping[str, Any]:
     time = int(body.get("MsgTimeStamp", call.now // 1000))
     unread = "NoUnread" not in body.get("SendMsgControl", [])
     online = body.get("MsgLifeTime") == 0
-    if online:
-        key = f"{body.get('MsgSeq', 0)}_{body['MsgRandom']}_{time}"
-    else:
-        key = _keep(call, body, time, unread=unread)
+    unkept = f"{body.get('MsgSeq', 0)}_{body['MsgRandom']}_{time}"
+    key = unkept if online else _keep(call, body, time, unread=unread)
     if "ForbidAfterSendMsgCallback" not in body.get("ForbidCallbackControl", []):
         facts = {"body": dict(body), "key": key, "time": time, "now": call.now, "online": int(online)}
         call.desk.tell("C2C.CallbackAfterSendMsg", facts | {"platform": "RESTAPI" if call.api else "Android"})

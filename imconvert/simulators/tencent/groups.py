@@ -86,7 +86,7 @@ def group_of(desk: Desk, group: Any) -> tuple[str, str, int, int, int]:
     row = desk.store.one("SELECT id, type, created, next_seq, last_time FROM groups WHERE id = ?", group)
     if row is None:
         fail(10010, "the group does not exist")
-    return row  # type: ignore[return-value]
+    return row
 
 
 def import_group(call: Call) -> Mapping[str, Any]:
@@ -180,9 +180,10 @@ def _info(desk: Desk, group: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
     facts = orjson.loads(row[3])
     members = desk.store.number("SELECT count(*) FROM members WHERE team = ?", group)
     found = {
-        "Type": row[0], "Name": "", "Introduction": "", "Notification": "", "FaceUrl": "", "Owner_Account": row[1] or "",
-        "CreateTime": row[2], "LastInfoTime": row[2], "LastMsgTime": row[5], "NextMsgSeq": row[4],
-        "MemberNum": members, "ApplyJoinOption": "NeedPermission", "MuteAllMember": "Off", **facts,
+        "Type": row[0], "Name": "", "Introduction": "", "Notification": "", "FaceUrl": "",
+        "Owner_Account": row[1] or "", "CreateTime": row[2], "LastInfoTime": row[2], "LastMsgTime": row[5],
+        "NextMsgSeq": row[4], "MemberNum": members, "ApplyJoinOption": "NeedPermission", "MuteAllMember": "Off",
+        **facts,
     }  # fmt: skip
     custom, chosen = found.pop("AppDefinedData"), wanted.get("GroupBaseInfoFilter")
     if chosen is not None:
