@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from golden import CLOCK, LATEST
-from support.loads import load, simulated_target
+from support import loads
+from support.loads import load, rest_of, target_file
 from support.simulated import Simulated, simulated
 from support.worlds import SOURCES, World, world
 
@@ -21,7 +22,13 @@ from imconvert.simulators.yunxin import server as yunxin
 
 KEY = bytes(range(32))
 CONTENTS = ("users", "friends", "groups")
-SIMULATORS = {"tencent": tencent.VENDOR, "easemob": easemob.VENDOR}
+SIMULATORS = {"tencent": tencent.VENDOR, "easemob": easemob.VENDOR, "yunxin": yunxin.VENDOR,
+              "rongcloud": rongcloud.VENDOR}  # fmt: skip
+APPS = loads.APPS | {
+    "yunxin": ('appkey = "0123456789abcdef0123456789abcdef"', "simulated-secret"),
+    "rongcloud": ('appkey = "simulated-key"', "simulated-secret"),
+}
+PATHS = {"yunxin": "/nimserver"}
 
 
 def converted(source: Path, output: Path, content: str, target: str, **more: Any) -> Outcome:
@@ -34,12 +41,14 @@ def converted(source: Path, output: Path, content: str, target: str, **more: Any
 def brought(folder: Path, source: str, target: str, sim: Simulated, found: World, **settings: str) -> None:
     """Convert all of a world and load it, users first."""
     pages = SOURCES[source](found, folder / "in")
-    app = simulated_target(folder / "app", target, sim.url)
+    limits = "".join(f'"{api}" = 0\n' for api in rest_of(target).apis)
+    text, url = f"[limits]\n{limits}{loads.QUICK}", sim.url + PATHS.get(target, "")
+    app = target_file(folder / "app", url, text, target=target, app=APPS[target][0])
     for content in CONTENTS:
         outcome = converted(pages, folder / content, content, target, settings=settings)
         assert {} == outcome.manifest.rejects
         assert 0 == outcome.manifest.totals.conflicts
-        ended = load(folder / content, app)
+        ended = load(folder / content, app, APPS[target][1])
         assert (0, 0) == (ended.code, sum(row["failed"] for row in ended.summary["stages"])), ended
     assert not (folder / "users" / "load-failed.ndjson").exists()
 
@@ -67,8 +76,9 @@ def test_a_world_comes_to_tencent(source: str, tmp_path: Path) -> None:
         members = {(row["GroupId"], row["Member_Account"]): row for row in sim.rows("export/members")}
         for team in found.teams.values():
             row = groups[team.id]
-            assert (team.name, team.owner, team.created // 1000 - 1) == (row["Name"], row["Owner"], row["CreateTime"])
-            assert team.notice == row.get("Notification", "")
+            facts = row["facts"]
+            assert (team.name, team.notice) == (facts["Name"], facts.get("Notification", ""))
+            assert (team.owner, team.created // 1000 - 1) == (row["Owner_Account"], row["CreateTime"])
             for name, joined in team.members.items():
                 own = members.pop((team.id, name))
                 role = "Admin" if name in team.admins else "Member"
@@ -78,8 +88,7 @@ def test_a_world_comes_to_tencent(source: str, tmp_path: Path) -> None:
         assert members == {}
 
 
-@pytest.mark.parametrize("source", ["easemob", "yunxin"])
-@pytest.mark.parametrize("own", ["vendor", "own"])
+@pytest.mark.parametrize(("source", "own"), [("yunxin", "vendor"), ("tencent", "own")])
 def test_a_world_comes_to_easemob(source: str, own: str, tmp_path: Path) -> None:
     found = world(4)
     with simulated(SIMULATORS["easemob"], settings={"group_ids": own}) as sim:
@@ -104,19 +113,68 @@ def test_a_world_comes_to_easemob(source: str, own: str, tmp_path: Path) -> None
             team.id: team.owner for team in found.teams.values()
         }
         members = {(ids[row["groupid"]], row["username"]): row for row in sim.rows("export/members")}
-        roles = {
-            (team.id, name): "admin" if name in team.admins else "member"
-            for team in found.teams.values() for name in team.members
-        } | {(team.id, team.owner): "owner" for team in found.teams.values()}  # fmt: skip
+        assert roles_of(found) == {pair: row["role"] for pair, row in members.items()}
+        assert muted_in(found) == {pair for pair, row in members.items() if row["muted_until"]}
+
+
+@pytest.mark.parametrize("source", ["easemob"])
+def test_a_world_comes_to_yunxin(source: str, tmp_path: Path) -> None:
+    found = world(6)
+    with simulated(SIMULATORS["yunxin"]) as sim:
+        brought(tmp_path, source, "yunxin", sim, found)
+        numbers = {"male": "1", "female": "2"}
+        names = {"name": "name", "icon": "avatar", "gender": "gender"}
+        wanted = {
+            one.id: {key: numbers.get(value, value) for key, name in names.items() if (value := getattr(one, name))}
+            for one in found.people.values()
+        }
+        assert wanted == {row["accid"]: row["profile"] for row in sim.rows("export/accounts")}
+        friends = {(row["accid"], row["faccid"]): row["facts"].get("alias", "") for row in sim.rows("export/friends")}
+        assert found.friends == friends
+        lists = [(row["accid"], row["targetAcc"]) for row in sim.rows("export/lists") if row["kind"] == "black"]
+        assert sorted(found.blocks) == lists
+        with (tmp_path / "groups" / "load-ids.csv").open() as file:
+            ids = {row["target"]: row["source"] for row in csv.DictReader(file)}
+        teams = {ids[str(row["tid"])]: (row["owner"], row["facts"]["tname"]) for row in sim.rows("export/teams")}
+        assert {team.id: (team.owner, team.name) for team in found.teams.values()} == teams
+        members = {(ids[str(row["tid"])], row["accid"]): row for row in sim.rows("export/members")}
+        assert roles_of(found, admin="manager") == {pair: row["role"] for pair, row in members.items()}
+        assert muted_in(found) == {pair for pair, row in members.items() if row["facts"].get("gagged")}
+
+
+@pytest.mark.parametrize(("source", "hosted"), [("yunxin", "no"), ("tencent", "yes")])
+def test_a_world_comes_to_rongcloud(source: str, hosted: str, tmp_path: Path) -> None:
+    found = world(7)
+    with simulated(SIMULATORS["rongcloud"]) as sim:
+        brought(tmp_path, source, "rongcloud", sim, found, **{"rongcloud.hosted_groups": hosted})
+        users = {row["userId"]: (row["name"], row["portraitUri"]) for row in sim.rows("export/users")}
+        assert {one.id: (one.name or one.id, one.avatar) for one in found.people.values()} == users
+        assert found.friends == {(row["userId"], row["targetId"]): row["remark"] for row in sim.rows("export/friends")}
+        assert sorted(found.blocks) == [(row["userId"], row["listed"]) for row in sim.rows("export/lists")]
+        groups = {row["groupId"]: (row["name"], row["owner"]) for row in sim.rows("export/groups")}
+        owned = {team.id: (team.name, team.owner if hosted == "yes" else None) for team in found.teams.values()}
+        assert owned == groups
+        members = {(row["groupId"], row["userId"]): row for row in sim.rows("export/members")}
+        roles = roles_of(found, admin="manager") if hosted == "yes" else dict.fromkeys(roles_of(found), "member")
         assert roles == {pair: row["role"] for pair, row in members.items()}
-        muted = {(team.id, name) for team in found.teams.values() for name in team.muted}
-        assert muted == {pair for pair, row in members.items() if row["muted_until"]}
+        assert muted_in(found) == {pair for pair, row in members.items() if row["gagged_until"]}
+
+
+def roles_of(found: World, admin: str = "admin") -> dict[tuple[str, str], str]:
+    roles = {
+        (team.id, name): admin if name in team.admins else "member"
+        for team in found.teams.values() for name in team.members
+    }  # fmt: skip
+    return roles | {(team.id, team.owner): "owner" for team in found.teams.values()}
+
+
+def muted_in(found: World) -> set[tuple[str, str]]:
+    return {(team.id, name) for team in found.teams.values() for name in team.muted}
 
 
 def test_passwords_are_in_their_file_and_nowhere_else(tmp_path: Path) -> None:
     """The server got those of the list; no other file of output and journal holds one of them."""
     found = world(5, people=70, pairs=3, teams=1)
-    seen: list[dict[str, Any]] = []
     with simulated(SIMULATORS["easemob"]) as sim:
         brought(tmp_path, "yunxin", "easemob", sim, found)
     folder = tmp_path / "users"
@@ -130,6 +188,4 @@ def test_passwords_are_in_their_file_and_nowhere_else(tmp_path: Path) -> None:
             data = file.read_bytes()
             assert not [secret for secret in secrets.values() if secret.encode() in data], file
     assert (folder / "secrets.key").read_text() == KEY.hex() + "\n"
-    assert seen == []
     assert {"file": "secrets.csv", "accounts": 70} == json.loads((folder / "manifest.json").read_bytes())["secrets"]
-    _ = (rongcloud, yunxin)

@@ -43,13 +43,13 @@ class World:
     teams: dict[str, Team]
 
 
-def world(seed: int = 1, *, people: int = 130, pairs: int = 200, teams: int = 5) -> World:
+def world(seed: int = 1, *, people: int = 110, pairs: int = 60, teams: int = 3) -> World:
     """A world in which friendship is mutual, with remarks of each side's own."""
     chance = Random(seed)
     names = [f"u{number}" for number in range(people)]
     every = {
-        name: Person(name, f"名{name}" if chance.random() < 0.8 else "", f"https://x/{name}.png" if chance.random() < 0.5
-                     else "", chance.choice(["", "male", "female"]))
+        name: Person(name, chance.choice(["", f"名{name}"]), chance.choice(["", f"https://x/{name}.png"]),
+                     chance.choice(["", "male", "female"]))
         for name in names
     }  # fmt: skip
     friends: dict[tuple[str, str], str] = {}
@@ -86,10 +86,10 @@ def easemob(world: World, folder: Path) -> Path:
     """Answers as Easemob gives them (easemob.md §3)."""
     folder.mkdir(parents=True)
     base = "https://a1.easemob.com/demo/app"
-    users = [{"type": "user", "username": one.id, "activated": True, "created": CREATED} for one in world.people.values()]
+    users = [{"type": "user", "username": one, "activated": True, "created": CREATED} for one in world.people]
     users_pages = [{"action": "get", "uri": f"{base}/users", "entities": page, "count": len(page)}
                    for page in _pages(users, 50)]  # fmt: skip
-    (folder / "users.json").write_text("\n".join(json.dumps(page, indent=2, ensure_ascii=False) for page in users_pages))
+    (folder / "users.json").write_text("\n".join(json.dumps(page, indent=2) for page in users_pages))
     numbers = {"": "0", "male": "1", "female": "2"}
     attributes = {
         one.id: {key: value for key, value in (("nickname", one.name), ("avatarurl", one.avatar),
@@ -161,4 +161,47 @@ def _yunxin_member(team: Team, name: str) -> dict[str, Any]:
     return {"accid": name, "createtime": team.members[name], "mute": name in team.muted}
 
 
-SOURCES = {"easemob": easemob, "yunxin": yunxin}
+def tencent(world: World, folder: Path) -> Path:
+    """Answers as Tencent gives them (tencent.md §3, §5.10); the requests stand beside those that need them."""
+    folder.mkdir(parents=True)
+    fine = {"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""}
+    genders = {"": "Gender_Type_Unknown", "male": "Gender_Type_Male", "female": "Gender_Type_Female"}
+    items = [
+        {"To_Account": one.id, "ResultCode": 0, "ResultInfo": "", "ProfileItem": [
+            {"Tag": "Tag_Profile_IM_Nick", "Value": one.name}, {"Tag": "Tag_Profile_IM_Image", "Value": one.avatar},
+            {"Tag": "Tag_Profile_IM_Gender", "Value": genders[one.gender]}]}
+        for one in world.people.values()
+    ]  # fmt: skip
+    lines: list[Any] = [{**fine, "UserProfileItem": page} for page in _pages(items, 100)]
+    for owner, others in _lists(world.friends).items():
+        friends = [
+            {"To_Account": other, "ValueItem": [{"Tag": "Tag_SNS_IM_Remark", "Value": world.friends[owner, other]}]}
+            for other in others
+        ]
+        answer = {**fine, "UserDataItem": friends, "FriendNum": len(friends), "CompleteFlag": 1, "NextStartIndex": 0}
+        lines.append({"request": {"From_Account": owner, "StartIndex": 0}, "response": answer})
+    for owner, others in _lists(world.blocks).items():
+        blocked = [{"To_Account": other, "AddBlackTimeStamp": CREATED // 1000} for other in others]
+        answer = {**fine, "BlackListItem": blocked, "StartIndex": 0, "CurruentSequence": 1}
+        lines.append({"request": {"From_Account": owner}, "response": answer})
+    lines += [_tencent_team(team) for team in world.teams.values()]
+    (folder / "answers.ndjson").write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    return folder
+
+
+def _tencent_team(team: Team) -> dict[str, Any]:
+    members = [{"Member_Account": team.owner, "Role": "Owner", "JoinTime": team.created // 1000, "MuteUntil": 0}] + [
+        {"Member_Account": name, "Role": "Admin  " if name in team.admins else "Member", "JoinTime": at // 1000,
+         "MsgFlag": "AcceptAndNotify", "MuteUntil": 4294967295 if name in team.muted else 0}
+        for name, at in team.members.items()
+    ]  # fmt: skip
+    group = {
+        "GroupId": team.id, "ErrorCode": 0, "ErrorInfo": "", "Type": "Public", "Name": team.name, "Introduction": "",
+        "Notification": team.notice, "FaceUrl": "", "Owner_Account": team.owner, "CreateTime": team.created // 1000,
+        "MemberNum": len(members), "MaxMemberNum": 500, "ApplyJoinOption": "NeedPermission", "MuteAllMember": "Off",
+        "NextMsgSeq": 1, "AppDefinedData": [], "MemberList": members,
+    }  # fmt: skip
+    return {"ActionStatus": "OK", "ErrorCode": 0, "GroupInfo": [group]}
+
+
+SOURCES = {"easemob": easemob, "yunxin": yunxin, "tencent": tencent}

@@ -6,8 +6,9 @@ SETTINGS = (
     Setting("yunxin.genders", "1=male,2=female", "text", "what the numbers of gender mean"),
     Setting("yunxin.member_roles", "0=member,1=owner,2=admin", "text",
             "what the numbers of member_role mean in answers of v2"),
-    Setting("yunxin.team_members", "none", ("none", "owner"),
-            "members of a team that is made: none, or its owner, should an empty list be refused"),
+    Setting("yunxin.team_members", "owner", ("owner", "none"),
+            "members of a team that is made, the others being added behind it: its owner, as the list may not be "
+            "missing; or an empty list"),
     Setting("yunxin.team_message", "imconvert", "text", "msg of calls that make teams or add members"),
     Setting("yunxin.team_notices", "no", ("no", "yes"),
             "whether what happens in teams while they are filled is told to those online, and kept"),
