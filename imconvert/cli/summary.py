@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from imconvert.cli import people_words
 from imconvert.convert.manifest import Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
 from imconvert.errors import cause_of
@@ -20,7 +21,8 @@ WORDS = {
         "skipped": "skipped on purpose", "rekeyed": "conflicts given a new id",
         "collisions": "source ids that had to get the next number", "rejects": "Rejects",
         "repairs": "Repairs and notices", "left": "Skipped", "fidelity": "Fidelity", "kept": "kept",
-        "transformed": "transformed", "degraded": "degraded", "messages": "messages", "errors": "Inputs not read whole",
+        "transformed": "transformed", "degraded": "degraded", "dropped": "dropped", "messages": "messages",
+        "errors": "Inputs not read whole",
         "rate": "rate", "memory": "peak memory", "output": "output", "next": "Next", "balanced": "the ledger balances",
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
         "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
@@ -36,7 +38,8 @@ WORDS = {
         "skipped": "有意略过", "rekeyed": "冲突后换新 ID",
         "collisions": "推导 ID 相撞、改用下一个 ID 的来源 ID", "rejects": "被拒明细",
         "repairs": "修复与提示", "left": "略过明细", "fidelity": "保真度", "kept": "原样",
-        "transformed": "已转换", "degraded": "有损", "messages": "消息数", "errors": "未能完整读取的输入",
+        "transformed": "已转换", "degraded": "有损", "dropped": "已舍去", "messages": "消息数",
+        "errors": "未能完整读取的输入",
         "rate": "速度", "memory": "内存峰值", "output": "输出目录", "next": "下一步", "balanced": "账目平衡",
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
         "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
@@ -83,7 +86,8 @@ def as_json(outcome: Outcome, output: Path | None) -> str:
 
 def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
     """The summary as a table in `lang`; `output` is None where nothing was written."""
-    found, words = outcome.manifest, WORDS[lang]
+    found = outcome.manifest
+    words = WORDS[lang] | (people_words.WORDS[lang] if found.content else {})
     blocks = [
         _totals(found, words),
         _errors(found, words),
@@ -180,6 +184,8 @@ def _drift(found: Manifest, words: Mapping[str, str]) -> list[str]:
 
 def _media(found: Manifest, words: Mapping[str, str]) -> list[str]:
     size = f"{found.media.bytes / 1e6:,.1f} MB"
+    if found.secrets:
+        return [f"{words['secrets']}: {found.secrets.accounts:,}"]
     return [f"{words['media']}: {found.media.files:,}, {size}"] if found.media.files else []
 
 
@@ -190,8 +196,8 @@ def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
     lines = [words["fidelity"], f"  {padded(words['kind'], left)}  {words['messages']:>12}  {words['kept']:>12}"]
     for kind, row in found.fidelity.items():
         lines.append(f"  {padded(kind, left)}  {row.messages:>12,}  {row.kept:>12,}")
-        for outcome in ("transformed", "degraded"):
-            for name, example in getattr(row, outcome).items():
+        for outcome in ("transformed", "degraded", "dropped"):
+            for name, example in (getattr(row, outcome) or {}).items():
                 lines.append(f"      {words[outcome]} {example.count:,}: {printable(name)}")
     return lines
 
@@ -219,17 +225,21 @@ def _clock(times: Times, words: Mapping[str, str]) -> str:
 def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
     if output is None:
         return []
-    texts, url = NEXT[lang], found.options.get("media-url", "media").rstrip("/")
+    texts = people_words.NEXT[lang] if found.content else NEXT[lang]
+    url = found.options.get("media-url", "media").rstrip("/")
     due = {
         "errors": any(source.error for source in found.inputs),
         "rejected": found.totals.rejected,
         "conflicts": found.totals.conflicts,
         "media": found.media.files,
+        "secrets": found.secrets,
         "clean": found.totals.written,
     }
+    key = f" --secrets-key {output}/secrets.key" if found.secrets else ""
+    values = {"out": output, "url": url, "content": found.content, "target": found.target, "key": key}
     return [
         f"{WORDS[lang]['next']}:",
-        *(f"  {texts[name].format(out=output, url=url)}" for name, is_due in due.items() if is_due),
+        *(f"  {texts[name].format(**values)}" for name, is_due in due.items() if is_due),
     ]
 
 

@@ -12,7 +12,7 @@ from imconvert.errors import UsageError
 from imconvert.vendors import plugins
 from imconvert.vendors.contract import Setting, Target, Vendor
 from imconvert.vendors.custom import NAME as CUSTOM
-from imconvert.vendors.custom import vendor_of
+from imconvert.vendors.custom import people_vendor_of, vendor_of
 from imconvert.vendors.easemob import VENDOR as EASEMOB
 from imconvert.vendors.people.source import SUFFIX
 from imconvert.vendors.rongcloud import VENDOR as RONGCLOUD
@@ -84,6 +84,8 @@ def find(name: str, mapping: str | None = None) -> Vendor:
 
 def _people(name: str, mapping: str | None) -> Vendor:
     """The vendor of that name as a source of people. Raises UsageError IMC-1112."""
+    if mapping is not None:
+        return people_vendor_of(mapping)
     vendor = BY_NAME.get(name.removesuffix(SUFFIX))
     if vendor is None or vendor.people is None:
         known = ", ".join(["auto", *(one.name for one in ALL if one.people)])
