@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from imconvert.errors import UsageError
 from imconvert.sources.containers import Limits
-from imconvert.sources.inputs import read_text
+from imconvert.sources.inputs import is_database, read_text, sum_of
 from imconvert.vendors import CUSTOM, Vendor, content_of, find, is_plug_in, plugins, settings
 from imconvert.vendors.people.source import SUFFIX
 
@@ -120,7 +120,9 @@ class Options:
         found = {f"set {name}": value for name, value in self.settings.items()}
         found["on-conflict"] = self.on_conflict
         for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
-            if path:
+            if path and is_database(path):
+                found[name] = f"sha256:{sum_of(path)}"
+            elif path:
                 found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
         if is_plug_in(vendor):
             found["plug-in"] = plugins.version_of(vendor)

@@ -172,6 +172,27 @@ def text_lines(path: Path) -> Iterator[bytes]:
         raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
 
 
+SQLITE = b"SQLite format 3\0"
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file of the user's is an SQLite database. Raises InputError IMC-4001."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE)) == SQLITE
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+
+
+def sum_of(path: Path) -> str:
+    """The sha256 of a file of the user's. Raises InputError IMC-4001."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+
+
 def read_text(path: Path) -> str:
     """A small UTF-8 text of the user's, such as a map. Raises InputError IMC-4001, or IMC-4008 for other encodings."""
     try:

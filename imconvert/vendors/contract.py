@@ -24,6 +24,7 @@ from imconvert.vendors.books import Plain as Plain
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
+    from imconvert.vendors.people.mentions import MentionsOf
     from imconvert.vendors.calls import Rest
     from imconvert.vendors.shapes import LineForms, Shape
 
@@ -414,7 +415,8 @@ class Vendor:
     it; it is there for vendors whose source ids don't stand in their records as they are.
     `people` is the vendor as the one whose saved pages about people are read: its reader gives nouns, and
     `unfold(raw)` the pages with one item each that a page stands for, with their offsets in it. `provisions` are the
-    targets of what people and groups are made of, named VENDOR/CONTENT.
+    targets of what people and groups are made of, named VENDOR/CONTENT. `mentions(line)` finds the ids in a line for
+    this vendor as target.
     `rest()` gives its REST interface, if data can be sent to it that way.
     `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
     `looks_like`, where it is not plain JSON; `redact(raw)` takes secrets out of a record that is to be told of.
@@ -438,6 +440,7 @@ class Vendor:
     redact: Callable[[bytes], bytes] | None = None
     people: Vendor | None = None
     provisions: tuple[Target, ...] = ()
+    mentions: MentionsOf | None = None
     unfold: Callable[[bytes], list[tuple[int, bytes]] | None] | None = None
     rest: Callable[[], Rest] | None = None
 

@@ -45,13 +45,8 @@ class Field(NamedTuple):
     needed: bool = False
 
 
-_ID, _TEXT, _FLAG, _TIME, _NUMBER = (
-    Field("id", needed=True),
-    Field("text"),
-    Field("flag"),
-    Field("time"),
-    Field("number"),
-)
+_ID = Field("id", needed=True)
+_TEXT, _FLAG, _TIME, _NUMBER = map(Field, ("text", "flag", "time", "number"))
 
 NOUNS: Mapping[str, tuple[type, Mapping[str, Field]]] = {
     "account": (Account, {"id": _ID, "push_name": _TEXT, "created": _TIME, "disabled": _FLAG, "gagged": _FLAG}),
@@ -141,7 +136,7 @@ def reader(mapping: PeopleMapping, notes: Notes, latest: int, head: str = "") ->
     def read(raw: bytes) -> tuple[Noun, ...] | Skip:
         record = parse(raw)
         if record.__class__ is Skip:
-            return record  # type: ignore[no-any-return]
+            return record
         for is_about, outcome in rules:
             if is_about(record):
                 return outcome(record)

@@ -5,7 +5,17 @@ from imconvert.vendors.contract import Arrange, Packages, Setting, Survey, Targe
 from imconvert.vendors.device import packing
 from imconvert.vendors.people import source as people
 from imconvert.vendors.people.writing import provisions
-from imconvert.vendors.rongcloud import bundle, lines, lists, messages, people_choices, provisioning, records, rules
+from imconvert.vendors.rongcloud import (
+    bundle,
+    lines,
+    lists,
+    mentions,
+    messages,
+    people_choices,
+    provisioning,
+    records,
+    rules,
+)
 from imconvert.vendors.rongcloud.shortcut import shortcut
 
 SETTINGS = (
@@ -67,6 +77,7 @@ VENDOR = Vendor(
     target=TARGET,
     people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
     provisions=provisions(TARGET, provisioning.CONTENTS),
+    mentions=mentions.MENTIONS,
     shortcut=shortcut,
     peek=lines.peek,
     survey=Survey(messages.look, messages.reader, shortcut),
