@@ -11,7 +11,7 @@ import msgspec
 
 from imconvert.cli import progress
 from imconvert.cli.msgs import CLOCK, machine
-from imconvert.cli.options import cores, language
+from imconvert.cli.options import READING, language, named
 from imconvert.cli.provision import secrets_key
 from imconvert.cli.summary import printable
 from imconvert.convert.refs import MISSING, PLACEHOLDERS, POLICIES, REJECTED, Report, Wanted, check_refs, rows_of
@@ -22,14 +22,16 @@ WORDS = {
     "en": {
         "account": "accounts", "group": "groups", "all": "Everybody and every group that is mentioned is there.",
         "missing": "{missing:,} {kind} are missing, mentioned {mentions:,} times",
-        "ids": "{made:,} ids made, {needed:,} needed, {missing:,} missing", "first": "first", "list": "all of them: {path}",
+        "ids": "{made:,} ids made, {needed:,} needed, {missing:,} missing", "first": "first",
+        "list": "all of them: {path}",
         "placeholder": "{count:,} placeholder accounts: load {path} before the others",
         "reject": "{count:,} lines can't go in: {path}",
     },
     "zh": {
         "account": "账号", "group": "群组", "all": "被引用的账号与群组全部存在。",
         "missing": "缺少 {missing:,} 个{kind}，共被引用 {mentions:,} 次",
-        "ids": "已创建 {made:,} 个 ID，被引用 {needed:,} 个，缺少 {missing:,} 个", "first": "首次", "list": "完整列表：{path}",
+        "ids": "已创建 {made:,} 个 ID，被引用 {needed:,} 个，缺少 {missing:,} 个", "first": "首次",
+        "list": "完整列表：{path}",
         "placeholder": "{count:,} 个占位账号：请先导入 {path}",
         "reject": "{count:,} 行无法导入：{path}",
     },
@@ -47,9 +49,7 @@ WORDS = {
     help="Accounts that are missing: list them; make placeholders of them, an output of their own; or list "
     "every line that can't go in without them.",
 )
-@click.option(
-    "--jobs", "-j", type=click.IntRange(1, 256), default=cores, show_default="cores", help="Worker processes."
-)
+@named(READING)["jobs"]
 @secrets_key
 @click.option("--quiet", "-q", is_flag=True, help="No progress and no summary.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")  # fmt: skip

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +44,6 @@ offset and length, the shard's number, and how many need it; how many make it.""
 MOST_IDS = 1 << 18
 PARTITION = 1 << 19
 """Ids in the table of a worker; rows that a partition is sized for."""
-
-LONGEST = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +207,17 @@ def _slices(job: PartitionJob) -> Iterator[Array]:
 
 
 def named(job: PartitionJob) -> Iterator[tuple[Mention, int, int, int]]:
-    """The missing ids of a partition: each with how many lines need it, and the shard and line (from 0) of the first."""
+    """The missing ids of a partition: each with how often it is needed, and shard and line (from 0) of the first time."""
     shards = {shard.number: shard for shard, _ in job.shards}
     for _, rows in row_windows(job.missing, MENTION):
-        for row in rows:
-            shard = shards[int(row["shard"])]
+        for number, some in groupby(rows, key=itemgetter("shard")):
+            shard, find = shards[int(number)], finder(shards[int(number)])
             with durable.Reader(shard.path) as reader:
-                line = reader.at(int(row["offset"]), int(row["length"]))
-            name = row["hi"].tobytes() + row["lo"].tobytes()
-            found = next(one for one in finder(shard)(line) if hash_of(one.kind, one.id) == name)
-            yield found, int(row["count"]), shard.number, int(row["line"])
+                for row in some:
+                    line = reader.at(int(row["offset"]), int(row["length"]))
+                    name = row["hi"].tobytes() + row["lo"].tobytes()
+                    found = next(one for one in find(line) if hash_of(one.kind, one.id) == name)
+                    yield found, int(row["count"]), shard.number, int(row["line"])
 
 
 def missing_hashes(jobs: list[PartitionJob]) -> Array:

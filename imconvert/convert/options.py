@@ -120,10 +120,8 @@ class Options:
         found = {f"set {name}": value for name, value in self.settings.items()}
         found["on-conflict"] = self.on_conflict
         for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
-            if path and is_database(path):
-                found[name] = f"sha256:{sum_of(path)}"
-            elif path:
-                found[name] = "sha256:" + hashlib.sha256(read_text(path).encode()).hexdigest()
+            if path:
+                found[name] = f"sha256:{_sum_of(path)}"
         if is_plug_in(vendor):
             found["plug-in"] = plugins.version_of(vendor)
         if self.recalls != "keep":
@@ -137,3 +135,8 @@ class Options:
         if self.segment_size is not None:
             found["segment-size"] = str(self.segment_size)
         return dict(sorted(found.items()))
+
+
+def _sum_of(path: Path) -> str:
+    """The sha256 of a map or mapping; that of a text is the same with whatever line ends."""
+    return sum_of(path) if is_database(path) else hashlib.sha256(read_text(path).encode()).hexdigest()

@@ -2,8 +2,8 @@
 
 Order: scan the shards, sort, name what is missing, write the report; then what was asked for about it: placeholder
 accounts, or a list of the lines that can't go in.
-Order of durable writes: all in `.work/`, from nothing; then the files, each by a rename, `refs.json` last. A report that
-was there before loses its `refs.json` first.
+Order of durable writes: all in `.work/`, from nothing; then the files, each by a rename, `refs.json` last. A report
+that was there before loses its `refs.json` first.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def check_refs(wanted: Wanted, watch: Watcher, clock: Clock, facts: dict[str, An
     durable.make_folder(work)
     with durable.sole_owner(work):
         durable.clear(work)
-        for name in (REPORT, REJECTED):
+        for name in (REPORT, REJECTED, PLACEHOLDERS):
             durable.remove(wanted.report / name)
         return _Check(wanted, manifests, target, work, watch).run(clock, facts)
 
@@ -194,7 +194,6 @@ class _Check:
         mapping = self.work / "placeholders.toml"
         durable.replace_file(mapping, MAPPING.encode())
         folder = self.wanted.report / PLACEHOLDERS
-        durable.remove(folder)
         options = Options(
             inputs=(str(self.wanted.report / MISSING),), output=folder, target=f"{self.target}/users", map=mapping,
             jobs=1, key=self.wanted.key, fixed_key=self.wanted.fixed_key,
