@@ -17,7 +17,7 @@ from imconvert.errors import ImconvertError
 
 COMMANDS = (
     "ids", "users", "friends", "groups", "refs", "msgs", "check", "map", "explain", "errors", "pack", "plan", "load",
-    "serve", "simulate", "spool",
+    "recents", "serve", "simulate", "spool",
 )  # fmt: skip
 """Each is a module of this folder that holds a command of its name; it is loaded when it is asked for."""
 

@@ -207,7 +207,7 @@ def _slices(job: PartitionJob) -> Iterator[Array]:
 
 
 def named(job: PartitionJob) -> Iterator[tuple[Mention, int, int, int]]:
-    """The missing ids of a partition: each with how often it is needed, and shard and line (from 0) of the first time."""
+    """The missing ids of a partition: how often each is needed, and in which shard and line (from 0) first."""
     shards = {shard.number: shard for shard, _ in job.shards}
     for _, rows in row_windows(job.missing, MENTION):
         for number, some in groupby(rows, key=itemgetter("shard")):

@@ -120,7 +120,7 @@ class _Check:
         self.jobs: list[ShardJob] = []
         self.bytes = 0
         for output, found in zip(wanted.outputs, manifests, strict=True):
-            groups = _groups_of(output) if found.content else {}
+            groups = groups_of(output) if found.content else {}
             for shard in found.shards:
                 self.jobs.append(ShardJob(work, len(self.jobs), output / shard.name, target, groups))
                 self.places.append((output, shard.name))
@@ -202,7 +202,7 @@ class _Check:
         return outcome.manifest.totals.written
 
 
-def _groups_of(output: Path) -> Mapping[str, str]:
+def groups_of(output: Path) -> Mapping[str, str]:
     """The ids that groups got when they were loaded, by the ids that they had."""
     path = output / IDS
     return targets_in(path, GROUP) if durable.exists(path) else {}

@@ -24,7 +24,10 @@ _decode = msgspec.json.Decoder(tuple[Any, ...]).decode
 
 
 class Sorter:
-    """Takes rows in any order, and gives them sorted, once. Its files lie in `folder` and begin with `name`."""
+    """Takes rows in any order, and gives them sorted, once. Its files lie in `folder` and begin with `name`.
+
+    What a worker added, and left by `leave()`, another sorter takes over as `files`.
+    """
 
     def __init__(self, folder: Path, name: str, most: int = MOST) -> None:
         self.folder, self.name, self.most = folder, name, most
@@ -38,6 +41,14 @@ class Sorter:
             self.rows.sort()
             self._write(iter(self.rows))
             self.rows = []
+
+    def leave(self) -> list[Path]:
+        """Write down what waits; gives all files."""
+        if self.rows:
+            self.rows.sort()
+            self._write(iter(self.rows))
+            self.rows = []
+        return self.files
 
     def _write(self, rows: Iterator[Row]) -> None:
         path = self.folder / f"{self.name}-{self.made:05}"

@@ -24,8 +24,9 @@ from imconvert.vendors.books import Plain as Plain
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
-    from imconvert.vendors.people.mentions import MentionsOf
     from imconvert.vendors.calls import Rest
+    from imconvert.vendors.people.mentions import MentionsOf
+    from imconvert.vendors.people.said import SaidIn
     from imconvert.vendors.shapes import LineForms, Shape
 
 Settings = Mapping[str, str]
@@ -416,7 +417,7 @@ class Vendor:
     `people` is the vendor as the one whose saved pages about people are read: its reader gives nouns, and
     `unfold(raw)` the pages with one item each that a page stands for, with their offsets in it. `provisions` are the
     targets of what people and groups are made of, named VENDOR/CONTENT. `mentions(line)` finds the ids in a line for
-    this vendor as target.
+    this vendor as target, `said(line)` what its last message says.
     `rest()` gives its REST interface, if data can be sent to it that way.
     `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
     `looks_like`, where it is not plain JSON; `redact(raw)` takes secrets out of a record that is to be told of.
@@ -441,6 +442,7 @@ class Vendor:
     people: Vendor | None = None
     provisions: tuple[Target, ...] = ()
     mentions: MentionsOf | None = None
+    said: SaidIn | None = None
     unfold: Callable[[bytes], list[tuple[int, bytes]] | None] | None = None
     rest: Callable[[], Rest] | None = None
 

@@ -3,7 +3,17 @@ easemob.md."""
 
 from imconvert.vendors import requests
 from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor, rest_in
-from imconvert.vendors.easemob import lists, mentions, messages, order, people_choices, provisioning, rules, target
+from imconvert.vendors.easemob import (
+    lists,
+    mentions,
+    messages,
+    order,
+    people_choices,
+    provisioning,
+    rules,
+    said,
+    target,
+)
 from imconvert.vendors.easemob.shape import more_shapes, shape
 from imconvert.vendors.easemob.shortcut import shortcut
 from imconvert.vendors.people import source as people
@@ -78,5 +88,6 @@ VENDOR = Vendor(
     people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
     provisions=provisions(TARGET, provisioning.CONTENTS),
     mentions=mentions.MENTIONS,
+    said=said.said,
     rest=rest_in("imconvert.vendors.easemob.rest"),
 )

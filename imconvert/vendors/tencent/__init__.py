@@ -15,6 +15,7 @@ from imconvert.vendors.tencent import (
     provisioning,
     requests,
     rules,
+    said,
 )
 
 TARGET = Target(
@@ -46,6 +47,7 @@ VENDOR = Vendor(
     people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
     provisions=provisions(TARGET, provisioning.CONTENTS),
     mentions=mentions.MENTIONS,
+    said=said.said,
     own_keys=True,
     name_of=messages.name_of,
     rest=rest_in("imconvert.vendors.tencent.rest"),

@@ -4,7 +4,17 @@ source. Reference: yunxin.md."""
 from imconvert.vendors.contract import Feed, Setting, Target, Vendor, rest_in
 from imconvert.vendors.people import source as people
 from imconvert.vendors.people.writing import provisions
-from imconvert.vendors.yunxin import formats, forms, import_lines, lists, mentions, people_choices, provisioning, rules
+from imconvert.vendors.yunxin import (
+    formats,
+    forms,
+    import_lines,
+    lists,
+    mentions,
+    people_choices,
+    provisioning,
+    rules,
+    said,
+)
 from imconvert.vendors.yunxin.shape import more_shapes, shape
 from imconvert.vendors.yunxin.shortcut import shortcut
 
@@ -72,5 +82,6 @@ VENDOR = Vendor(
     people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
     provisions=provisions(TARGET, provisioning.CONTENTS),
     mentions=mentions.mentions,
+    said=said.said,
     rest=rest_in("imconvert.vendors.yunxin.rest"),
 )
