@@ -250,6 +250,11 @@ def derived_id(namespace: str, source_id: str) -> int:
     return (xxh3_64_intdigest(f"{namespace}\0{source_id}".encode()) & MAX_ID) or 1
 
 
+def hash_of_source(source_id: str) -> bytes:
+    """xxh3-128 of a source id, 16 bytes: how source ids are compared."""
+    return xxh3_128_digest(source_id.encode("utf-8", "surrogatepass"))
+
+
 def depth_exceeds(data: bytes, limit: int = MAX_DEPTH) -> bool:
     """Whether the JSON text nests objects and arrays deeper than `limit`; brackets inside of strings don't count."""
     if data.count(b"{") + data.count(b"[") <= limit:

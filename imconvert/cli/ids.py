@@ -13,7 +13,7 @@ import msgspec
 
 from imconvert import durable
 from imconvert.cli.options import EXISTING, SCRATCH, Pair, language
-from imconvert.cli.summary import printable
+from imconvert.cli.terminal import printable
 from imconvert.convert import ids as maps
 from imconvert.convert.ids import Given, Wanted
 from imconvert.convert.options import Options

@@ -20,7 +20,7 @@ import msgspec
 
 from imconvert.cli.loading import WORDS, shower, view
 from imconvert.cli.options import EXISTING, language
-from imconvert.cli.summary import printable
+from imconvert.cli.terminal import printable
 from imconvert.deliver import Clock
 from imconvert.errors import UsageError, cause_of, remedy_of
 from imconvert.load import failed

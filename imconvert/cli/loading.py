@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from imconvert.cli.summary import padded, printable, width
+from imconvert.cli.terminal import padded, printable, width
 
 WORDS = {
     "en": {
@@ -109,8 +109,8 @@ def shower(words: Mapping[str, str], *, quiet: bool) -> Callable[[Callable[[], d
 
     @contextlib.asynccontextmanager
     async def shown(facts: Callable[[], dict[str, Any]]) -> AsyncIterator[None]:
-        drawing = _drawing(facts, words) if sys.stderr.isatty() else _lines(facts, words)
-        task = None if quiet else asyncio.get_running_loop().create_task(drawing)
+        draw = _drawing if sys.stderr.isatty() else _lines
+        task = None if quiet else asyncio.get_running_loop().create_task(draw(facts, words))
         try:
             yield
         finally:

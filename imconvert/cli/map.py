@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from imconvert.cli.options import EXISTING, Moment, language
-from imconvert.cli.summary import printable
+from imconvert.cli.terminal import printable
 from imconvert.convert.guess import guess as guess_mapping
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.trial import Seen, Shown, Trial, try_out

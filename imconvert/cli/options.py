@@ -168,6 +168,8 @@ READING = (
                  help="Bytes of input that are one unit of work and of resuming."),
     click.option("--ids", type=EXISTING, help="CSV source,target that maps account ids."),
     click.option("--tids", type=EXISTING, help="CSV source,target that maps group ids."),
+    click.option("--members", type=EXISTING,
+                 help="CSV group,user,joined_at: who is in which group, for packages of devices."),
     click.option("--write-missing-ids", "write_missing", type=FILE,
                  help="Write the ids that need a map as a CSV to fill in."),
     click.option("--latest", type=Moment(), help="Reject later messages.  [default: now + 1 day]"),

@@ -13,7 +13,7 @@ NEXT = {
         "conflicts": "Look at {out}/conflicts.ndjson and decide which record of each pair is right.",
         "errors": "Fetch the inputs named above again and convert them into a new folder.",
         "secrets": "Give {out}/secrets.csv to the server that logs your users in; nobody else should see it.",
-        "clean": "See that all who are mentioned are there (imconvert refs), then load: imconvert load {out} --target "
+        "load": "See that all who are mentioned are there (imconvert refs), then load: imconvert load {out} --target "
                  "target.toml",
     },
     "zh": {
@@ -22,7 +22,7 @@ NEXT = {
         "conflicts": "查看 {out}/conflicts.ndjson，确认每一对记录以哪条为准。",
         "errors": "重新获取上面列出的输入，并转换到新的目录。",
         "secrets": "把 {out}/secrets.csv 交给负责用户登录的服务器；请勿让他人看到。",
-        "clean": "先用 imconvert refs 检查被引用的账号与群组是否齐全，再导入：imconvert load {out} --target "
+        "load": "先用 imconvert refs 检查被引用的账号与群组是否齐全，再导入：imconvert load {out} --target "
                  "target.toml",
     },
 }  # fmt: skip

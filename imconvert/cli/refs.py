@@ -13,7 +13,7 @@ from imconvert.cli import progress
 from imconvert.cli.msgs import CLOCK, machine
 from imconvert.cli.options import READING, language, named
 from imconvert.cli.provision import secrets_key
-from imconvert.cli.summary import printable
+from imconvert.cli.terminal import printable
 from imconvert.convert.refs import MISSING, PLACEHOLDERS, POLICIES, REJECTED, Report, Wanted, check_refs, rows_of
 from imconvert.convert.secrets import KEY_BYTES, read_key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,6 +75,14 @@ for _vendor, _name, _what in (
     simulate.add_command(command_of(_vendor, TEXT.format(name=_name, what=_what)))
 
 
+IMPORTING = click.option(
+    "--import",
+    "imported",
+    type=FOLDER,
+    multiple=True,
+    metavar="FOLDER",
+    help="Before serving, import the text files of this finished output, as Yunxin's people would.",
+)
 PULLING = (
     click.option("--pull", "url", type=Web(), help="Pull the feed at this address, in place of serving."),
     click.option("--every", type=Span(), default="5s", show_default=True, help="Time from pull to pull."),
@@ -105,7 +113,7 @@ Mishaps of --pull (--faults KIND=SHARE,...; {", ".join(KINDS)}):
 
 
 @simulate.command(epilog=f"{PULLED}\n\n{epilog_of(VENDOR)}")
-@with_options(*SERVING, *PULLING, *MISHAPS)
+@with_options(*SERVING, IMPORTING, *PULLING, *MISHAPS)
 def yunxin(url: str | None, quiet: bool, as_json: bool, **chosen: Any) -> int:
     """Serve Yunxin's REST API (--port), or pull an increment feed as Yunxin does (--pull).
 
@@ -121,7 +129,7 @@ def yunxin(url: str | None, quiet: bool, as_json: bool, **chosen: Any) -> int:
     if (url is None) == (chosen["port"] is None):
         raise click.UsageError("Name one of --port, to serve, and --pull, to pull.")
     if url is None:
-        return serve(VENDOR, chosen, as_json=as_json, quiet=quiet)
+        return serve(VENDOR, chosen, as_json=as_json, quiet=quiet, lines=_lines_of(chosen["imported"]))
     chosen["rules"] = Rules().convert(chosen["faults"] or (), None, None)
     return _pull(url, chosen, as_json=as_json, quiet=quiet)
 
@@ -167,6 +175,10 @@ def _compared(store: Store, folders: Sequence[Path]) -> Comparison | None:
     """How the store compares with the lines of outputs and spools; None if nothing is expected."""
     if not folders:
         return None
+    return compared(store, _lines_of(folders), int(time.time() * 1000))
+
+
+def _lines_of(folders: Sequence[Path]) -> Iterator[bytes]:
+    """The records of outputs and spools."""
     paths = [folder / name for folder in folders for name in durable.names_in(folder) if _LINES.fullmatch(name)]
-    lines = (line for path in paths for line in durable.lines_of(path) if line.strip())
-    return compared(store, lines, int(time.time() * 1000))
+    return (line for path in paths for line in durable.lines_of(path) if line.strip())

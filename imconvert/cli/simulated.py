@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,15 @@ from imconvert.simulators.core.vendor import Vendor
 WORDS = {
     "en": {"serving": "{vendor} simulator on {url}", "state": "state", "memory": "in memory", "limits": "limits",
            "on": "as documented", "off": "none", "faults": "mishaps", "none": "none", "seed": "seed {seed}",
+           "imported": "imported", "new": "new", "overwritten": "overwritten", "bad": "cannot be imported",
            "stop": "Ctrl-C ends it; what it saw: GET {url}/_simulator/status"},
     "zh": {"serving": "{vendor} 模拟器：{url}", "state": "状态", "memory": "仅在内存中", "limits": "限制",
            "on": "按文档", "off": "无", "faults": "故障", "none": "无", "seed": "种子 {seed}",
+           "imported": "已导入", "new": "新记录", "overwritten": "被覆盖", "bad": "无法导入",
            "stop": "按 Ctrl-C 结束；运行情况：GET {url}/_simulator/status"},
 }  # fmt: skip
+
+_BATCH = 1000
 
 SERVING = (
     click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one."),
@@ -91,18 +97,30 @@ def command_of(vendor: Vendor, text: str) -> click.Command:
     return run
 
 
-def serve(vendor: Vendor, chosen: Mapping[str, Any], *, as_json: bool, quiet: bool) -> int:
-    """Serve a vendor until a signal comes."""
+def serve(vendor: Vendor, chosen: Mapping[str, Any], *, as_json: bool, quiet: bool, lines: Iterable[bytes] = ()) -> int:
+    """Serve a vendor until a signal comes; `lines` are imported before, where the vendor imports text files."""
     plan = plan_of(chosen["faults"])
     choice = Choice(chosen["state"], plan, chosen["seed"], not chosen["no_limits"], _limits(chosen["rates"]),
                     dict(chosen["settings"]), chosen["callback"])  # fmt: skip
     app = build(vendor, choice, Clock(time.time, time.monotonic))
     try:
+        if told := _imported(app, lines):
+            click.echo(told, err=True)
         with bind(chosen["host"], chosen["port"] or 0) as end:
             listen(app, end, lambda: _ready(app, url_of(end), choice, as_json=as_json, quiet=quiet))
     finally:
         app.desk.store.close()
     return 0
+
+
+def _imported(app: App, lines: Iterable[bytes]) -> str:
+    """Import lines, a batch at a time, and say what became of them."""
+    outcomes: Counter[str] = Counter()
+    take, rest = app.vendor.take, iter(lines)
+    while take and (batch := list(islice(rest, _BATCH))):
+        outcomes.update(found["outcome"] for found in app.by_hand(take, batch))
+    told = "  ".join(f"{WORDS[language()][name]} {count:,}" for name, count in sorted(outcomes.items()))
+    return f"{WORDS[language()]['imported']}: {told}" if told else ""
 
 
 def plan_of(text: str | None) -> Plan | None:

@@ -12,23 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
-from imconvert.convert.gather import ROW, BucketMarker, GatherJob, gather_bucket
+from imconvert.convert.bucket import ROW, BucketMarker, GatherJob
 from imconvert.convert.manifest import Arranged, BlockerFacts, Fidelity, Labels, Manifest
-from imconvert.convert.pool import Pool
-from imconvert.convert.runs import BOUND, bucket_rows
-from imconvert.convert.scatter import ScatterJob, ScatterMarker, scatter_segment
-from imconvert.convert.work import Count, PartMarker, SealMarker, WorkFolder, read_rows
+from imconvert.convert.pool import Engine
+from imconvert.convert.runs import BOUND, MOST_BITS, WINDOW_BYTES, bucket_rows
+from imconvert.convert.scatter import WIDTH, ScatterJob, ScatterMarker
+from imconvert.convert.steps import gathered, scattered
+from imconvert.convert.work import Count, Decided, PartMarker, SealMarker, WorkFolder, read_rows
 from imconvert.errors import CATALOGUE, IntegrityError, cause_of, remedy_of
 from imconvert.vendors.contract import Blocker, Settings, Target
 from imconvert.vendors.values import day
 
 WANTED_BYTES = 48 << 20
-MOST_BITS = 12
 MOST_SALTS = 64
-"""Bytes of lines that a bucket is sized for; the most buckets of a stream, as a power of two; hashes that are tried."""
+MOST_RUNS, MOST_WINDOW = 1024, 24 << 20
+"""Bytes of lines that a bucket is sized for; hashes that are tried; about how many runs there should be at most, and
+the most bytes of one."""
 
 NO_SEGMENT = -1
 """Stands for the segment where something is counted by bucket, with places in the whole input."""
@@ -38,23 +41,25 @@ Phase = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Arranger:
-    """The parts of a run on which arranging depends; `bases`, `vendor` and `settings` as for sealing."""
+    """The parts of a run on which arranging depends; `bases`, `vendor` and `settings` as for sealing; `decided` names
+    the lists of drops."""
 
     work: WorkFolder
     target: Target
-    pool: Pool
+    pool: Engine
     phase: Phase
     bases: dict[tuple[int, int], int]
+    decided: Decided
     vendor: str
     settings: dict[str, str]
-    width: int = 64
+    width: int = WIDTH
 
     def arrange(self, parts: Sequence[PartMarker], basis: str) -> list[BucketMarker]:
         """The buckets that hold anything, in order of streams and buckets; what is there already is taken over."""
         bits = tuple(map(bits_for, self._sizes(parts)))
         for salt in range(MOST_SALTS):
             own = f"{basis}-{salt}"
-            found = self._gather(self._scatter(parts, bits, own, salt), bits, own)
+            found = self._gather(self._scatter(parts, bits, own, salt), bits, own, salt)
             if found is not None:
                 return found
         raise IntegrityError("IMC-6001", detail=f"conversations have the same hash under {MOST_SALTS} salts")
@@ -69,43 +74,33 @@ class Arranger:
     def _scatter(
         self, parts: Sequence[PartMarker], bits: tuple[int, ...], basis: str, salt: int
     ) -> list[ScatterMarker]:
-        todo = [part.segment for part in parts if not self._scattered(part.segment, basis)]
-        self.phase("arrange", 2 * sum(self._sizes(parts)))
+        size = sum(self._sizes(parts))
+        self.phase("arrange", 2 * size)
         jobs = [
             ScatterJob(
-                self.work.path, self.target.name, segment, bits, self.bases, basis, self.vendor, self.settings, salt,
-                self.width,
+                self.work.path, self.target.name, part.segment, bits, self.bases,
+                self.work.list_of(self.decided, part.segment), basis, self.vendor, self.settings, window_for(size),
+                salt, self.width,
             )
-            for segment in todo
+            for part in parts
         ]  # fmt: skip
-        for _ in self.pool.run(scatter_segment, jobs):
-            pass
-        found = [self._scattered(part.segment, basis) for part in parts]
-        return [marker for marker in found if marker]
+        return [marker for _, marker in sorted(self.pool.run(scattered, jobs), key=itemgetter(0))]
 
-    def _scattered(self, segment: int, basis: str) -> ScatterMarker | None:
-        found: ScatterMarker | None = self.work.read_marker(self.work.scattered(segment, "json"), ScatterMarker, basis)
-        return found
-
-    def _gather(self, scattered: list[ScatterMarker], bits: tuple[int, ...], basis: str) -> list[BucketMarker] | None:
+    def _gather(
+        self, scattered: list[ScatterMarker], bits: tuple[int, ...], basis: str, salt: int
+    ) -> list[BucketMarker] | None:
         """None where two conversations turned out to have the same hash."""
         jobs = [
             job
             for number, stream in enumerate(self.target.streams)
-            for job in self._jobs(scattered, number, stream, bits[number], basis)
+            for job in self._jobs(scattered, number, stream, bits[number], basis, salt)
         ]
-        todo = [job for job in jobs if not self._gathered(job)]
-        if any(count < 0 for _, count in self.pool.run(gather_bucket, todo)):
-            return None
-        found = [self._gathered(job) for job in jobs]
-        return [marker for marker in found if marker]
+        found = [marker for _, marker in sorted(self.pool.run(gathered, jobs), key=itemgetter(0))]
+        return None if None in found else found
 
-    def _gathered(self, job: GatherJob) -> BucketMarker | None:
-        path = self.work.bucket(job.stream, job.bucket)
-        found: BucketMarker | None = self.work.read_marker(path, BucketMarker, job.basis)
-        return found
-
-    def _jobs(self, scattered: list[ScatterMarker], number: int, stream: str, bits: int, basis: str) -> list[GatherJob]:
+    def _jobs(
+        self, scattered: list[ScatterMarker], number: int, stream: str, bits: int, basis: str, salt: int
+    ) -> list[GatherJob]:
         """A job for each bucket that holds anything; their shards have consecutive names."""
         runs = tuple((marker.segment, marker.runs[number]) for marker in scattered if marker.runs[number])
         rows = np.zeros(1 << bits, np.uint64)
@@ -114,7 +109,7 @@ class Arranger:
         filled = np.flatnonzero(rows).tolist()
         names = [f"{stream}-{place:05}{self.target.suffix}" for place in range(1, len(filled) + 1)]
         return [
-            GatherJob(self.work.path, self.target.name, stream, bucket, bits, runs, name, basis, self.settings)
+            GatherJob(self.work.path, self.target.name, stream, bucket, bits, runs, name, basis, self.settings, salt)
             for bucket, name in zip(filled, names, strict=True)
         ]
 
@@ -125,6 +120,11 @@ def bits_for(size: int) -> int:
     while bits < MOST_BITS and WANTED_BYTES << bits < size:
         bits += 1
     return bits
+
+
+def window_for(size: int) -> int:
+    """Bytes of lines that become a run, of so many in all: more where there is more, lest runs be too many."""
+    return min(max(WINDOW_BYTES, size // MOST_RUNS), MOST_WINDOW)
 
 
 def as_seals(buckets: Sequence[BucketMarker]) -> list[SealMarker]:

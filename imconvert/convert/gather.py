@@ -1,259 +1,130 @@
-"""Bring the lines of one bucket together from all runs, in order, and let the target finish them: a shard.
+"""Gather batches of one or many files until mapping them is worth its fixed costs.
 
-Strategy: the lines come sorted, as many at a time as fit the memory, so that a conversation may be larger than it. The
-target's finisher takes the lines of a conversation one after the other and gives requests.
-Promise: the shard is sorted by (conversation, time, source order) whatever the runs were. Hashes of conversations are
-confirmed on the lines. Lines are counted twice: as rows, and in the bytes.
-Order of durable writes: shard, fsync; index, fsync; marker last.
+Strategy: batches that are read and written the same way wait until they hold ENOUGH bytes; then they are mapped in one
+go, their records numbered throughout. A record's file, line and offset are looked up by its number.
+Promise: records keep their order, and each is counted to its own piece. Memory is ENOUGH and a batch.
+Cost: a small file costs little more than opening it; a batch that is large enough is mapped at once, and not copied.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
-from pathlib import Path
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
-from msgspec import Struct
 
-from imconvert import durable
-from imconvert.convert import index
-from imconvert.convert.runs import PLACED, Files, slices, sorted_lines
-from imconvert.convert.segment import count
-from imconvert.convert.work import Array, Count, FileSum, ShardFacts, WorkFolder, marker_bytes
-from imconvert.durable.sums import Sums
-from imconvert.errors import IntegrityError
-from imconvert.model import Notes
-from imconvert.vendors import TARGETS
-from imconvert.vendors.contract import FinishAll, Placed, Request
-from imconvert.vendors.requests import end_of_conversation
+from imconvert.convert.work import Array, PieceCounts
+from imconvert.sources.records import Batch
 
-BLOCK_ROWS = 1 << 16
-"""Rows of a block of the index."""
-
-ROW = "order"
-"""The row of the fidelity table that tells what the order of conversations changed."""
+ENOUGH = 1 << 17
+"""Bytes of records that are worth the fixed costs."""
 
 
-@dataclass(frozen=True, slots=True)
-class GatherJob:
-    """What a worker needs for one bucket. `runs` are the segments with runs of the stream, and how many they have."""
+class At(NamedTuple):
+    """Where a record lies: its number in the gathering, its batch and its number there, the counts of its piece."""
 
-    work: Path
-    target: str
-    stream: str
-    bucket: int
-    bits: int
-    runs: tuple[tuple[int, int], ...]
-    name: str
-    basis: str
-    settings: dict[str, str]
+    number: int
+    batch: Batch
+    row: int
+    counts: PieceCounts
 
+    @property
+    def file(self) -> int:
+        return self.counts.file
 
-class BucketMarker(Struct):
-    """What a bucket became: its shard, its messages by input number, its conversations and the messages of the
-    largest, and what finishing it had to change, as in a part's marker."""
+    @property
+    def line(self) -> int:
+        """Its number in its stream, from 0."""
+        return self.batch.number(self.row)
 
-    basis: str
-    shard: ShardFacts
-    written: dict[int, int]
-    conversations: int
-    largest: int
-    repairs: dict[str, Count]
-    changes: dict[str, Count]
-    files: dict[str, FileSum]
+    @property
+    def offset(self) -> int:
+        return int(self.batch.offsets[self.row])
 
 
-class Collision(Exception):
-    """Two conversations have the same hash."""
+class Gathering:
+    """Batches that are mapped in one go, each with the counts of its piece. `records` says how many they hold."""
 
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.counts: list[PieceCounts] = []
+        self.starts: list[int] = []
+        self.records = 0
+        self.bytes = 0
 
-def gather_bucket(job: GatherJob, progress: Callable[[int], None]) -> int:
-    """Write the shard of a bucket and its index, marker last; gives how many messages it holds, or -1 without a shard
-    where two conversations have the same hash, so that the lines have to be scattered by another."""
-    try:
-        return _Gather(job, progress).run()
-    except Collision:
-        return -1
+    def add(self, batch: Batch, counts: PieceCounts) -> None:
+        self.batches.append(batch)
+        self.counts.append(counts)
+        self.starts.append(self.records)
+        self.records += len(batch)
+        self.bytes += batch.size
 
+    def text(self) -> bytes | None:
+        """All records as the lines of one text, if they came as lines."""
+        texts = [batch.text for batch in self.batches if batch.text is not None]
+        if len(texts) < len(self.batches):
+            return None
+        return texts[0] if len(texts) == 1 else b"\n".join(texts)
 
-class _Gather:
-    def __init__(self, job: GatherJob, progress: Callable[[int], None]) -> None:
-        self.job = job
-        self.progress = progress
-        self.work = WorkFolder(job.work)
-        self.files = Files(self.work.scattered)
-        self.notes = Notes()
-        target = TARGETS[job.target]
-        assert target.arrange is not None
-        self.finish: FinishAll = target.arrange.finish(job.stream, job.settings, self.notes)
-        self.shard = _Shard(self.work.path / job.name, timed=not target.people)
-        self.conversations = self.largest = 0
-        self.repairs: dict[str, Count] = {}
-        self.changes: dict[str, Count] = {}
+    def all(self) -> list[bytes]:
+        """All records."""
+        if len(self.batches) == 1:
+            return self.batches[0].records
+        return list(chain.from_iterable(batch.records for batch in self.batches))
 
-    def run(self) -> int:
-        try:
-            self._requests()
-        finally:
-            self.files.close()
-        facts, sums = self.shard.finish(self.job.stream)
-        marker = BucketMarker(
-            self.job.basis,
-            facts,
-            self.shard.origins.files,
-            self.conversations,
-            self.largest,
-            self.repairs,
-            self.changes,
-            sums,
-        )
-        durable.replace_file(self.work.bucket(self.job.stream, self.job.bucket), marker_bytes(marker))
-        return self.shard.origins.count
+    def at(self, number: int) -> At:
+        """Where a record lies."""
+        which = bisect_right(self.starts, number) - 1
+        return At(number, self.batches[which], number - self.starts[which], self.counts[which])
 
-    def _requests(self) -> None:
-        notes, add = self.notes, self.shard.add
-        for request in self.finish(self._conversations()):
-            if notes.repairs or notes.changes:
-                self._note(self.shard.messages)
-            add(request)
+    @cached_property
+    def owners(self) -> Array:
+        """The batch of each record."""
+        return np.repeat(np.arange(len(self.batches)), [len(batch) for batch in self.batches])
 
-    def _conversations(self) -> Iterator[Iterator[Placed]]:
-        for _, group in groupby(self._lines(), key=itemgetter(0)):
-            self.conversations += 1
-            yield self._counted(one_conversation(group))
+    def rows(self, records: Array, within: Array) -> tuple[Any, Array, Array]:
+        """File, line (from 0) and offset of these records, a target line of each being counted to its piece.
 
-    def _counted(self, lines: Iterator[Placed]) -> Iterator[Placed]:
-        count = 0
-        for line in lines:
-            count += 1
-            yield line
-        self.largest = max(self.largest, count)
+        `within` says where in the text the records begin, if anybody has looked; else they are looked for here.
+        """
+        if len(self.batches) == 1:
+            return self._rows_of_one(records, within)
+        owners = self.owners[records]
+        found = np.bincount(owners, minlength=len(self.batches))
+        for counts, lines in zip(self.counts, found.tolist(), strict=True):
+            counts.lines += lines
+        files = np.array([counts.file for counts in self.counts])[owners]
+        offsets = self.offsets[records] if not len(within) else within + np.array([*self._shifts()])[owners]
+        return files, self._lines(records, owners), offsets
 
-    def _lines(self) -> Iterator[tuple[int, int, bytes]]:
-        """Hash of the conversation, time and bytes of each line, in order."""
-        job, files = self.job, self.files
-        found = slices(files, job.stream, job.runs, job.bits, job.bucket)
-        for rows, lines in sorted_lines(files, job.stream, found):
-            self.shard.expect(rows)
-            yield from zip(rows["talk"].tolist(), rows["time"].tolist(), lines, strict=True)
-            self.progress(int(rows["length"].sum()) + len(rows))
+    def _rows_of_one(self, records: Array, within: Array) -> tuple[Any, Array, Array]:
+        """The same where all is one batch, as in large files: its file stands for those of all records."""
+        batch, counts = self.batches[0], self.counts[0]
+        counts.lines += len(records)
+        lines = records + batch.first if batch.numbers is None else batch.numbers[records]
+        return counts.file, lines, within + batch.begin if len(within) else batch.offsets[records]
 
-    def _note(self, message: int) -> None:
-        """Count what finishing the request changed that begins with this message."""
-        row = self.shard.row(message)
-        file, line = int(row["file"]), int(row["line"])
-        for code in dict.fromkeys(self.notes.repairs):
-            count(self.repairs, code, file, line)
-        changes = dict.fromkeys(self.notes.changes)
-        for outcome, name in changes:
-            count(self.changes, f"{ROW}\t{outcome}\t{name}", file, line)
-        if changes:
-            count(self.changes, f"{ROW}\tany\t", file, line)
-        self.notes.clear()
+    def _lines(self, records: Array, owners: Array) -> Array:
+        """The numbers of these records in their streams, from 0."""
+        firsts = [batch.first - start for batch, start in zip(self.batches, self.starts, strict=True)]
+        lines: Array = records + np.array(firsts)[owners]
+        for which, batch in enumerate(self.batches):
+            if batch.numbers is not None:
+                mine = owners == which
+                lines[mine] = batch.numbers[records[mine] - self.starts[which]]
+        return lines
 
+    @cached_property
+    def offsets(self) -> Array:
+        """The byte offset of each record in its content."""
+        return np.concatenate([batch.offsets for batch in self.batches])
 
-def one_conversation(lines: Iterator[tuple[int, int, bytes]]) -> Iterator[Placed]:
-    """The lines with one hash, as long as they are all of one conversation. Raises Collision."""
-    _, time, data = next(lines)
-    prefix = data[: end_of_conversation(data)]
-    yield Placed(time, data)
-    for _, time, data in lines:
-        if not data.startswith(prefix):
-            raise Collision
-        yield Placed(time, data)
-
-
-class _Shard:
-    """A shard and its index, being written. Rows come in order before the requests that are made of them; those of
-    requests without data go with the request before."""
-
-    def __init__(self, path: Path, *, timed: bool = True) -> None:
-        self.timed = timed
-        self.sums = Sums()
-        self.writer = durable.Writer(path)
-        self.beside = durable.Writer(path.with_name(index.name_of(path.name)))
-        self.origins = index.Builder(self.beside, requests=True)
-        self.rows: deque[Array] = deque()
-        self.first = 0
-        self.waiting: list[bytes] = []
-        self.size = 0
-        self.lines: list[int] = []
-        self.owners: list[int] = []
-        self.requests = self.messages = 0
-
-    def expect(self, rows: Array) -> None:
-        self._flush()
-        self.rows.append(rows)
-
-    def add(self, request: Request) -> None:
-        if request.data:
-            self.waiting.append(request.data)
-            self.size += len(request.data)
-            self.requests += 1
-        self.lines.append(request.lines)
-        self.owners.append(max(self.requests - 1, 0))
-        self.messages += request.lines
-        if self.size >= durable.BLOCK:
-            self._write()
-
-    def _write(self) -> None:
-        self.waiting.append(b"")
-        data = b"\n".join(self.waiting)
-        self.writer.write(data)
-        self.sums.add(data)
-        self.waiting, self.size = [], 0
-
-    def row(self, message: int) -> Array:
-        """The row of a message that is not in the index yet."""
-        at = message - self.first
-        for rows in self.rows:
-            if at < len(rows):
-                return rows[at]  # type: ignore[no-any-return]
-            at -= len(rows)
-        raise IntegrityError("IMC-6001", detail="a request was made of lines that were not there")
-
-    def _flush(self) -> None:
-        """Bring the rows of all messages that are in requests into the index."""
-        if not self.lines:
-            return
-        rows = np.concatenate([np.empty(0, PLACED), *self.rows])
-        done = sum(self.lines)
-        if done > len(rows):
-            raise IntegrityError("IMC-6001", detail=f"requests were made of {done} lines where {len(rows)} were there")
-        numbers = np.repeat(np.array(self.owners, np.uint64), self.lines)
-        for start in range(0, done, BLOCK_ROWS):
-            stop = min(done, start + BLOCK_ROWS)
-            self.origins.add(rows[start:stop], numbers[start:stop])
-        self.first += done
-        self.rows = deque([rows[done:]] if done < len(rows) else [])
-        self.lines, self.owners = [], []
-
-    def finish(self, stream: str) -> tuple[ShardFacts, dict[str, FileSum]]:
-        """Sync both files; gives what there is to say of them. Raises IntegrityError IMC-6001 where counts differ."""
-        self._write()
-        self._flush()
-        self.writer.finish(sync=True)
-        self.beside.finish(sync=True)
-        left = sum(map(len, self.rows))
-        if left or self.sums.lines != self.requests:
-            name = self.writer.path.name
-            raise IntegrityError(
-                "IMC-6001",
-                detail=f"{name} has {self.sums.lines} lines for {self.requests} requests; {left} rows are left",
-            )
-        facts = ShardFacts(
-            self.writer.path.name,
-            stream,
-            self.sums.lines,
-            self.sums.size,
-            self.sums.sha256,
-            self.origins.times if self.timed else (0, 0),
-            self.origins.msgids,
-            self.origins.count,
-        )
-        writers = (self.writer, self.beside)
-        return facts, {writer.path.name: FileSum(writer.size, writer.digest) for writer in writers}
+    def _shifts(self) -> Iterator[int]:
+        """How much further on the lines of each batch stand in their content than in the text of all."""
+        at = 0
+        for batch in self.batches:
+            yield batch.begin - at
+            at += batch.size + 1

@@ -49,8 +49,9 @@ class Builder:
         if not len(rows):
             return
         self.writer.write(_packed(rows, () if requests is None else (requests + np.uint64(1),)))
-        files, counts = np.unique(rows["file"], return_counts=True)
-        for file, number in zip(files.tolist(), counts.tolist(), strict=True):
+        files = np.sort(rows["file"])
+        begins = np.flatnonzero(np.append(True, files[1:] != files[:-1]))
+        for file, number in zip(files[begins].tolist(), np.diff(np.append(begins, len(files))).tolist(), strict=True):
             self.files[file] = self.files.get(file, 0) + number
         self.times = _range(self.times, rows["time"], self.count)
         self.msgids = _range(self.msgids, rows["msgid"], self.count)

@@ -75,15 +75,3 @@ def check(books: list[Account], labels: list[str], shard_lines: int) -> None:
     written = total(books).written
     if written != shard_lines:
         raise IntegrityError("IMC-6001", detail=f"{written} lines were written, the shards hold {shard_lines}")
-
-
-def bases_of(parts: list[PartMarker]) -> dict[tuple[int, int], int]:
-    """How many records of a file came before a segment, where that is not 0."""
-    seen: dict[int, int] = {}
-    bases: dict[tuple[int, int], int] = {}
-    for part in parts:
-        for piece in part.pieces:
-            if seen.get(piece.file):
-                bases[part.segment, piece.file] = seen[piece.file]
-            seen[piece.file] = seen.get(piece.file, 0) + piece.read
-    return bases

@@ -17,7 +17,7 @@ from imconvert.convert.drift import Drift
 from imconvert.convert.ledger import Account
 from imconvert.convert.media import MediaFacts, listed
 from imconvert.convert.plan import FORMAT, Plan
-from imconvert.convert.work import Count, PartMarker, ShardFacts, SourceFacts
+from imconvert.convert.work import Count, PackageFacts, PartMarker, ShardFacts, SourceFacts
 from imconvert.errors import CATALOGUE, cause_of, exit_code_of
 from imconvert.vendors.people.source import SUFFIX
 
@@ -131,6 +131,32 @@ class SecretFacts(Struct):
     accounts: int
 
 
+class PackageTotals(Struct):
+    """The packages for users' devices, in all: users, calls and copies of messages; of the messages how many were
+    copied, left out by `since` or `newest`, or reach nobody; groups, and those of which nobody told the members; the
+    rows of the file of members, and those whose ids the target can't have; the largest package; messages in a call at
+    most; whether calls are gzip files; the salt of the hash of users; the index and the shards. Of what is missing the
+    first each."""
+
+    users: int
+    calls: int
+    copies: int
+    messages: dict[str, int]
+    first_lost: str
+    groups: int
+    untold: int
+    first_untold: str
+    members: dict[str, int] | None
+    first_refused: str
+    largest: int
+    largest_user: str
+    most: int
+    packed: bool
+    salt: int
+    index: SideFile
+    shards: list[PackageFacts]
+
+
 class Manifest(Struct):
     """See docs/formats.md for each field."""
 
@@ -157,6 +183,7 @@ class Manifest(Struct):
     recalls: Recalls | None = None
     times: list[Times] = []
     arranged: Arranged | UnsetType = UNSET
+    packages: PackageTotals | UnsetType = UNSET
     content: str | UnsetType = UNSET
     secrets: SecretFacts | UnsetType = UNSET
 

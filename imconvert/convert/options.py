@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from imconvert.errors import UsageError
 from imconvert.sources.containers import Limits
-from imconvert.sources.inputs import is_database, read_text, sum_of
-from imconvert.vendors import CUSTOM, Vendor, content_of, find, is_plug_in, plugins, settings
+from imconvert.sources.inputs import is_database, read_text, sha256_of
+from imconvert.vendors import CUSTOM, TARGETS, Vendor, content_of, find, is_plug_in, plugins, settings
 from imconvert.vendors.people.source import SUFFIX
 
 ON_CONFLICT = ("quarantine", "keep-last", "rekey")
@@ -53,6 +54,7 @@ class Options:
     map: Path | None = None
     ids: Path | None = None
     tids: Path | None = None
+    members: Path | None = None
     strict: bool = False
     latest: int | None = None
     settings: dict[str, str] = field(default_factory=dict)
@@ -76,6 +78,8 @@ class Options:
             raise UsageError("IMC-1010", option="--media-url", why="it is empty or holds blanks", command="msgs")
         if self.write_missing and self.write_missing in (self.ids, self.tids):
             raise UsageError("IMC-1010", option="--write-missing-ids", why="it would overwrite the map", command="msgs")
+        if self.members and not TARGETS[self.target].packages:
+            raise UsageError("IMC-1230", target=self.target)
         known = settings(CUSTOM if self.map else self.source, self.content)
         found = {name: setting.default for name, setting in known.items()}
         for name, value in self.settings.items():
@@ -115,13 +119,20 @@ class Options:
         """What stands behind the name of a source's vendor."""
         return SUFFIX if self.content else ""
 
+    def _sums(self) -> Iterator[tuple[str, str]]:
+        """The sha256 of each file that decides: of a small one's text, whatever its line ends; of others the bytes."""
+        for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
+            if path:
+                text = not is_database(path)
+                yield name, hashlib.sha256(read_text(path).encode()).hexdigest() if text else sha256_of(path)
+        if self.members:
+            yield "members", sha256_of(self.members)
+
     def identity(self, vendor: str) -> dict[str, str]:
         """What decides the output, as the manifest tells it; maps by their sha256, plug-ins by their version."""
         found = {f"set {name}": value for name, value in self.settings.items()}
         found["on-conflict"] = self.on_conflict
-        for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
-            if path:
-                found[name] = f"sha256:{_sum_of(path)}"
+        found |= {name: "sha256:" + sum for name, sum in self._sums()}
         if is_plug_in(vendor):
             found["plug-in"] = plugins.version_of(vendor)
         if self.recalls != "keep":
@@ -135,8 +146,3 @@ class Options:
         if self.segment_size is not None:
             found["segment-size"] = str(self.segment_size)
         return dict(sorted(found.items()))
-
-
-def _sum_of(path: Path) -> str:
-    """The sha256 of a map or mapping; that of a text is the same with whatever line ends."""
-    return sum_of(path) if is_database(path) else hashlib.sha256(read_text(path).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """Write the part of one segment: lines, rows, sorted runs of keys, rejects and skips, then the marker.
 
-Strategy: columns gather in lists for a batch and become NumPy rows once; keys are sorted in runs of RUN rows, so
-that memory does not grow with the segment.
+Strategy: columns gather for the records of one or more batches and become NumPy rows once; keys are sorted in runs
+of RUN rows, so that memory does not grow with the segment.
 Cost: 48 bytes of disk for a row and 32 for a key, gone after the run.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from imconvert import durable
+from imconvert.convert.gather import Gathering
 from imconvert.convert.names import Names
 from imconvert.convert.work import (
     BUCKETS,
@@ -28,8 +29,7 @@ from imconvert.convert.work import (
 )
 from imconvert.errors import IntegrityError
 from imconvert.model import Message
-from imconvert.sources.records import Batch
-from imconvert.vendors.contract import Columns, Gathered, Gathers, Line
+from imconvert.vendors.contract import Gathered, Gathers, Line
 
 RUN = 1 << 17
 
@@ -56,12 +56,11 @@ class StreamPart:
         self.names.add(len(self.columns), message, part)
         self.columns.add(line, index)
 
-    def flush(self, file: int, batch: Batch, numbers: KeyRuns) -> Array | None:
-        """Write what gathered from a batch; gives its keys."""
+    def flush(self, gathered: Gathering, numbers: KeyRuns) -> Array | None:
+        """Write what came of the records that gathered; gives its keys."""
         count = len(self.columns)
         if not count:
             return None
-        named = self.columns.named if isinstance(self.columns, Columns) else []
         found = Gathered(*self.columns.take())
         rows = np.empty(count, ROW)
         sources = np.frombuffer(found.sources, "<i8")
@@ -69,27 +68,22 @@ class StreamPart:
         ends = np.cumsum(lengths + 1)
         rows["begin"] = ends - (lengths + 1) + self.end
         rows["length"] = lengths
-        rows["line"] = sources + batch.first if batch.numbers is None else batch.numbers[sources]
-        offsets = np.frombuffer(found.offsets, "<i8")
-        rows["offset"] = offsets + batch.begin if len(offsets) else batch.offsets[sources]
+        rows["file"], rows["line"], rows["offset"] = gathered.rows(sources, np.frombuffer(found.offsets, "<i8"))
         rows["time"] = np.frombuffer(found.times, "<i8")
         rows["msgid"] = np.frombuffer(found.msgids, "<u8")
-        rows["file"] = file
         self.rows.write(rows.tobytes())
         if self.keep_lines:
             self.lines.write(found.lines)
         self.end += int(ends[-1])
-        self.names.add_derived(named)
-        if self.names.positions:
-            self._flush_names(rows["msgid"], numbers)
+        if self.names.positions or found.named:
+            self._flush_names(found.named, rows["msgid"], numbers)
         keys = self._keys(found.keys, found.digests, count)
         self.count += count
         return keys
 
-    def _flush_names(self, msgids: Array, numbers: KeyRuns) -> None:
-        sources = self.names.sources(self.base + self.count)
+    def _flush_names(self, shortcut: bytes, msgids: Array, numbers: KeyRuns) -> None:
+        sources, derived = self.names.rows(shortcut, self.base + self.count, msgids)
         self.sources.write(sources.tobytes())
-        derived = self.names.numbers(sources, msgids)
         if len(derived):
             numbers.add(derived)
         self.names = Names()
@@ -136,9 +130,9 @@ def in_order(hashes: Array) -> Array:
     """What sorts the hashes, equal ones as they came: a fast sort that is not stable, then the few equal ones anew."""
     order = np.argsort(hashes)
     found = hashes[order]
-    same = np.flatnonzero(found[1:] == found[:-1])
-    if len(same):
-        equal = np.union1d(same, same + 1)
+    same = found[1:] == found[:-1]
+    if same.any():
+        equal = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
         order[equal] = order[equal][np.lexsort((order[equal], found[equal]))]
     return order
 
@@ -175,10 +169,10 @@ class Part:
         self.ids = durable.Writer(work.part(segment, "ids"))
         self.missing = durable.Writer(work.part(segment, "missing"))
 
-    def flush(self, file: int, batch: Batch) -> None:
-        """Write what the streams gathered from one batch of records."""
+    def flush(self, gathered: Gathering) -> None:
+        """Write what the streams hold of the records that gathered."""
         for stream in self.streams.values():
-            keys = stream.flush(file, batch, self.numbers)
+            keys = stream.flush(gathered, self.numbers)
             if keys is not None:
                 self.keys.add(keys)
 

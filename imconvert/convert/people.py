@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from imconvert.convert.gather import At
 from imconvert.convert.segment import MapJob, Mapper, Progress, count, ids_of, map_by
 from imconvert.convert.work import PieceCounts
 from imconvert.errors import Rejected
@@ -50,6 +51,9 @@ class PeopleMapper(Mapper):
 
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
         super().batch(self._unfolded(batch, counts), counts)
+
+    def map(self) -> None:
+        super().map()
         for book in (self.accounts, self.groups):
             if len(book) + len(book.folded) > MOST_IDS:
                 self._forget_ids(book)
@@ -89,26 +93,26 @@ class PeopleMapper(Mapper):
         raw = _rejected(raw) or raw
         yield from self.vendor.unfold(raw) or ((0, raw),)
 
-    def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
+    def _record(self, at: At, raw: bytes) -> None:
         """Read and write the nouns of one record. Raises Rejected or LeftOut."""
-        if not raw or index in batch.lengths:
-            return self._odd(batch, index, raw, counts)
+        if not raw or at.row in at.batch.lengths:
+            return self._odd(at, raw)
         notes, streams = self.notes, self.part.streams
         nouns: Any = self.read(raw)
         if isinstance(nouns, Skip):
-            return self._skip(batch, index, raw, nouns, counts)
+            return self._skip(at, raw, nouns)
         lines = self.write(nouns)
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
-        if notes.clock not in counts.clocks:
-            counts.clocks.append(notes.clock)
+        if notes.clock not in at.counts.clocks:
+            at.counts.clocks.append(notes.clock)
         label = notes.label
         if notes.repairs or notes.changes or notes.novel:
-            self._note(label, counts.file, batch.number(index))
+            self._note(label, at)
         self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1
         for line in lines:
-            streams[line.stream].columns.add(line, index)
-        counts.split += len(lines) - 1
+            streams[line.stream].columns.add(line, at.number)
+        at.counts.split += len(lines) - 1
         return None
 
 

@@ -2,8 +2,8 @@
 
 Strategy: what fits the memory is sorted by (talk, time, place) and appended to three files as a run: the lines, a row
 for each, and where each bucket begins. The first bits of `talk`, a hash, are the bucket, so that in a run the lines of
-a bucket lie together. Reading a bucket, slices that are too large for the memory are cut in two at the weighted median
-of their middles, found by looking single rows up; what is small enough is read, sorted once, and handed on.
+a bucket lie together. Reading a bucket, slices with too many rows are cut in two at the weighted median of their
+middles, found by looking single rows up; rows that are few enough are sorted at once, their lines read piece by piece.
 Promise: the order of a bucket follows from its rows alone, not from the runs; memory is bounded whatever it holds.
 Cost: the lines once more on the disk, and 64 bytes for each.
 """
@@ -12,19 +12,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from imconvert import durable
+from imconvert.convert.blocks import Block, block_at, block_of, blocks_joined
 from imconvert.convert.work import Array, rows_at
 
-WINDOW_BYTES = 24 << 20
+WINDOW_BYTES = 6 << 20
 MOST_ROWS = 1 << 17
 MOST_OPEN = 24
-"""Bytes of lines, and rows, that are sorted at once; open files."""
+MOST_BITS = 12
+"""Bytes of lines that are ordered at once, few enough for a cache; rows that are sorted at once; open files; the most
+buckets, as a power of two."""
 
 PLACED = np.dtype(
     [
@@ -59,15 +62,17 @@ class Runs:
 
     def write(self, rows: Array, lines: Sequence[bytes]) -> None:
         """Append a run of PLACED rows and their lines, in any order; `begin` and `length` need not be there."""
-        order = np.lexsort((rows["place"], rows["time"], rows["talk"]))
-        rows = rows[order]
-        data = [lines[at] for at in order.tolist()]
-        rows["length"] = [len(line) for line in data]
-        ends = np.cumsum(rows["length"].astype(np.uint64) + np.uint64(1)) + np.uint64(self.lines.size)
-        rows["begin"] = ends - rows["length"] - np.uint64(1)
+        self.write_block(rows, block_of(lines))
+
+    def write_block(self, rows: Array, block: Block) -> None:
+        """The same for lines in a block."""
+        order = in_order(rows)
+        rows, block = rows[order], block.at(order)
+        rows["length"] = block.lengths
+        ends = np.cumsum(block.lengths + np.uint64(1)) + np.uint64(self.lines.size)
+        rows["begin"] = ends - block.lengths - np.uint64(1)
         self._write_bounds(rows["talk"], rows["begin"], int(ends[-1]))
-        data.append(b"")
-        self.lines.write(b"\n".join(data))
+        self.lines.write(block.joined())
         self.rows.write(rows.tobytes())
         self.count += len(rows)
         self.runs += 1
@@ -123,30 +128,63 @@ def bucket_rows(bounds: Array, bits: int) -> Array:
     return np.asarray(np.diff(rows, axis=1).sum(axis=0, dtype=np.uint64))
 
 
-def slices(files: Files, name: str, runs: Sequence[tuple[int, int]], bits: int, bucket: int) -> list[Slice]:
-    """Where a bucket lies in each run; `runs` are owners with how many runs they have."""
+def slices(
+    files: Files, name: str, runs: Sequence[tuple[int, int]], bits: int, bucket: int, wide: int = 1
+) -> list[Slice]:
+    """Where a bucket, or `wide` of them from it on, lies in each run; `runs` are owners with how many they have."""
     found = []
     for owner, count in runs:
         bounds = files(owner, f"{name}.bounds")
         for run in range(count):
             at = run * ((1 << bits) + 1) + bucket
-            first, last = rows_at(bounds, BOUND, at, at + 2)["row"].tolist()
+            first, last = rows_at(bounds, BOUND, at, at + wide + 1)["row"][[0, -1]].tolist()
             if first < last:
                 found.append(Slice(owner, first, last))
     return found
 
 
+def in_order(rows: Array, *, placed: bool = False) -> Array:
+    """The order of PLACED rows by (talk, time, place); `placed` where those that differ in the place alone follow each
+    other in order of it."""
+    talks, times, places = rows["talk"], rows["time"], rows["place"]
+    if not placed and (places[1:] < places[:-1]).any():
+        return np.lexsort((places, times, talks))
+    return np.lexsort((times, talks)) if (times[1:] < times[:-1]).any() else np.argsort(talks, kind="stable")
+
+
 def sorted_lines(files: Files, name: str, some: Sequence[Slice]) -> Iterator[tuple[Array, list[bytes]]]:
     """The PLACED rows and the lines of slices in order, as many at a time as fit the memory."""
-    look = Look(files, name)
-    for near in ranges(list(some), look):
-        rows, lines = [], []
-        for one in near:
-            rows.append(rows_at(files(one.owner, f"{name}.rows"), PLACED, one.start, one.stop))
-            lines += lines_at(files(one.owner, name), rows[-1]["begin"], rows[-1]["length"])
-        found = np.concatenate(rows)
-        order = np.lexsort((found["place"], found["time"], found["talk"]))
-        yield found[order], [lines[at] for at in order.tolist()]
+    for rows, block in sorted_blocks(files, name, some):
+        yield rows, block.lines()
+
+
+def sorted_blocks(files: Files, name: str, some: Sequence[Slice]) -> Iterator[tuple[Array, Block]]:
+    """The same, the lines in a block."""
+    for near in ranges(list(some), Look(files, name)):
+        yield from _in_order(files, name, near)
+
+
+def _in_order(files: Files, name: str, near: Sequence[Slice]) -> Iterator[tuple[Array, Block]]:
+    """Slices whose rows fit the memory: they are sorted at once, and their lines read as many at a time as fit it."""
+    rows = [rows_at(files(one.owner, f"{name}.rows"), PLACED, one.start, one.stop) for one in near]
+    edges = [(int(mine["place"].min()), int(mine["place"].max())) for mine in rows]
+    found = np.concatenate(rows)
+    order = in_order(found, placed=all(one[1] < two[0] for one, two in pairwise(edges)))
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    mine = np.split(ranks, np.cumsum([len(one) for one in rows])[:-1])
+    found = found[order]
+    begins = np.cumsum(found["length"] + np.uint64(1)) - found["length"] - np.uint64(1)
+    for low, high in windows(begins, found["length"], WINDOW_BYTES):
+        cuts = [np.searchsorted(own, (low, high)).tolist() for own in mine]
+        blocks = [
+            block_at(files(one.owner, name), own["begin"][start:stop], own["length"][start:stop])
+            for one, own, (start, stop) in zip(near, rows, cuts, strict=True)
+        ]
+        places = np.concatenate([own[start:stop] for own, (start, stop) in zip(mine, cuts, strict=True)]) - low
+        turns = np.empty(high - low, np.int64)
+        turns[places] = np.arange(high - low)
+        yield found[low:high], blocks_joined(blocks).at(turns)
 
 
 Key = tuple[int, int, int]
@@ -166,18 +204,13 @@ class Look:
         row = self.row(owner, number)
         return int(row["talk"]), int(row["time"]), int(row["place"])
 
-    def size(self, one: Slice) -> int:
-        """Bytes of the lines of a slice."""
-        first, last = self.row(one.owner, one.start), self.row(one.owner, one.stop - 1)
-        return int(last["begin"]) + int(last["length"]) - int(first["begin"])
-
 
 def ranges(some: list[Slice], look: Look) -> Iterator[list[Slice]]:
-    """Sorted slices cut into ranges of keys, in order, each small enough for the memory, or a single row."""
+    """Sorted slices cut into ranges of keys, in order, none of which has more than MOST_ROWS rows."""
     waiting = [some]
     while waiting:
         near = waiting.pop()
-        if sum(one.stop - one.start for one in near) <= 1 or _fits(near, look):
+        if sum(one.stop - one.start for one in near) <= MOST_ROWS:
             if near:
                 yield near
             continue
@@ -188,18 +221,12 @@ def ranges(some: list[Slice], look: Look) -> Iterator[list[Slice]]:
         waiting += [high, low]
 
 
-def _fits(some: list[Slice], look: Look) -> bool:
-    if sum(one.stop - one.start for one in some) > MOST_ROWS:
-        return False
-    return sum(map(look.size, some)) <= WINDOW_BYTES
-
-
 def _pivot(some: list[Slice], look: Look) -> Key:
     """The weighted median of the slices' middles: at least about a quarter of all rows lies on either side of it."""
     middles = sorted((look.key(one.owner, (one.start + one.stop) // 2), one.stop - one.start) for one in some)
     half = sum(weight for _, weight in middles) / 2
     seen = accumulate(weight for _, weight in middles)
-    return next(key for (key, _), weight in zip(middles, seen, strict=True) if weight >= half)
+    return next(key for (key, _), weight in zip(middles, seen, strict=True) if weight > half)
 
 
 def _below(one: Slice, middle: Key, look: Look) -> int:
@@ -214,22 +241,12 @@ def _below(one: Slice, middle: Key, look: Look) -> int:
     return low
 
 
-def lines_at(reader: durable.Reader, begins: Array, lengths: Array) -> list[bytes]:
-    """Lines that lie one after the other in a file, without their newlines."""
-    if not len(begins):
-        return []
-    base = int(begins[0])
-    data = reader.at(base, int(begins[-1]) + int(lengths[-1]) - base)
-    starts = (begins - np.uint64(base)).astype(np.int64)
-    ends = (starts + lengths).tolist()
-    return [data[start:end] for start, end in zip(starts.tolist(), ends, strict=True)]
-
-
-def windows(begins: Array) -> Iterator[tuple[int, int]]:
-    """Ranges of lines that lie one after the other and have together at most WINDOW_BYTES, or are one line."""
+def windows(begins: Array, lengths: Array, most: int) -> Iterator[tuple[int, int]]:
+    """Ranges of lines that lie one after the other and have together at most `most` bytes, or are one line."""
+    ends = begins + lengths + np.uint64(1)
     start = 0
     while start < len(begins):
-        stop = int(np.searchsorted(begins, begins[start] + np.uint64(WINDOW_BYTES)))
-        stop = max(start + 1, stop if stop == len(begins) else stop - 1)
+        stop = int(np.searchsorted(ends, begins[start] + np.uint64(most), side="right"))
+        stop = max(start + 1, stop)
         yield start, stop
         start = stop

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import base64
 import gc
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from imconvert import durable
+from imconvert import durable, native
 from imconvert.convert import maps, recalls
 from imconvert.convert.drift import Radar
+from imconvert.convert.gather import ENOUGH, At, Gathering
 from imconvert.convert.media import FOLDER, Apart
 from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
@@ -33,9 +36,10 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import TARGETS, Target, find, shapes
+from imconvert.vendors import TARGETS, Target, compiled, find
 from imconvert.vendors.contract import Book, Columns, LeftOut, MakeShortcut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
+from imconvert.vendors.wrapping import without_lines
 
 Progress = Callable[[int], None]
 
@@ -85,7 +89,7 @@ def count(
 ) -> None:
     """Count `name`, keeping its first place and, for a code with values, what it said there."""
     known = into.get(name)
-    if known and known.first and known.first.file == file and line < known.first.line:
+    if known and known.first and (file, line) < (known.first.file, known.first.line):
         known.first = First(file, line)
     if known is None:
         why = cause_of(name, values) if values is not None else ""
@@ -113,6 +117,24 @@ def map_by(kind: type[Mapper], job: MapJob, progress: Progress) -> int:
     finally:
         gc.enable()
     return mapper.finish()
+
+
+class Way(NamedTuple):
+    """How records are taken: by a shortcut, which reads times by this clock, or the long way."""
+
+    shortcut: Shortcut | None
+    clock: tuple[str, str]
+
+
+LONG = Way(None, EPOCH)
+
+
+def _way_behind(head: bytes, shortcut: Shortcut | None) -> Way:
+    """The way that a shortcut is for records behind this head; without `behind` it is one for records without any."""
+    clock = None
+    if shortcut:
+        clock = shortcut.behind(head) if shortcut.behind else None if head else EPOCH
+    return Way(shortcut if clock else None, clock or EPOCH)
 
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
@@ -146,8 +168,10 @@ class Mapper:
         self.own_keys = self.vendor.own_keys
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
         self.usual = self._shortcut(self.vendor.shortcut, compiled=job.compiled)
+        self.marked = self._marked()
+        self.waiting = Gathering()
         self._behind(b"")
-        self.marked = list(self._marked())
+        self.way = self.ways[b""]
         columns = self.usual.columns if self.usual else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
 
@@ -163,38 +187,46 @@ class Mapper:
     def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
         assert target.line_forms
         forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
-        latest, plain = self.job.latest, target.plain_account
-        return shapes.through(shape, forms, books=books, latest=latest, digest_of=target.digest_of, plain=plain)
+        return compiled.through(
+            shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of, plain=target.plain_account,
+            strict=self.job.strict,
+        )  # fmt: skip
 
-    def _marked(self) -> Iterator[tuple[Shape, Shortcut]]:
-        """The compiled shortcuts of the vendor's other formats."""
+    def _marked(self) -> dict[bytes, Callable[[], Shortcut | None]]:
+        """What makes, when they are first met, the compiled shortcuts of the vendor's other formats, by their marks."""
         vendor, target = self.vendor, self.target
-        if self.job.compiled and vendor.more_shapes and target.line_forms:
-            for shape in vendor.more_shapes(self.job.settings):
-                found = self._compiled(shape, target)
-                if found:
-                    yield shape, found
+        if not (self.job.compiled and native.BUILT and vendor.more_shapes and target.line_forms):
+            return {}
+        shapes_of = vendor.more_shapes(self.job.settings)
+        return {shape.mark: cache(partial(self._compiled, shape, target)) for shape in shapes_of}
 
-    def _way(self, batch: Batch) -> Shortcut | None:
-        """The shortcut for a batch, by its first record; whatever doesn't fit it goes the long way.
-
-        Behind a head `through` is that of the input, or none for records of documents.
-        """
+    def _way(self, batch: Batch) -> Way:
+        """The way for a batch, by its first record; whatever doesn't fit its shortcut goes the long way."""
         if batch.lengths:
-            return None
+            return LONG
+        mark = b""
         if self.marked:
             first = batch.records[0] if batch.text is None else batch.text[:LOOKED_AT]
-            for shape, shortcut in self.marked:
-                if shape.mark in first:
-                    return shortcut if shape.any_head or not batch.head else None
-        return self.through
+            mark = next((mark for mark in self.marked if mark in first), b"")
+        if mark not in self.ways:
+            self.ways[mark] = _way_behind(self.head, self.marked[mark]())
+        return self.ways[mark]
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
         build = self.vendor.tables or self.vendor.documents
-        found = pieces.batches(source, piece.start, piece.stop, build, self.job.limits, progress, look=self._look())
+        found = pieces.batches(
+            source,
+            piece.start,
+            piece.stop,
+            build,
+            self.job.limits,
+            progress,
+            look=self._look(),
+            compiled=self.job.compiled,
+        )
         try:
             for batch in found:
                 self.batch(batch, counts)
@@ -208,42 +240,63 @@ class Mapper:
         self.batch(batch, self.pieces[-1])
 
     def batch(self, batch: Batch, counts: PieceCounts) -> None:
-        """One pass over the records of a batch, in order; most take the vendor's shortcut, if it has one."""
-        self._begin(batch.head, counts)
-        columns = tuple(stream.columns for stream in self.part.streams.values())
-
-        def record(index: int, raw: bytes) -> None:
-            try:
-                self._record(batch, index, raw, counts)
-            except Rejected as why:
-                self._reject(batch, index, raw, why, counts)
-            except LeftOut as why:
-                self._skip(batch, index, raw, why.skip, counts)
-
-        through = self._way(batch)
-        if through:
-            records = batch.text if through.splits and batch.text is not None else batch.records
-            for taken in through.take(records, columns, record):
-                self._took(batch, taken, counts)
-        else:
-            for index, raw in enumerate(batch.records):
-                record(index, raw)
-        if batch.crlf:
-            count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
-        counts.lines += sum(map(len, columns))
-        self.part.flush(counts.file, batch)
+        """Add a batch to those that wait; they are mapped together, unless they are read in different ways."""
+        if batch.head != self.head:
+            self.map()
+            self._behind(batch.head)
+        way = self._way(batch)
+        if way is not self.way:
+            self.map()
+            self.way = way
+        if self.vendor.survey and not counts.survey:
+            counts.survey = batch.head.decode()
         counts.read += len(batch)
+        self.waiting.add(batch, counts)
+        if self.waiting.bytes >= ENOUGH:
+            self.map()
+
+    def map(self) -> None:
+        """One pass over the records that wait, in order; most take the vendor's shortcut, if it has one."""
+        waiting, self.waiting = self.waiting, Gathering()
+        if not waiting.records:
+            return
+        left: list[At] = []
+
+        def record(number: int, raw: bytes) -> None:
+            at = waiting.at(number)
+            left.append(at)
+            self._taken(at, raw)
+
+        if self.way.shortcut:
+            self._shorten(self.way.shortcut, waiting, record)
+            self._timed(waiting, left)
+        else:
+            for number, raw in enumerate(waiting.all()):
+                record(number, raw)
+        for batch, counts in zip(waiting.batches, waiting.counts, strict=True):
+            if batch.crlf:
+                count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
+        self.part.flush(waiting)
+
+    def _shorten(self, way: Shortcut, waiting: Gathering, record: Callable[[int, bytes], None]) -> None:
+        """Let a shortcut take what it can; it leaves the rest to `record`."""
+        columns = tuple(stream.columns for stream in self.part.streams.values())
+        text = waiting.text() if way.splits else None
+        for taken in way.take(waiting.all() if text is None else text, columns, record):
+            self._took(waiting.at(taken.first), taken)
+
+    def _taken(self, at: At, raw: bytes) -> None:
+        """Read and write one record, or say why not."""
+        try:
+            self._record(at, raw)
+        except Rejected as why:
+            self._reject(at, raw, why)
+        except LeftOut as why:
+            self._skip(at, raw, why.skip)
 
     def _look(self) -> pieces.Look | None:
         survey, settings = self.vendor.survey, self.job.settings
         return (lambda label, begin: survey.look(label, begin, settings)) if survey else None
-
-    def _begin(self, head: bytes, counts: PieceCounts) -> None:
-        """Get ready for a batch with this head."""
-        if head != self.head:
-            self._behind(head)
-        if self.vendor.survey and not counts.survey:
-            counts.survey = head.decode()
 
     def _behind(self, head: bytes) -> None:
         """Read what follows as records of a document, or of an input, with this head."""
@@ -251,129 +304,133 @@ class Mapper:
         self.head = head
         read, through = vendor.behind(head)
         self.notes.clock = EPOCH
-        self.read: Read = read(job.settings, self.notes, job.latest)
-        self.clock = self.notes.clock
-        self.through = self._shortcut(through, compiled=False) if head else self.usual
+        made = read(job.settings, self.notes, job.latest)
+        self.read: Read = without_lines(made, self.notes) if self.target.arrange else made
+        usual = _way_behind(head, self.usual)
+        if not usual.shortcut:
+            usual = Way(self._shortcut(through, compiled=False), self.notes.clock)
+        self.ways = {b"": usual}
 
-    def _record(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
+    def _record(self, at: At, raw: bytes) -> None:
         """Read and write one record. Raises Rejected."""
-        if not raw or index in batch.lengths:
-            return self._odd(batch, index, raw, counts)
+        if not raw or at.row in at.batch.lengths:
+            return self._odd(at, raw)
         notes = self.notes
         message = self.read(raw)
         if isinstance(message, Skip):
-            return self._skip(batch, index, raw, message, counts)
+            return self._skip(at, raw, message)
         lines = self.write(self.media.named(message))
         if self.vendor.own_keys:
             lines = [line._replace(key=key_of(line.msgid, "", "", 0)) for line in lines]
         if notes.repairs and self.job.strict:
             raise Rejected(notes.repairs[0])
-        if notes.clock not in counts.clocks:
-            counts.clocks.append(notes.clock)
+        if notes.clock not in at.counts.clocks:
+            at.counts.clocks.append(notes.clock)
         self.media.take()
         label = notes.label or label_of(message.parts[0])
         if notes.repairs or notes.changes or notes.novel:
-            self._note(label, counts.file, batch.number(index))
+            self._note(label, at)
         self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1
         streams = self.part.streams
         if is_named(message, len(lines)):
             for number, line in enumerate(lines):
-                streams[line.stream].add(line, index, message, number)
+                streams[line.stream].add(line, at.number, message, number)
         else:
-            streams[lines[0].stream].columns.add(lines[0], index)
-        counts.split += len(lines) - 1
+            streams[lines[0].stream].columns.add(lines[0], at.number)
+        at.counts.split += len(lines) - 1
         return None
 
-    def _odd(self, batch: Batch, index: int, raw: bytes, counts: PieceCounts) -> None:
+    def _odd(self, at: At, raw: bytes) -> None:
         """A blank line, or a record beyond the limit."""
         if not raw:
-            counts.skipped += 1
-            count(self.tally.skipped, "IMC-8101", counts.file, batch.number(index))
+            at.counts.skipped += 1
+            count(self.tally.skipped, "IMC-8101", at.file, at.line)
             return
-        why = Rejected("IMC-2003", length=batch.lengths[index], limit=RECORD_LIMIT, kept=KEPT)
-        self._reject(batch, index, raw, why, counts)
+        self._reject(at, raw, Rejected("IMC-2003", length=at.batch.lengths[at.row], limit=RECORD_LIMIT, kept=KEPT))
 
-    def _reject(self, batch: Batch, index: int, raw: bytes, why: Rejected, counts: PieceCounts) -> None:
-        self._forget(counts.file, batch.number(index))
+    def _reject(self, at: At, raw: bytes, why: Rejected) -> None:
+        self._forget(at)
         if not raw.strip(_BLANK):
-            self._odd(batch, index, b"", counts)
+            self._odd(at, b"")
             return
-        if batch.open_end and index == len(batch) - 1 and why.code in CUT_OFF:
+        if at.batch.open_end and at.row == len(at.batch) - 1 and why.code in CUT_OFF:
             why = Rejected("IMC-2005")
-        line = batch.number(index)
-        counts.rejected += 1
+        at.counts.rejected += 1
         text = why.why()
-        count(self.tally.rejects, why.code, counts.file, line, why.values)
-        offset = int(batch.offsets[index])
-        self.part.rejects.write(self._located(why.code, counts.file, line, offset, text, raw))
+        count(self.tally.rejects, why.code, at.file, at.line, why.values)
+        self.part.rejects.write(self._located(why.code, at, text, raw))
 
-    def _skip(self, batch: Batch, index: int, raw: bytes, skip: Skip, counts: PieceCounts) -> None:
-        line = batch.number(index)
-        self._forget(counts.file, line)
-        counts.skipped += 1
+    def _skip(self, at: At, raw: bytes, skip: Skip) -> None:
+        self._forget(at)
+        at.counts.skipped += 1
         text = cause_of(skip.code, skip.values)
-        count(self.tally.skipped, skip.code, counts.file, line, skip.values)
-        offset = int(batch.offsets[index])
+        count(self.tally.skipped, skip.code, at.file, at.line, skip.values)
         if self.job.recalls:
-            self._recall(skip, counts.file, line, offset)
+            self._recall(skip, at)
         more: dict[str, Any] = {name: skip.values[name] for name in ("event", "of") if name in skip.values}
         if skip.ends:
             more["in"] = skip.ends
-        self.part.skipped.write(self._located(skip.code, counts.file, line, offset, text, raw, more))
+        self.part.skipped.write(self._located(skip.code, at, text, raw, more))
 
-    def _recall(self, skip: Skip, file: int, line: int, offset: int) -> None:
+    def _recall(self, skip: Skip, at: At) -> None:
         """Take note of an event that recalls a message."""
         event = recalls.event_of(skip, self.accounts, self.groups)
         if event:
             segment = self.job.segment.number
-            row = recalls.row_of(event, line=line, offset=offset, file=file, segment=segment)
+            row = recalls.row_of(event, line=at.line, offset=at.offset, file=at.file, segment=segment)
             self.part.recalls.write(row.tobytes())
 
-    def _located(
-        self, code: str, file: int, line: int, offset: int, why: str, raw: bytes, more: dict[str, Any] | None = None
-    ) -> bytes:
+    def _located(self, code: str, at: At, why: str, raw: bytes, more: dict[str, Any] | None = None) -> bytes:
         """A line for rejects or skips; its `line` counts from 0 in the piece until it is sealed."""
         found = {
             "code": code,
-            "file": self.job.inputs[file].label,
-            "line": line,
-            "offset": offset,
+            "file": self.job.inputs[at.file].label,
+            "line": at.line,
+            "offset": at.offset,
             "why": why,
             "remedy": remedy_of(code),
             **(more or {}),
             **({"head": self.head.decode()} if self.head else {}),
             **_raw(self.vendor.redact(raw) if self.vendor.redact else raw),
         }
-        return b"%d\t" % file + msgspec.json.encode(found) + b"\n"
+        return b"%d\t" % at.file + msgspec.json.encode(found) + b"\n"
 
-    def _note(self, kind: str, file: int, line: int) -> None:
+    def _note(self, kind: str, at: At) -> None:
         for code in dict.fromkeys(self.notes.repairs):
-            count(self.tally.repairs, code, file, line)
-        self._changed(kind, self.notes.changes, file, line)
-        self._forget(file, line)
+            count(self.tally.repairs, code, at.file, at.line)
+        self._changed(kind, self.notes.changes, at)
+        self._forget(at)
 
-    def _forget(self, file: int, line: int) -> None:
+    def _forget(self, at: At) -> None:
         """Empty the notes for the next record; what was unknown about this one counts whatever became of it."""
         if self.notes.novel:
-            self.radar.see(self.notes.novel, file, line)
+            self.radar.see(self.notes.novel, at.file, at.line)
         self.notes.clear()
 
-    def _changed(self, kind: str, changes: Sequence[tuple[str, str]], file: int, line: int, times: int = 1) -> None:
+    def _changed(self, kind: str, changes: Sequence[tuple[str, str]], at: At, times: int = 1) -> None:
         for outcome, name in dict.fromkeys(changes):
-            count(self.tally.changes, f"{kind}\t{outcome}\t{name}", file, line, times=times)
+            count(self.tally.changes, f"{kind}\t{outcome}\t{name}", at.file, at.line, times=times)
         if changes:
-            count(self.tally.changes, f"{kind}\tany\t", file, line, times=times)
+            count(self.tally.changes, f"{kind}\tany\t", at.file, at.line, times=times)
 
-    def _took(self, batch: Batch, taken: Taken, counts: PieceCounts) -> None:
-        """Count what the shortcut took; it reads times as the reader does before its first record."""
-        file = counts.file
+    def _took(self, first: At, taken: Taken) -> None:
+        """Count what the shortcut took."""
         if taken.records:
-            if self.clock not in counts.clocks:
-                counts.clocks.append(self.clock)
             self.tally.kinds[taken.label] = self.tally.kinds.get(taken.label, 0) + taken.records
-            self._changed(taken.label, taken.changes, file, batch.number(taken.first), taken.records)
+            self._changed(taken.label, taken.changes, first, taken.records)
+            for code in taken.repairs:
+                count(self.tally.repairs, code, first.file, first.line, times=taken.records)
+
+    def _timed(self, waiting: Gathering, left: list[At]) -> None:
+        """Note the clock of the shortcut where it took any."""
+        slow = Counter(id(at.batch) for at in left)
+        for batch, counts in zip(waiting.batches, waiting.counts, strict=True):
+            if slow[id(batch)] < len(batch) and self.way.clock not in counts.clocks:
+                counts.clocks.append(self.way.clock)
 
     def finish(self) -> int:
+        """Map what waits, and close the part, marker last; gives how many records were rejected."""
+        self.map()
         part, tally = self.part, self.tally
         part.ids.write(ids_of(self.accounts).tobytes())
         part.missing.write(b"".join(_missing("account", self.accounts)) + b"".join(_missing("group", self.groups)))

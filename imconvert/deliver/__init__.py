@@ -29,11 +29,12 @@ class Place(NamedTuple):
 class Flight:
     """What is not known of a call yet: whether it is at the target (`flying`), and whether parts of it are.
 
-    `proof` is the token that it was last sent with.
+    `turned` says that it had its turn in the pace, `proof` is the token that it was last sent with.
     """
 
     flying: bool = False
     partly: bool = False
+    turned: bool = False
     proof: object = None
 
     @property

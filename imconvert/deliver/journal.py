@@ -247,6 +247,16 @@ class Journal:
         )
         return [Failure(Place(shard, *row[:3]), *row[3:]) for row in rows]
 
+    def url_of(self, path: str) -> str | None:
+        """The address at the target of a file of the output that was uploaded."""
+        rows = self.data.rows("SELECT url FROM uploads WHERE path = ?", path)
+        return str(rows[0][0]) if rows else None
+
+    def uploaded(self, path: str, url: str) -> None:
+        """A file of the output is at the target."""
+        with self.data.change() as link:
+            link.execute("INSERT OR REPLACE INTO uploads VALUES (?, ?)", (path, url))
+
     def target_of(self, kind: str, source: str) -> str | None:
         """The id that the target gave out for a source id."""
         if (kind, source) in self._given:

@@ -62,22 +62,9 @@ class Pacer:
         self._shortest = Shortest()
         self._answers = 0
         self._news = asyncio.Event()
-        self.waiting = 0
-
-    @property
-    def slack(self) -> int:
-        """So many waiting calls keep the pace even; more would only hold up their conversations."""
-        return max(4, int(self.limit.calls / self.limit.per / 100))
 
     async def turn(self) -> Slot:
         """Wait until the next call may go; it counts from then on."""
-        self.waiting += 1
-        try:
-            return await self._turn()
-        finally:
-            self.waiting -= 1
-
-    async def _turn(self) -> Slot:
         async with self._queue:
             while True:
                 await self._answered()
@@ -223,8 +210,10 @@ def paced(send: Send, pacer_of: Callable[[Api], Pacer | None]) -> Send:
     async def in_turn(request: Request) -> Reply:
         pacer = pacer_of(request.api)
         if pacer is None:
+            request.flight.turned = True
             return await send(request)
         slot, answered, fresh = await pacer.turn(), False, False
+        request.flight.turned = True
         try:
             reply = await send(request)
             answered, fresh = not reply.fault, reply.fresh

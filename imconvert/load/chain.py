@@ -44,10 +44,6 @@ class Paces:
         path = self.folder / f"pace-{bucket.replace('/', '.')}"
         return Pacer(SharedNumbers(path, NUMBERS), limit, self.clock, margin=self.target.margin)
 
-    def waiting(self) -> float:
-        """How many calls wait for their turn, as a share of how many may (1 or more: enough)."""
-        return max((one.waiting / one.slack for one in self.pacers.values() if one), default=0.0)
-
     def close(self) -> None:
         for one in self.pacers.values():
             if one:
@@ -113,8 +109,8 @@ class Chain:
         send = proven(send, self.proof)
         send = retried(send, policy, clock, chance=chance, health=self.health, stale=self.proof.stale, count=count)
         send = Split(send, pause, count)
-        send = Settled(send, self.app, target.rest.apis, pause=settle, now=clock.now, count=count)
-        return journaled(send, self.journal)
+        self.unrecorded = Settled(send, self.app, target.rest.apis, pause=settle, now=clock.now, count=count)
+        return journaled(self.unrecorded, self.journal)
 
     async def close(self) -> None:
         await self.connections.close()

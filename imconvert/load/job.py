@@ -29,11 +29,14 @@ from imconvert.load.secrets import Secrets
 from imconvert.load.shards import Shard, opened, registered
 from imconvert.load.target import Target
 from imconvert.load.unknown import Decide, decide
+from imconvert.load.uploads import Uploads
 from imconvert.vendors.calls import App, Secret
 
 FOLDER = "load"
 JOURNAL = "journal.db"
 FORMAT = "1"
+LEAST_SLACK, SLACK = 4, 0.01
+"""Calls that may wait for their turn, at least, and in seconds of the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ class Job:
         chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, secrets=Secrets(wanted.output),
                       clock=ways.clock, chance=ways.chance, count=self.progress.count)  # fmt: skip
         watchful = Watchful(wanted.target.budget)
+        uploads = Uploads(wanted.output, wanted.target.rest, self.journal, chain.unrecorded)
         left = wanted.choice.limit
         try:
             async with ways.show(self.facts) if ways.show else nullcontext():
@@ -123,7 +127,8 @@ class Job:
                     choice = Choice(wanted.choice.stages, wanted.choice.only, left)
                     stage = Stage(
                         shards, chain, self.journal, self.claims, clock=ways.clock, choice=choice,
-                        progress=self.progress, inflight=wanted.target.inflight, watchful=watchful, stop=ways.stop,
+                        progress=self.progress, inflight=wanted.target.inflight, slack=self.slack(name),
+                        watchful=watchful, stop=ways.stop, uploads=uploads,
                     )  # fmt: skip
                     await stage.run()
                     left = None if left is None else left - stage.sent
@@ -152,6 +157,11 @@ class Job:
         if self.left.unknown:
             return exit_code_of("IMC-7220")
         return exit_code_of("IMC-2001") if self.left.failed_lines else 0
+
+    def slack(self, stage: str) -> int:
+        """So many calls that wait for their turn keep the pace even; more would only hold up their conversations."""
+        rate = self.limits()[stage]
+        return max(LEAST_SLACK, int(rate * SLACK)) if rate else self.wanted.target.inflight
 
     def limits(self) -> Mapping[str, float]:
         """Calls a second by stage: the lowest of its calls' limits."""

@@ -24,12 +24,15 @@ from imconvert.load.lanes import Lane, Lanes
 from imconvert.load.progress import Progress
 from imconvert.load.shards import Shard, read_call
 from imconvert.load.target import Budget
+from imconvert.load.uploads import Uploads
 from imconvert.vendors.calls import Call, Kind, Verdict, items_of
 
 GRACE = 1.5
 POLL = 0.005
 OTHERS = 0.5
-"""Seconds that calls under way get when the run is asked to stop; between looks at the pace; at other processes."""
+OFTEN = 0.05
+"""Seconds that calls under way get when the run has to end; between looks at the pace; at other processes; at calls
+that came back and would be sent again."""
 
 
 class Refused(ImconvertError):
@@ -71,29 +74,35 @@ class Stage:
 
     def __init__(
         self, shards: list[Shard], chain: Chain, journal: Journal, claims: Claims, *, clock: Clock, choice: Choice,
-        progress: Progress, inflight: int, watchful: Watchful, stop: asyncio.Event,
+        progress: Progress, inflight: int, slack: int, watchful: Watchful, stop: asyncio.Event,
+        uploads: Uploads,
     ) -> None:  # fmt: skip
         self.waiting = deque(shards)
         self.shards = {shard.number: shard for shard in shards}
         self.chain, self.journal, self.claims, self.clock = chain, journal, claims, clock
         self.choice, self.progress, self.inflight, self.watchful, self.stop = choice, progress, inflight, watchful, stop
+        self.slack = slack
         self.lanes = Lanes(choice.takes)
+        self.uploads = uploads
         self.unclear: dict[int, set[int]] = {}
         self.tasks: dict[asyncio.Task[None], Request | None] = {}
         self.changed = asyncio.Event()
+        self.halt = asyncio.Event()
         self.row = progress.rows[shards[0].stage]
         self.sent = 0
         self.trouble: BaseException | None = None
 
     async def run(self) -> None:
         """Load until nothing is left that may go. Raises what stopped it."""
-        stopped = asyncio.get_running_loop().create_task(self._on_stop())
+        loop = asyncio.get_running_loop()
+        asked, halted = loop.create_task(self._on_stop()), loop.create_task(self._on_halt())
         try:
             while await self._more():
                 pass
             await self._end()
         finally:
-            stopped.cancel()
+            asked.cancel()
+            halted.cancel()
             self.row.held = self.lanes.left_out
             self.lanes.close()
         if self.trouble:
@@ -112,7 +121,7 @@ class Stage:
         self.changed.clear()
         if len(self.tasks) >= self.inflight:
             await self.changed.wait()
-        elif self.chain.paces.waiting() >= 1:
+        elif self._waiting() >= self.slack:
             await self.clock.sleep(POLL)
         elif self.lanes.ready:
             self._begin(self.lanes.ready.popleft())
@@ -127,6 +136,10 @@ class Stage:
             else:
                 return False
         return True
+
+    def _waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return sum(request is None or not request.flight.turned for request in self.tasks.values())
 
     async def _take_up(self) -> bool:
         """Take up one more shard that no other process has."""
@@ -159,6 +172,7 @@ class Stage:
         self.changed.set()
         if not task.cancelled() and task.exception():
             self.trouble = self.trouble or task.exception()
+            self.halt.set()
 
     async def _lane(self, lane: Lane) -> None:
         """Send the lines of a lane one by one."""
@@ -176,11 +190,13 @@ class Stage:
         if api is None:
             raise UsageError("IMC-1258", self.shards[place.shard].name, api=call.api, target=rest.title)
         request = Request(api, call, place, unclear=place.line in self.unclear[place.shard])
-        missing = self._fill(request)
-        if missing:
+        missing = await self._fill(request)
+        if missing and missing.kind in (Kind.ITEM, Kind.DEPENDENCY):
             self.journal.record(request, missing)
             self._count(request, missing)
             return False
+        if missing:
+            raise Refused("IMC-7210", found=missing.code, why=missing.why)
         task = asyncio.current_task()
         assert task is not None
         self.tasks[task] = request
@@ -190,11 +206,13 @@ class Stage:
             raise Refused("IMC-7210", found=reply.verdict.code, why=reply.verdict.why)
         return reply.verdict.kind is Kind.UNCLEAR and api.ordered
 
-    def _fill(self, request: Request) -> Verdict | None:
-        """Put ids that the target gave out into the call; a verdict if one is missing."""
-        if not request.call.ids:
-            return None
-        found = filled(request.call, self.journal.target_of)
+    async def _fill(self, request: Request) -> Verdict | None:
+        """Put ids and addresses that the target gave out into the call; a verdict if one is missing."""
+        found: Call | Verdict = request.call
+        if request.call.ids:
+            found = filled(request.call, self.journal.target_of)
+        if isinstance(found, Call) and found.upload:
+            found = await self.uploads.put_in(found)
         if isinstance(found, Verdict):
             return found
         request.call = found
@@ -215,11 +233,16 @@ class Stage:
                 self.watchful.see(code)
 
     async def _on_stop(self) -> None:
-        """When the run is asked to stop, calls that are not under way are given up at once, the others in a while."""
         await self.stop.wait()
+        self.halt.set()
+
+    async def _on_halt(self) -> None:
+        """When the run has to end, calls that are not under way are given up at once, the others in a while."""
+        await self.halt.wait()
         self.changed.set()
-        self._cancel(lambda request: request is None or not request.flight.flying)
-        await asyncio.sleep(GRACE)
+        for _ in range(int(GRACE / OFTEN)):
+            self._cancel(lambda request: request is None or not request.flight.flying)
+            await asyncio.sleep(OFTEN)
         self._cancel(lambda request: True)
 
     def _cancel(self, which: Callable[[Request | None], bool]) -> None:

@@ -1,8 +1,14 @@
 #include "form.h"
+#include "request.h"
+
+#include "sorted.h"
 
 #include <string.h>
 
-enum { STEP_LITERAL, STEP_PUT, STEP_MAYBE, STEP_OPEN, STEP_MEMBER, STEP_CLOSE };
+enum {
+    STEP_LITERAL, STEP_PUT, STEP_MAYBE, STEP_OPEN, STEP_MEMBER, STEP_CLOSE,
+    STEP_PAIR, STEP_MEMBERS, STEP_NAME, STEP_SECONDS, STEP_AMONG, STEP_OTHER, STEP_STRINGS, STEP_MOST, STEP_ABOVE, STEPS
+};
 
 typedef struct {
     int what;
@@ -21,19 +27,21 @@ struct Form {
     PyObject *tuple; /* owns all bytes that steps point to */
     int kind;
     int chat;
-    uint32_t required;
-    uint32_t allowed;
-    uint32_t filled;
-    uint32_t remarks;
+    Set required;
+    Set allowed;
+    Set filled;
+    Set remarks;
     int sorted;
+    int names;
     Py_ssize_t limit_count;
     Limit *limits;
     Py_ssize_t step_count;
     Step *steps;
+    Out sorted_text;
 };
 
 /* The fields that forms allow or forbid; those before are the same for all lines. */
-#define CONTENT_FIELDS (~((1u << EXT) - 1))
+#define CONTENT_FIELDS (~(((Set)1 << EXT) - 1))
 
 /* Text with its quotes and backslashes escaped once more. */
 static void add_escaped(Out *out, Span text)
@@ -46,6 +54,9 @@ static void add_escaped(Out *out, Span text)
     }
     out->size = (size_t)(to - out->data);
 }
+
+/* A JSON value within a string, whatever the field is: with the keys of objects in it sorted, or as they stand. */
+enum { SORTED_VALUE = 3, VALUE_AS_IT_IS };
 
 /* A field as it stands, or as a string within `layers` - 1 others. */
 static int add_field(Out *out, const Field *field, int layers)
@@ -63,6 +74,25 @@ static int add_field(Out *out, const Field *field, int layers)
     return 1;
 }
 
+/* A JSON value within a string; like form_write. */
+static int add_value(Form *form, Out *out, const Field *field, int layers)
+{
+    Span value = field->span;
+    int done;
+    if (field->layers)
+        return add_field(out, field, 2) ? 1 : -1;
+    if (layers == SORTED_VALUE) {
+        form->sorted_text.size = 0;
+        if ((done = sorted_write(value, &form->sorted_text)) <= 0)
+            return done;
+        value = (Span){form->sorted_text.data, form->sorted_text.size};
+    }
+    if (!out_reserve(out, value.size * 2))
+        return -1;
+    add_escaped(out, value);
+    return 1;
+}
+
 static int add_span(Out *out, Span text)
 {
     if (!out_reserve(out, text.size))
@@ -76,9 +106,14 @@ int form_is_for(const Form *form, unsigned char kind, int chat)
     return form->kind == kind && form->chat == chat;
 }
 
-uint32_t form_remarks(const Form *form, const Fields *fields)
+Set form_remarks(const Form *form, const Fields *fields)
 {
     return form->remarks & fields->seen;
+}
+
+int form_names(const Form *form)
+{
+    return form->names;
 }
 
 int form_sorted(const Form *form)
@@ -93,7 +128,7 @@ int form_wants(const Form *form, int field)
 
 int form_fits(const Form *form, const Fields *fields)
 {
-    uint32_t filled = form->filled & fields->seen;
+    Set filled = form->filled & fields->seen;
     if (form->required & ~fields->seen || fields->seen & CONTENT_FIELDS & ~form->allowed)
         return 0;
     for (int field = 0; filled; field++, filled >>= 1) {
@@ -103,20 +138,38 @@ int form_fits(const Form *form, const Fields *fields)
     for (Py_ssize_t i = 0; i < form->limit_count; i++) {
         const Limit *limit = &form->limits[i];
         Span text = fields->field[limit->field].span;
-        if (fields->seen & 1u << limit->field && text.size > limit->most && span_characters(text) > limit->most)
+        if (has(fields, limit->field) && text.size > limit->most && span_characters(text) > limit->most)
             return 0;
     }
     return 1;
 }
 
+/* A step that only lines of requests have; 1 if it's done, 0 if the record is refused, -1 with an exception set. */
+static int request_step(const Step *step, const Fields *fields, Out *out)
+{
+    const Field *field = &fields->field[step->field];
+    int there = (fields->seen >> step->field) & 1;
+    switch (step->what) {
+    case STEP_PAIR: return request_pair(fields, step->text, out);
+    case STEP_MEMBERS: return there ? request_members(field, step->layers, step->text, out) : 1;
+    case STEP_NAME: return request_name(fields, step->layers, out);
+    case STEP_SECONDS: return request_seconds(field, step->layers, out);
+    case STEP_AMONG: return request_among(fields, step->text);
+    case STEP_OTHER: return !request_among(fields, step->text);
+    case STEP_STRINGS: return request_strings(field, step->most, step->layers, out);
+    case STEP_MOST: return !there || digits_value(field->span) <= step->most;
+    default: return there && digits_value(field->span) > step->most;
+    }
+}
+
 int form_write(const Form *form, const Fields *fields, Out *out)
 {
     size_t opened = 0;
-    int first = 1;
+    int first = 1, done;
     for (Py_ssize_t i = 0; i < form->step_count; i++) {
         const Step *step = &form->steps[i];
         const Field *field = &fields->field[step->field];
-        int there = step->what == STEP_PUT || (fields->seen & 1u << step->field && (field->span.size || step->what == STEP_MEMBER));
+        int there = step->what == STEP_PUT || (has(fields, step->field) && (field->span.size || step->what == STEP_MEMBER));
         switch (step->what) {
         case STEP_CLOSE:
             if (out->size + 1 - opened > step->most)
@@ -139,14 +192,27 @@ int form_write(const Form *form, const Fields *fields, Out *out)
             /* fall through */
         case STEP_MAYBE:
         case STEP_PUT:
-            if (there && (!add_span(out, step->text) || !add_field(out, field, step->layers)))
+            if (there && !add_span(out, step->text))
                 return -1;
+            if (there && step->layers >= SORTED_VALUE) {
+                if ((done = add_value((Form *)form, out, field, step->layers)) <= 0)
+                    return done;
+            } else if (there && !add_field(out, field, step->layers)) {
+                return -1;
+            }
+            break;
+        default:
+            if ((done = request_step(step, fields, out)) <= 0)
+                return done;
         }
     }
     return 1;
 }
 
-static const char *const WORDS[] = {"literal", "put", "maybe", "open", "member", "close"};
+static const char *const WORDS[] = {
+    "literal", "put", "maybe", "open", "member", "close",
+    "pair", "members", "name", "seconds", "among", "other", "strings", "most", "above",
+};
 
 /* Whether this is a tuple; else an exception is set. */
 static int is_tuple(PyObject *object)
@@ -166,11 +232,11 @@ static int step_new(PyObject *tuple, Step *step)
     step->text.data = (const unsigned char *)text;
     step->text.size = (size_t)size;
     step->most = (size_t)most;
-    for (step->what = 0; step->what <= STEP_CLOSE; step->what++) {
+    for (step->what = 0; step->what < STEPS; step->what++) {
         if (strcmp(WORDS[step->what], word) == 0)
             break;
     }
-    if (step->what <= STEP_CLOSE && step->field >= 0 && step->field < FIELDS && step->layers >= 0 && step->layers <= 2)
+    if (step->what < STEPS && step->field >= 0 && step->field < FIELDS && step->layers >= 0 && step->layers <= VALUE_AS_IT_IS)
         return 1;
     PyErr_SetString(PyExc_ValueError, "a step of a form is not known");
     return 0;
@@ -191,8 +257,9 @@ static int limit_new(PyObject *tuple, Limit *limit)
 static int fill(Form *form)
 {
     PyObject *limits, *steps;
-    if (!PyArg_ParseTuple(form->tuple, "iiIIIIpO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
-                          &form->filled, &form->remarks, &form->sorted, &PyTuple_Type, &limits, &PyTuple_Type, &steps))
+    if (!PyArg_ParseTuple(form->tuple, "iiKKKKppO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
+                          &form->filled, &form->remarks, &form->sorted, &form->names, &PyTuple_Type, &limits,
+                          &PyTuple_Type, &steps))
         return 0;
     form->limit_count = PyTuple_GET_SIZE(limits);
     form->step_count = PyTuple_GET_SIZE(steps);
@@ -235,6 +302,7 @@ void form_free(Form *form)
         return;
     PyMem_Free(form->limits);
     PyMem_Free(form->steps);
+    PyMem_Free(form->sorted_text.data);
     Py_DECREF(form->tuple);
     PyMem_Free(form);
 }

@@ -59,12 +59,14 @@ static int run_plain(Scan *scan)
             return 0;
         if (*at < 0x80) {
             at++;
-        } else {
+            continue;
+        }
+        do {
             size_t length = sequence(at, end);
             if (!length)
                 return 0;
             at += length;
-        }
+        } while (at < end && *at >= 0x80);
     }
     scan->at = at;
     return 1;
@@ -437,6 +439,20 @@ int scan_token(Scan *scan, Span *token)
     }
     token->size = (size_t)(scan->at - token->data);
     return token->size > 0;
+}
+
+Span scan_put_number(Scan *scan, uint64_t number)
+{
+    unsigned char digits[20], *at = digits + sizeof digits;
+    Span found;
+    do
+        *--at = (unsigned char)('0' + number % 10);
+    while (number /= 10);
+    found.data = scan->room;
+    found.size = (size_t)(digits + sizeof digits - at);
+    memcpy(scan->room, at, found.size);
+    scan->room += found.size;
+    return found;
 }
 
 size_t span_characters(Span text)

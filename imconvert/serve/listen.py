@@ -29,12 +29,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from imconvert.errors import UsageError
 
 HEAD_TIME = 10.0
-KEEP_TIME = 5
+KEEP_TIME = 8
 HEAD_BYTES = 16 << 10
 STOP_TIME = 1
 MOST_IDLE = 4096
 BACKLOG = 1024
-"""Seconds for the head of a request and between two; bytes of a head; seconds to stop; idle connections; waiting."""
+"""Seconds for the head of a request, and between two (no interval at which pullers like to come, for then both sides
+would close and ask at the same moment); bytes of a head; seconds to stop; idle connections; waiting."""
 
 LINK = "imconvert.link"
 

@@ -1,7 +1,8 @@
 """The spool: a folder of NDJSON files of import records that grows while the feed serves it.
 
 Layout: `spool-000001.ndjson` and so on; records go to the last one only, so that all others are finished. Beside them
-`held.ndjson`: records that were handed in or found and are not served, each with code and cause.
+`held.ndjson`: records that were handed in or found and are not served, each with code and cause; and `.number`: the
+last number that was given, so that none is given again when files are moved away.
 Promise: whoever appends (the server, `imconvert spool append`, a relay) does so in turn and has its bytes on the disk
 before it says so. A file on which a write or sync failed is given up for the next number.
 """
@@ -17,6 +18,7 @@ from imconvert.durable import appending
 from imconvert.errors import IntegrityError
 
 HELD = "held.ndjson"
+NUMBER = ".number"
 LIMIT = 256 << 20
 """Bytes from which on a new file is begun."""
 
@@ -74,9 +76,12 @@ class Spool:
     def begin_next(self) -> Path:
         """Finish the last file by beginning the next one; call it in turn."""
         found = self.segments()
-        number = int(found[-1].name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) + 1 if found else 1
+        last = int(found[-1].name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) if found else 0
+        given = (durable.read_file(self.folder / NUMBER) or b"").strip()
+        number = 1 + max(last, int(given) if given.isdigit() else 0)
         path = self.folder / f"{_PREFIX}{number:06}{_SUFFIX}"
         appending.begin(path)
+        durable.replace_file(self.folder / NUMBER, b"%d\n" % number)
         return path
 
     def ends(self) -> dict[Path, int]:

@@ -98,7 +98,7 @@ def members(path: Path, label: str, limits: Limits = LIMITS) -> list[Member]:
 
 
 def open_blocks(
-    path: Path | None,
+    path: Path | str | None,
     label: str,
     *,
     member: str | None = None,
@@ -237,9 +237,9 @@ class _Raw:
             return self._file.read(size)
 
 
-def _blocks(raw: _Raw, path: Path | None, member: str | None, limits: Limits) -> Iterator[bytes]:
+def _blocks(raw: _Raw, path: Path | str | None, member: str | None, limits: Limits) -> Iterator[bytes]:
     packed, pieces = _content(raw, path, member, limits)
-    joined = _joined(_watched(pieces, raw, limits), max(limits.block, HEAD))
+    joined = _joined(_watched(pieces, raw, limits) if packed else pieces, max(limits.block, HEAD))
     for number, block in enumerate(joined):
         if number == 0:
             _check_head(block[:HEAD], packed)
@@ -247,10 +247,10 @@ def _blocks(raw: _Raw, path: Path | None, member: str | None, limits: Limits) ->
             yield block[at : at + limits.block]
 
 
-def _content(raw: _Raw, path: Path | None, member: str | None, limits: Limits) -> tuple[bool, Iterator[bytes]]:
+def _content(raw: _Raw, path: Path | str | None, member: str | None, limits: Limits) -> tuple[bool, Iterator[bytes]]:
     """Whether the content is packed, and its pieces."""
     if path is not None and member is not None:
-        entry = _find(path, member, limits)
+        entry = _find(Path(path), member, limits)
         raw.seek(entry)
         return True, unpack_entry(raw.pieces(entry.packed), entry)
     size = None if path is None else raw.size()
@@ -314,12 +314,12 @@ def _check_head(head: bytes, packed: bool) -> None:
 
 
 @contextmanager
-def _opened(path: Path | None) -> Iterator[BinaryIO]:
+def _opened(path: Path | str | None) -> Iterator[BinaryIO]:
     if path is None:
         yield sys.stdin.buffer
         return
     with _reading():
-        file = path.open("rb")
+        file = open(path, "rb")  # noqa: PTH123, SIM115 - making a Path would cost as much as opening a small file
     with file:
         yield file
 

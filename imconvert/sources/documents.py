@@ -1,7 +1,8 @@
 """Split JSON documents of any size into the elements of one array (easemob.md §2.4, tencent.md §7.2, yunxin.md §5).
 
 Strategy: each block is scanned with NumPy: unescaped quotes give the in-string mask, braces and brackets outside
-of strings give the depth; an element runs from the place where the depth leaves the array to where it returns.
+of strings give the depth; an element runs from the place where the depth leaves the array to where it returns. Where
+the part in C is built, it cuts the elements that lie whole in a block, and leaves all else to the scan.
 The array is the document itself, or stands at a path of keys. Documents may follow each other, keys may come in any
 order, and an array of the same name elsewhere is not taken.
 What stands before the array goes with the elements, if it is asked for; it never grows beyond a few KiB.
@@ -15,10 +16,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from imconvert import native
 from imconvert.errors import InputError
 from imconvert.sources.records import Batch, Carry, Ints, kept_head
 from imconvert.vendors.contract import Documents
@@ -26,6 +30,12 @@ from imconvert.vendors.contract import Documents
 BETWEEN, ENVELOPE, ARRAY, ELEMENT, TAIL = "between", "envelope", "array", "element", "tail"
 BOM = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\n" + BOM
+STEP = 1024
+"""Bytes that are scanned at once where an array may begin or end, so that little of it is scanned and not cut."""
+
+KEPT_BEFORE = 256
+_NEXT = re.compile(rb"[\s,]*\{")
+
 _WORDS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[^\s,"]+', re.DOTALL)
 
 
@@ -36,6 +46,20 @@ class Scanner:
         self.in_string = False
         self.escaped = False
         self.depth = 0
+
+    def edges(self, block: bytes, most: int) -> Iterator[tuple[int, bool, int]]:
+        """The brackets down to depth `most`, and those that open one more: place, whether it opens, depth after it."""
+        marks, kinds, depths = self.structure(block)
+        opens = (kinds == 0x7B) | (kinds == 0x5B)
+        for index in np.flatnonzero((depths <= most) | ((depths == most + 1) & opens)).tolist():
+            yield int(marks[index]), bool(opens[index]), int(depths[index])
+
+    def compiled_edges(self, block: bytes, most: int) -> list[tuple[int, bool, int]]:
+        """The same by the part in C."""
+        found, self.depth, self.in_string, self.escaped = native.edges(
+            block, most, self.depth, self.in_string, self.escaped
+        )
+        return found
 
     def structure(self, block: bytes) -> tuple[Ints, Ints, Ints]:
         """Places, bytes and depths after them of the brackets and braces outside of strings."""
@@ -90,7 +114,8 @@ class _Splitter:
     `owner` the name of the object that the envelope is in.
     """
 
-    def __init__(self, documents: Documents) -> None:
+    def __init__(self, documents: Documents, *, compiled: bool = native.BUILT) -> None:
+        self.compiled = compiled
         self.scanner = Scanner()
         self.paths = {tuple(name.encode().split(b".")) if name else () for name in documents.arrays}
         self.key = _keys_of(self.paths)
@@ -112,20 +137,53 @@ class _Splitter:
 
     def feed(self, block: bytes) -> None:
         """Take the next block; finished elements gather in `records`, `offsets` and `lengths`."""
-        marks, kinds, depths = self.scanner.structure(block)
-        opens = (kinds == 0x7B) | (kinds == 0x5B)
         here = 0
-        most = self.deepest
-        for index in np.flatnonzero((depths <= most) | ((depths == most + 1) & opens)).tolist():
-            here = self._edge(block, here, int(marks[index]), bool(opens[index]), int(depths[index]))
+        while here < len(block):
+            here = self._cut(block, here) if self.compiled else 0
+            part = block[here:] if not self.compiled or self._is_cut(block, here) else block[here : here + STEP]
+            if part:
+                self._scan(part)
+            here += len(part)
+
+    def _is_cut(self, block: bytes, here: int) -> bool:
+        """Whether what comes is an element that does not end in its block."""
+        return self.where == ELEMENT or (self.where == ARRAY and _NEXT.match(block, here) is not None)
+
+    def _cut(self, block: bytes, here: int) -> int:
+        """Cut the whole elements that come next, and before them the end of one; gives where they end."""
+        scanner, begin = self.scanner, here
+        if self.where == ELEMENT:
+            state = scanner.depth, scanner.in_string, scanner.escaped
+            end, scanner.depth, scanner.in_string, scanner.escaped = native.follow(block, here, self.level, *state)
+            here = end if end >= 0 else len(block)
+            if end < 0:
+                self.carry.add(block[begin:])
+            else:
+                self._finish(block[begin:end], ARRAY, end - begin)
+        if self.where == ARRAY and not self.carry.length:
+            here = native.cut_elements(block, here, self.offset - begin, self.records, self.offsets)
+            self.begin = self.offset + here - begin
+        self._passed(block[begin:here])
+        return here
+
+    def _scan(self, block: bytes) -> None:
+        """Act on the brackets that matter."""
+        here, found = 0, self.scanner.compiled_edges if self.compiled else self.scanner.edges
+        for place, opens, depth in found(block, self.deepest):
+            here = self._edge(block, here, place, opens, depth)
         if self.where != TAIL:
             self.carry.add(block[here:])
-        self.before = (self.before + block)[-256:]
-        self.offset += len(block)
+        self._passed(block)
+
+    def _passed(self, data: bytes) -> None:
+        self.before = (self.before + data[-KEPT_BEFORE:])[-KEPT_BEFORE:]
+        self.offset += len(data)
 
     def _edge(self, block: bytes, here: int, place: int, opens: bool, depth: int) -> int:
         """Act on a bracket at `place`, `here` being the first byte not taken yet; gives the next such."""
         if depth < 0:
+            if self.where != TAIL:
+                self.carry.add(block[here:place])
             raise _Broken(self.offset + place, "a closing bracket without its opening one")
         return self._EDGES[self.where](self, block, here, place, opens, depth)
 
@@ -254,10 +312,16 @@ def _keys_of(paths: Iterable[tuple[bytes, ...]]) -> re.Pattern[bytes]:
     return re.compile(rb'"(' + b"|".join(keys) + rb')"\s*:\s*[\[{]$')
 
 
+@cache
 def array_key(documents: Documents) -> bytes:
     """A pattern for the key of the array and its bracket."""
     names = (re.escape(name.rpartition(".")[2].encode()) for name in documents.arrays)
     return rb'"(?:' + b"|".join(names) + rb')"\s*:\s*\['
+
+
+@cache
+def _array_pattern(documents: Documents) -> re.Pattern[bytes]:
+    return re.compile(array_key(documents))
 
 
 def begins_with_array(head: bytes, documents: Documents) -> bool:
@@ -265,7 +329,8 @@ def begins_with_array(head: bytes, documents: Documents) -> bool:
     if documents.always:
         return True
     text = head.lstrip(_BLANKS)
-    if not text.startswith(b"{") or not re.search(array_key(documents), text):
+    key = _array_pattern(documents)
+    if not text.startswith(b"{") or _is_line_without(key, text) or not key.search(text):
         return False
     marks, _, depths = Scanner().structure(text)
     ends = np.flatnonzero(depths <= 0)
@@ -274,12 +339,29 @@ def begins_with_array(head: bytes, documents: Documents) -> bool:
     return splitter.where not in (BETWEEN, ENVELOPE)
 
 
-def elements(blocks: Iterator[bytes], documents: Documents, label: str) -> Iterator[Batch]:
+def _is_line_without(key: re.Pattern[bytes], text: bytes) -> bool:
+    """Whether the first value is a line, as most are, and has no such key."""
+    line = text.partition(b"\n")[0]
+    if key.search(line):
+        return False
+    try:
+        _decode_members(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def elements(
+    blocks: Iterator[bytes], documents: Documents, label: str, *, compiled: bool = native.BUILT
+) -> Iterator[Batch]:
     """The elements of the array of one or more documents, as batches of raw records.
 
     Raises InputError IMC-4013 after all complete elements where a document is broken or breaks off.
     """
-    splitter = _Splitter(documents)
+    splitter = _Splitter(documents, compiled=compiled)
     damage: InputError | None = None
     try:
         for block in blocks:

@@ -20,12 +20,16 @@ OTHERS = (
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"\x1f\x9d", "Z(compress)"),
 )
+LOOKED_AT = 4096
+"""Bytes that tell an encoding."""
+
 BOMS = (
     (b"\xff\xfe\0\0", "UTF-32"),
     (b"\0\0\xfe\xff", "UTF-32"),
     (b"\xff\xfe", "UTF-16"),
     (b"\xfe\xff", "UTF-16"),
 )
+_FIRST_BYTES = {magic[:1] for magic in (*PACKED.values(), *SKIPPABLE, *(magic for magic, _ in OTHERS))}
 ZEROS = (
     ((False, True, True, True), "UTF-32LE"),
     ((True, True, True, False), "UTF-32BE"),
@@ -37,6 +41,8 @@ ZEROS = (
 
 def container_of(head: bytes) -> str:
     """The container that begins with `head`; a whole file that is but part of a magic number counts, too."""
+    if head[:1] not in _FIRST_BYTES:
+        return "tar" if head[257:262] == b"ustar" else "plain"
     for kind, magic in PACKED.items():
         if head and magic.startswith(head[: len(magic)]):
             return kind
@@ -49,7 +55,8 @@ def container_of(head: bytes) -> str:
 
 
 def encoding_of(head: bytes) -> str | None:
-    """The wide encoding that `head` is in, by its mark or because most of its units have zeros like one."""
+    """The wide encoding that `head` is in, by its mark or because most of its first units have zeros like one."""
+    head = head[:LOOKED_AT]
     for mark, name in BOMS:
         if head.startswith(mark):
             return name

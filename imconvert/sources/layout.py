@@ -16,6 +16,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
+from imconvert import native
 from imconvert.errors import InputError
 from imconvert.sources.documents import BOM, array_key, elements
 from imconvert.sources.records import RECORD_LIMIT, Batch, Carry, kept_head, lines
@@ -57,7 +58,8 @@ def one_a_line(head: bytes, documents: Documents) -> bool:
 class _Rows:
     """Tells heads, elements and ends apart. `carry` holds an element whose line did not end it, from `begun` on."""
 
-    def __init__(self, documents: Documents, label: str) -> None:
+    def __init__(self, documents: Documents, label: str, *, compiled: bool) -> None:
+        self.compiled = compiled
         self.documents = documents
         self.label = label
         self.header = re.compile(rb"\{.*" + array_key(documents) + rb"$")
@@ -77,19 +79,40 @@ class _Rows:
 
     def feed(self, batch: Batch) -> None:
         """Take a batch of lines; what is finished of it gathers in `ready`."""
-        number = batch.first
-        for raw, at in zip(batch.records, batch.offsets.tolist(), strict=True):
-            length = batch.lengths.get(number - batch.first)
-            text = raw.strip(_BLANKS)
-            if length is not None:
-                self._finish()
-                self._emit(raw, at, number, length)
-            elif self.where == ARRAY and not self.carry.length and _is_row(text):
-                self._row(raw, text, at, number)
-            elif text.strip(_EMPTY) or self.carry.length:
-                self._look(raw, text, at, number)
-            number += 1
+        if self.compiled and batch.text is not None:
+            self._cut(batch.text, batch.begin, batch.first)
+        else:
+            for index, (raw, at) in enumerate(zip(batch.records, batch.offsets.tolist(), strict=True)):
+                self._line(raw, at, batch.first + index, batch.lengths.get(index))
         self._end_batch(keep_last=self.where == ARRAY)
+
+    def _cut(self, text: bytes, begin: int, number: int) -> None:
+        """Take the lines of a text: those that are elements many at a time, the others one by one."""
+        here = 0
+        while here <= len(text):
+            if self.where == ARRAY and not self.carry.length:
+                before = len(self.records)
+                here = native.cut_rows(text, here, begin, self.records, self.offsets)
+                count = len(self.records) - before
+                self.numbers.extend(range(number, number + count))
+                number += count
+                if count and here == len(text) and not text.endswith(b"\n"):
+                    return
+            end = text.find(b"\n", here)
+            end = len(text) if end < 0 else end
+            self._line(text[here:end], begin + here, number, None)
+            number, here = number + 1, end + 1
+
+    def _line(self, raw: bytes, at: int, number: int, length: int | None) -> None:
+        """Take a line; `length` is that of one that was too long."""
+        text = raw.strip(_BLANKS)
+        if length is not None:
+            self._finish()
+            self._emit(raw, at, number, length)
+        elif self.where == ARRAY and not self.carry.length and _is_row(text):
+            self._row(raw, text, at, number)
+        elif text.strip(_EMPTY) or self.carry.length:
+            self._look(raw, text, at, number)
 
     def _look(self, raw: bytes, text: bytes, at: int, number: int) -> None:
         """A line that is not just an element."""
@@ -106,7 +129,7 @@ class _Rows:
         if text.startswith(b"]") and _END.match(text):
             self.where = OUTSIDE if text.endswith((b"}", b"},")) else TAIL
             self.bracket = (raw, text, at, number)
-        elif self.header.match(text):
+        elif self._is_header(text):
             self._without_end(at)
             self._outside(raw, text, at, number)
         elif text.startswith(b"{") and not _is_row(text):
@@ -131,7 +154,7 @@ class _Rows:
 
     def _outside(self, raw: bytes, text: bytes, at: int, number: int) -> None:
         text = text.strip(_EMPTY)
-        if self.header.match(text):
+        if self._is_header(text):
             self._begin(kept_head(text, len(text)) if self.documents.reader else b"")
             self.where = ARRAY
         elif not (text.startswith(b"{") and self.array.search(text) and self._one_line(raw, text, at, number)):
@@ -141,19 +164,25 @@ class _Rows:
     def _one_line(self, raw: bytes, text: bytes, at: int, number: int) -> bool:
         """Take a line that is a whole document; whether it was one."""
         try:
-            batches = list(elements(iter([text]), self.documents, self.label))
+            batches = list(elements(iter([text]), self.documents, self.label, compiled=self.compiled))
         except InputError:
             return False
+        begin = at + raw.index(b"{")
         for batch in batches:
             self._begin(batch.head)
-            for record, offset in zip(batch.records, batch.offsets.tolist(), strict=True):
-                self._emit(record, at + raw.index(b"{") + offset, number)
+            self.records += batch.records
+            self.offsets += (batch.offsets + begin).tolist()
+            self.numbers += [number] * len(batch)
         return True
 
     def _begin(self, head: bytes) -> None:
         if head != self.head:
             self._end_batch()
             self.head = head
+
+    def _is_header(self, text: bytes) -> bool:
+        """Whether a line ends with the key of the array and its bracket."""
+        return text.endswith(b"[") and self.header.match(text) is not None
 
     def _row(self, raw: bytes, text: bytes, at: int, number: int) -> None:
         start = at if raw.startswith(b"{") else at + raw.index(text)
@@ -223,21 +252,22 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-def rows(blocks: Iterator[bytes], documents: Documents, label: str) -> Iterator[Batch]:
+def rows(
+    blocks: Iterator[bytes], documents: Documents, label: str, *, compiled: bool = native.BUILT
+) -> Iterator[Batch]:
     """The elements of documents that are laid out in lines, as batches of raw records.
 
     Raises InputError after all elements: that of the blocks, or IMC-4013 where a document does not end.
     """
-    found = _Rows(documents, label)
+    found = _Rows(documents, label, compiled=compiled)
     damage: InputError | None = None
     size, open_end = 0, False
     try:
         for batch in lines(blocks):
             found.feed(batch)
             yield from found.taken()
-            last = len(batch.records) - 1
             open_end = batch.open_end
-            size = int(batch.offsets[last]) + batch.lengths.get(last, len(batch.records[last])) + (not open_end)
+            size = batch.end() + (not open_end)
     except InputError as why:
         damage = why
     found.end(size, open_end=open_end)

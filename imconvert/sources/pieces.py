@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from imconvert import native
 from imconvert.errors import InputError
 from imconvert.sources import tables, whole
 from imconvert.sources.containers import Limits, open_blocks, read_head, read_range
@@ -35,11 +36,13 @@ def batches(
     progress: Callable[[int], None],
     *,
     look: Look | None = None,
+    compiled: bool = native.BUILT,
 ) -> Iterator[Batch]:
     """The records of bytes [start, stop) of `source`; stop -1 is its end. `progress` is told raw bytes read.
 
     `look(label, begin)` gives the head for the records of an input from how its content begins.
-    `build` says how the vendor's files are built, if they are more than lines.
+    `build` says how the vendor's files are built, if they are more than lines. `compiled` takes the part in C, where it
+    is built.
 
     Raises InputError (IMC-40xx) after the records before the damage.
     """
@@ -52,12 +55,12 @@ def batches(
             head = look(source.label, read_head(Path(source.path), HEAD)) if look else b""
             yield from _with_head(found, head)
     else:
-        path = None if source.path == STDIN else Path(source.path)
+        path = None if source.path == STDIN else source.path
         blocks = open_blocks(path, source.label, member=source.member, limits=limits, progress=progress)
         if isinstance(build, Tables):
             yield from tables.rows(blocks, build)
         else:
-            yield from _whole(blocks, build, source.label, look)
+            yield from _whole(blocks, build, source.label, look, compiled=compiled and native.BUILT)
     check_unchanged(source)
 
 
@@ -77,7 +80,9 @@ def _part(found: Iterator[Batch], start: int, source: Input, build: Tables) -> I
         yield batch
 
 
-def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str, look: Look | None) -> Iterator[Batch]:
+def _whole(
+    blocks: Iterator[bytes], documents: Documents | None, label: str, look: Look | None, *, compiled: bool
+) -> Iterator[Batch]:
     """Records of a whole stream. Damage within its head is raised behind the records before it."""
     head: list[bytes] = []
     damage: list[InputError] = []
@@ -97,8 +102,8 @@ def _whole(blocks: Iterator[bytes], documents: Documents | None, label: str, loo
     if not documents or not begins_with_array(begin, documents):
         return _with_head(lines(every), look(label, begin) if look else b"")
     if (documents.by_line and laid_out(begin, documents)) or (documents.one_a_line and one_a_line(begin, documents)):
-        return rows(every, documents, label)
-    return elements(every, documents, label)
+        return rows(every, documents, label, compiled=compiled)
+    return elements(every, documents, label, compiled=compiled)
 
 
 def _raised(damage: list[InputError]) -> Iterator[bytes]:

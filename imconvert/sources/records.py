@@ -62,9 +62,9 @@ class Batch:
         self._length: int | None = None
 
     @classmethod
-    def of_lines(cls, text: bytes, begin: int, first: int, crlf: int) -> Batch:
+    def of_lines(cls, text: bytes, begin: int, first: int, crlf: int, *, open_end: bool = False) -> Batch:
         """The lines of a text that begins at `begin` in the content."""
-        return cls(None, None, first, {}, crlf=crlf, text=text, begin=begin)
+        return cls(None, None, first, {}, open_end, crlf, text=text, begin=begin)
 
     @property
     def records(self) -> list[bytes]:
@@ -81,10 +81,22 @@ class Batch:
             self._offsets = np.concatenate([[0], ends + 1]) + self.begin
         return self._offsets
 
+    @property
+    def size(self) -> int:
+        """About how many bytes the records have."""
+        return len(self.text) if self.text is not None else sum(map(len, self.records))
+
     def __len__(self) -> int:
         if self._length is None:
             self._length = len(self.records) if self.text is None else _count(self.text, _NEWLINE) + 1
         return self._length
+
+    def end(self) -> int:
+        """The place behind the last record."""
+        if self.text is not None:
+            return self.begin + len(self.text)
+        last = len(self) - 1
+        return int(self.offsets[last]) + self.lengths.get(last, len(self.records[last]))
 
     def first_crlf(self) -> int:
         """The number within the batch of the first record that ended in CRLF; there has to be one."""
@@ -159,8 +171,10 @@ def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:
         carry.add(block[cut + 1 :])
     if carry.length:
         data, length = carry.take()
-        lengths = {0: length} if length > RECORD_LIMIT else {}
-        yield Batch([data], np.array([offset], np.int64), number, lengths, open_end=True)
+        if length > RECORD_LIMIT:
+            yield Batch([data], np.array([offset], np.int64), number, {0: length}, open_end=True)
+        else:
+            yield Batch.of_lines(data, offset, number, 0, open_end=True)
     if damage:
         raise damage
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 
 from imconvert.errors import UsageError
-from imconvert.vendors import plugins
+from imconvert.vendors import device, plugins
 from imconvert.vendors.contract import Setting, Target, Vendor
 from imconvert.vendors.custom import NAME as CUSTOM
 from imconvert.vendors.custom import people_vendor_of, vendor_of
@@ -27,8 +27,10 @@ __all__ = [
 ALL: tuple[Vendor, ...] = (YUNXIN, EASEMOB, TENCENT, RONGCLOUD)
 BY_NAME: dict[str, Vendor] = {vendor.name: vendor for vendor in ALL}
 MESSAGES: dict[str, Target] = {vendor.target.name: vendor.target for vendor in ALL if vendor.target}
+MESSAGES[device.TARGET.name] = device.TARGET
 TARGETS: dict[str, Target] = MESSAGES | {target.name: target for vendor in ALL for target in vendor.provisions}
 SETTINGS: dict[str, Setting] = {setting.name: setting for vendor in ALL for setting in vendor.settings}
+SETTINGS |= {setting.name: setting for setting in device.SETTINGS}
 """What comes with imconvert; plug-ins are asked for by the functions below, and loaded only then. `MESSAGES` are the
 targets of messages; those of people and groups are named VENDOR/CONTENT."""
 

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert import native
 from imconvert.errors import Rejected
-from imconvert.model import Message, Notes, Skip
+from imconvert.model import Message, Notes, Skip, hash_of_source
 from imconvert.vendors.books import NOT_PLAIN as NOT_PLAIN
 from imconvert.vendors.books import Book as Book
 from imconvert.vendors.books import Plain as Plain
@@ -60,7 +59,10 @@ class Line(NamedTuple):
 class Gathered(NamedTuple):
     """Columns as bytes: lines each ended by LF, u4 lengths without it, 16-byte keys, 8-byte digests, u8 numbers, i8
     times, i8 numbers of records in their batch, i8 offsets of records in the text of their batch or nothing;
-    little-endian."""
+    little-endian.
+
+    `named` has, for lines whose number was made of a name, an i8 row and the 16-byte hash of the name each.
+    """
 
     lines: bytes
     lengths: bytes
@@ -70,6 +72,7 @@ class Gathered(NamedTuple):
     times: bytes
     sources: bytes
     offsets: bytes = b""
+    named: bytes = b""
 
 
 class Columns:
@@ -106,8 +109,10 @@ class Columns:
         lines, lengths = b"\n".join(self.lines), array("I", map(len, self.lines[:-1]))
         numbers = array("Q", self.msgids), array("q", self.times), array("q", self.sources)
         hashes = b"".join(self.keys), b"".join(self.digests)
+        named = b"".join([row.to_bytes(8, "little") + hash_of_source(source_id) for row, source_id in self.named])
         self.__init__()  # type: ignore[misc]
-        return Gathered(lines, lengths.tobytes(), *hashes, *(column.tobytes() for column in numbers))
+        msgids, times, sources = (column.tobytes() for column in numbers)
+        return Gathered(lines, lengths.tobytes(), *hashes, msgids, times, sources, named=named)
 
 
 if TYPE_CHECKING:
@@ -118,12 +123,13 @@ else:
 
 class Taken(NamedTuple):
     """Records that took the shortcut: the word for their content, what was changed in each, as in `Notes.changes`,
-    how many they are, and the number of the first in its batch."""
+    how many they are, the number of the first in its batch, and what was mended in each, as in `Notes.repairs`."""
 
     label: str
     changes: tuple[tuple[str, str], ...]
     records: int
     first: int
+    repairs: tuple[str, ...] = ()
 
 
 class Shortcut(NamedTuple):
@@ -131,11 +137,14 @@ class Shortcut(NamedTuple):
 
     A record that has to be looked at more closely is left to `otherwise(number, raw)`, in its turn. Says what it
     took. The streams gather in what `columns` makes. If it `splits`, a batch may also be bytes whose lines it is.
+    `behind(head)` gets it ready for records with this head, and gives the clock by which it reads their times; None
+    where it doesn't take them.
     """
 
     take: Callable[[Any, tuple[Any, ...], Callable[[int, bytes], None]], list[Taken]]
     columns: Callable[[], Gathers] = Columns
     splits: bool = False
+    behind: Callable[[bytes], tuple[str, str] | None] | None = None
 
 
 class Unfit(Exception):
@@ -223,20 +232,20 @@ class Arrange:
     notes when it gives the request. It must stream: a conversation may be larger than the memory.
     `together(stream)`, where it is there instead, makes a function that gets all conversations of a bucket of the
     stream, one after the other, so that a request may be made of several.
-    `blockers(settings)` are what has to be settled before loading.
+    `still(settings)`, if there is one, makes a function of the stream, the times of whole conversations that lie one
+    behind the other, and where each begins, all as arrays. It says which conversations need no finishing, because each
+    of their lines is a request as it stands. `blockers(settings)` are what has to be settled before loading.
     """
 
     finisher: Callable[[Settings, Notes], Finish] | None = None
+    still: Callable[[Settings], Callable[[str, Any, Any], Any]] | None = None
     blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
     together: Callable[[str], Callable[[Settings, Notes], FinishAll]] | None = None
 
-    def finish(self, stream: str, settings: Settings, notes: Notes) -> FinishAll:
-        """The function that finishes the conversations of a bucket."""
-        if self.together:
-            return self.together(stream)(settings, notes)
-        assert self.finisher
-        one = self.finisher(settings, notes)
-        return lambda talks: chain.from_iterable(map(one, talks))
+
+def number_in(value: str) -> int | None:
+    """The number that a setting of the kind "optional" or "moment" holds, if it holds one."""
+    return None if value == "none" else int(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +259,13 @@ class Setting:
 
     def accepts(self, value: str) -> bool:
         """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line,
-        "moment" for ms since 1970, or none."""
+        "optional" for a number or none, "moment" for ms since 1970, or none."""
         if self.allowed == "text":
             return value.isprintable()
-        if self.allowed == "moment" and value == "none":
+        if self.allowed in ("optional", "moment") and value == "none":
             return True
-        if self.allowed in ("number", "moment"):
-            return value.isascii() and value.isdigit() and int(value) > 0
+        if self.allowed in ("number", "optional", "moment"):
+            return value.isascii() and value.isdigit() and len(value) < 19 and int(value) > 0
         return value in self.allowed
 
 

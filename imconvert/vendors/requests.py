@@ -36,8 +36,9 @@ class Head(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Head).decode
-_CONV = b'","conv":"'
-_CONV_END = b'","key":"'
+CONV = b'","conv":"'
+CONV_END = b'","key":"'
+"""What stands before and behind the conversation of a line, and in neither of them."""
 
 
 def head_of(line: bytes) -> Head:
@@ -65,8 +66,8 @@ def line(api: str, conv: str, key: str, time: int, body: Any, upload: Sequence[s
 
 def conversation_in(line: bytes) -> bytes:
     """The conversation of a line as it stands there."""
-    begin = line.index(_CONV) + len(_CONV)
-    return line[begin : line.index(_CONV_END, begin)]
+    begin = line.index(CONV) + len(CONV)
+    return line[begin : line.index(CONV_END, begin)]
 
 
 def read_key(line: bytes) -> KeyFields:
@@ -83,8 +84,3 @@ def with_msgid(line: bytes, msgid: int) -> bytes:
     head = _decode(line)
     _, time, sender = head.key.split("/", 2)
     return _encode(msgspec.structs.replace(head, key=key(msgid, int(time), sender)))
-
-
-def end_of_conversation(line: bytes) -> int:
-    """Where the path and the conversation, which lines of a conversation share, end in a line."""
-    return line.index(_CONV_END, line.index(_CONV)) + 1

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from imconvert.simulators.core.calls import Answer, Call, Refused
+from imconvert.simulators.core.calls import Answer, Refused
 from imconvert.simulators.core.calls import answer as json_answer
 from imconvert.simulators.core.exports import rows
 from imconvert.simulators.core.wire import Send, send_whole
@@ -94,34 +94,30 @@ async def _export(app: App, scope: Any, rest: str, body: bytes) -> Any:
 
 
 async def _clock(app: App, scope: Any, rest: str, body: bytes) -> Any:
-    app.desk.clock.ahead += float(orjson.loads(body)["ahead"])
+    ahead = float(orjson.loads(body)["ahead"])
+    if ahead < 0:
+        return json_answer(400, {"why": "a clock goes ahead only"})
+    app.desk.clock.ahead += ahead
     return json_answer(200, {"now": int(app.desk.clock.now() * 1000)})
 
 
 async def _say(app: App, scope: Any, rest: str, body: bytes) -> Any:
     """Each line is a message: `from`, `to` or `group`, `text`; and what else the vendor's folder knows."""
-    call: Call = app.call(scope)
-    said: list[Any] = []
-    app.desk.store.begin()
     try:
-        said += [app.vendor.say(call, orjson.loads(line)) for line in body.splitlines() if line.strip()]
-    except (Refused, ValueError, KeyError) as why:
-        app.desk.store.undo()
-        return why.answer if isinstance(why, Refused) else json_answer(400, {"why": repr(why)})
-    app.desk.store.end()
-    app.publish()
-    return json_answer(200, said)
+        return json_answer(200, app.by_hand(app.vendor.say, map(orjson.loads, _lines(body))))
+    except Refused as why:
+        return why.answer if why.answer.status >= 400 else why.answer._replace(status=400)
+    except (ValueError, KeyError) as why:
+        return json_answer(400, {"why": repr(why)})
 
 
 async def _import(app: App, scope: Any, rest: str, body: bytes) -> Any:
     take = app.vendor.take
-    if take is None:
-        return _NOTHING
-    call: Call = app.call(scope)
-    app.desk.store.begin()
-    found = [take(call, line) for line in body.splitlines() if line.strip()]
-    app.desk.store.end()
-    return iter(found)
+    return iter(app.by_hand(take, _lines(body))) if take else _NOTHING
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line for line in body.split(b"\n") if line.strip()]
 
 
 async def _settle(app: App, scope: Any, rest: str, body: bytes) -> Any:

@@ -8,7 +8,7 @@ on one after the other, in the order in which they came in whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -60,11 +60,11 @@ class App:
                 return
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-        call, line = self.call(scope), scope[LINE]
-        body = await _body(receive)
+        body, line = await _body(receive), scope[LINE]
         if body is None:
+            await reset(line)
             return
-        call.body = body
+        call = self.call(scope, body)
         found = self.routes.find(call.method, scope["raw_path"].decode())
         if found is None:
             await self._sent(call, self.vendor.unknown(call), None, line, send)
@@ -78,13 +78,28 @@ class App:
         answer = self.work(call, endpoint, fault)
         await self._sent(call, answer, fault, line, send)
 
-    def call(self, scope: Any) -> Call:
-        """A request without its body; it arrives now."""
+    def call(self, scope: Any, body: bytes) -> Call:
+        """A request that came whole; it arrives now, and is worked on at once, so that times rise as work does."""
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         clock = self.desk.clock
-        now = int(clock.now() * 1000)
-        return Call(self.desk, scope["method"], scope["path"], query, headers, b"", clock.steady(), now)
+        times = clock.steady(), int(clock.now() * 1000)
+        return Call(self.desk, scope["method"], scope["path"], query, headers, body, *times)
+
+    def by_hand(self, run: Callable[[Call, Any], Any], items: Iterable[Any]) -> list[Any]:
+        """Do something that is no request for each item, in one transaction, and post what came of it."""
+        clock = self.desk.clock
+        call = Call(self.desk, "", "", {}, {}, b"", clock.steady(), int(clock.now() * 1000))
+        self._told.clear()
+        self.desk.store.begin()
+        try:
+            found = [run(call, item) for item in items]
+        except BaseException:
+            self.desk.store.undo()
+            raise
+        self.desk.store.end()
+        self.publish()
+        return found
 
     def _drawn(self, call: Call, endpoint: Endpoint) -> Fault | None:
         if not self.draws:
@@ -106,7 +121,7 @@ class App:
         store.begin()
         self._told.clear()
         try:
-            if not endpoint.open:
+            if not endpoint.public:
                 self.vendor.authorize(call)
             wait = self.desk.rates.wait(endpoint.rates, call.at)
             if wait:
@@ -181,7 +196,7 @@ def _check(plan: Plan, vendor: Vendor) -> None:
 
 
 async def _body(receive: Any) -> bytes | None:
-    """The whole body; None where the other side went away before its end."""
+    """The whole body; None where the other side went away before its end, or does not come to one."""
     parts, size = [], 0
     while True:
         message = await receive()
@@ -189,5 +204,7 @@ async def _body(receive: Any) -> bytes | None:
             return None
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if not message.get("more_body") or size > LONGEST:
+        if size > LONGEST:
+            return None
+        if not message.get("more_body"):
             return b"".join(parts) if len(parts) > 1 else parts[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -17,9 +18,38 @@ BACKLOG, STOP_TIME, KEEP_TIME = 1024, 1, 75
 """Connections that wait to be accepted; seconds for the end; seconds that an idle connection is kept."""
 
 
+class _Joining:
+    """A transport that joins what is written in one turn of the loop: head and body of an answer go out together.
+
+    A write is the dearest thing that happens to a request; this makes one of two.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts:
+            self._transport.write(b"".join(parts))
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = _Joining(transport, self.loop)  # type: ignore[assignment]
         self.lost = asyncio.Event()
         self.app = _with_line(self.app, self)
 
@@ -40,11 +70,13 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises UsageError IMC-1132."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind, number)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.listen(BACKLOG)
-        found.setblocking(False)
+        with contextlib.ExitStack() as stack:
+            found = stack.enter_context(socket.socket(family, kind, number))
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(BACKLOG)
+            found.setblocking(False)
+            stack.pop_all()
     except OSError as why:
         raise UsageError("IMC-1132", address=f"{host}:{port}", why=why.strerror or str(why)) from why
     return found

@@ -14,7 +14,7 @@ from imconvert.simulators.core.rates import Limit
 class Endpoint(NamedTuple):
     """One call that the server takes. Parts of the path in braces are given to `run`; `rates` names its windows.
 
-    `batch` says that some of its items may fail on purpose, `open` that it needs no authorization.
+    `batch` says that some of its items may fail on purpose, `public` that it needs no authorization.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Endpoint(NamedTuple):
     run: Callable[[Call], Any]
     rates: tuple[str, ...] = ()
     batch: bool = False
-    open: bool = False
+    public: bool = False
 
 
 class Post(NamedTuple):

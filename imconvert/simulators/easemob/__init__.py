@@ -104,9 +104,9 @@ _TABLE: tuple[tuple[str, str, str, Any, tuple[str, ...]], ...] = (
 )
 _BATCHES = ("users/create", "contacts/import", "groups/members/add", "groups/blocks/add")
 ENDPOINTS = [
-    Endpoint("token", "POST", "/token", auth.token, ("token",), open=True),
+    Endpoint("token", "POST", "/token", auth.token, ("token",), public=True),
     *(Endpoint(name, how, path, run, rates, name in _BATCHES) for name, how, path, run, rates in _TABLE),
-    Endpoint("chatmessages/file", "GET", "//history/14D/{org}/{app}/{file}", history.download, open=True),
+    Endpoint("chatmessages/file", "GET", "//history/14D/{org}/{app}/{file}", history.download, public=True),
 ]
 LIMITS = {
     **{name: Limit(100) for *_, rates in _TABLE for name in rates},

@@ -49,7 +49,7 @@ _TABLE: tuple[tuple[str, Any], ...] = (
     ("group/create", groups.create),
     ("group/join", groups.join),
     ("group/quit", groups.quit_group),
-    ("group/refresh", groups.rename),
+    ("group/refresh", groups.refresh),
     ("group/dismiss", groups.dismiss),
     ("group/sync", groups.sync),
     ("group/user/query", groups.members),
@@ -69,7 +69,7 @@ _TABLE: tuple[tuple[str, Any], ...] = (
 _QUERY = ("v3/message/private/query", "v3/message/group/query")
 ENDPOINTS = [
     *(Endpoint(n, "POST", f"/{n}.json", run, ("query",) if n in _QUERY else (n,)) for n, run in _TABLE),
-    Endpoint("history/file", "GET", "/1/{date}/{name}", messages.history_file, open=True),
+    Endpoint("history/file", "GET", "/1/{date}/{name}", messages.history_file, public=True),
 ]
 LIMITS = {
     **{name: Limit(100) for name, _ in _TABLE if name not in _QUERY},

@@ -72,7 +72,7 @@ def quit_group(call: Call) -> None:
     call.desk.store.many("DELETE FROM members WHERE team = ? AND user = ?", rows)
 
 
-def rename(call: Call) -> None:
+def refresh(call: Call) -> None:
     form = form_of(call, {"groupId": _GROUP, "groupName": _NAME})
     need_group(call, form.one("groupId"))
     _put(call, form.one("groupId"), form.one("groupName"))

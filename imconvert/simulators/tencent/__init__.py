@@ -75,7 +75,7 @@ _TABLE: tuple[tuple[str, str, Any, bool], ...] = (
 )
 ENDPOINTS = [
     *(Endpoint(name, "POST", f"/v4/{service}/{name}", run, (name,), batch) for service, name, run, batch in _TABLE),
-    Endpoint("history/file", "GET", "/history/{chat}/{file}", history.download, open=True),
+    Endpoint("history/file", "GET", "/history/{chat}/{file}", history.download, public=True),
 ]
 LIMITS = {
     **{name: Limit(100 if name in _HUNDRED else 200) for _, name, _, _ in _TABLE},

@@ -4,6 +4,7 @@ easemob.md."""
 from imconvert.vendors import requests
 from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor, rest_in
 from imconvert.vendors.easemob import (
+    forms,
     lists,
     mentions,
     messages,
@@ -68,7 +69,9 @@ TARGET = Target(
     tombstone=target.tombstone,
     put_text=None,
     merge_fold=lambda settings: settings["easemob.fold"] == "merge",
-    arrange=Arrange(order.finisher, order.blockers),
+    line_forms=forms.line_forms,
+    plain_account=forms.PLAIN,
+    arrange=Arrange(order.finisher, order.still, order.blockers),
     account_rules=rules.account_rules,
 )
 
@@ -84,10 +87,10 @@ VENDOR = Vendor(
     shortcut=shortcut,
     shape=shape,
     more_shapes=more_shapes,
+    rest=rest_in("imconvert.vendors.easemob.rest"),
     target=TARGET,
     people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
     provisions=provisions(TARGET, provisioning.CONTENTS),
     mentions=mentions.MENTIONS,
     said=said.said,
-    rest=rest_in("imconvert.vendors.easemob.rest"),
 )

@@ -13,8 +13,13 @@ import msgspec
 from imconvert.model import Message, Notes, depth_exceeds
 from imconvert.vendors.contract import Settings
 from imconvert.vendors.easemob.outgoing import Piece, encode
+from imconvert.vendors.wrapping import MARK
 
 NONE = "none"
+CONTENT = ("src", "raw", "long")
+"""What is kept of a message that can't be understood without it."""
+
+_WORDS = {"dur": "dur in ms", "extra": "leftovers", "w": "width", "h": "height"}
 _decode = msgspec.json.Decoder().decode
 _REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -35,28 +40,32 @@ class Extension:
     def json(self, message: Message, piece: Piece, part: str, *, first: bool) -> bytes:
         """The extension as JSON, empty where there is none; the app's own stands on the `first` of several lines."""
         ext = self._own(message) if first and not piece.whole else {}
+        ours = self._ours(message, piece, part, first=first)
+        if ours:
+            mark = self.mark or MARK
+            before = ext.pop(mark, {})
+            ext[mark] = {**(before if isinstance(before, dict) else {"app": before}), **ours}
+        return encode(ext) if ext else b""
+
+    def _ours(self, message: Message, piece: Piece, part: str, *, first: bool) -> dict[str, Any]:
+        """What is told below our key; without one only what the message can't be understood without."""
+        parts = {"part": part} if part else {}
         if not self.mark:
-            return encode(ext) if ext else b""
-        before = ext.pop(self.mark, {})
-        note: dict[str, Any] = before if isinstance(before, dict) else {"app": before}
-        note |= {"id": message.source_id, "client": message.client}
-        if part:
-            note["part"] = part
-        if first and message.extra:
-            note["extra"] = message.extra
-        return encode({**ext, self.mark: {**note, **piece.kept}})
+            return parts | {key: value for key, value in piece.kept.items() if key in CONTENT}
+        extra = {"extra": message.extra} if first and message.extra else {}
+        return {"id": message.source_id, "client": message.client, **parts, **extra, **piece.kept}
 
     def note(self, message: Message, pieces: list[Piece]) -> None:
         """Say what becomes of what has no place."""
         changes = self.notes.changes
         if message.ext and self._object(message.ext) is None:
             changes.append(("transformed", 'ext that is no object moved below the key "ext"'))
+        names = [_WORDS.get(name, name) for piece in pieces for name in piece.kept if name not in CONTENT]
+        names += ["leftovers of the message"] if message.extra else []
         if self.mark:
-            return
-        changes.append(("dropped", "client and source id"))
-        if message.extra:
-            changes.append(("dropped", "leftovers of the message"))
-        changes.extend(("dropped", name) for piece in pieces for name in piece.kept)
+            changes.extend(("transformed", f"{name} kept in ext") for name in names)
+        else:
+            changes.extend(("dropped", name) for name in ("client and source id", *names))
 
     def _own(self, message: Message) -> dict[str, Any]:
         if not message.ext:

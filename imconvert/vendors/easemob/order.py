@@ -6,7 +6,10 @@ A message that is not later than the one before it gets the next millisecond; th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
 
 from imconvert.model import Notes
 from imconvert.vendors.contract import Blocker, Finish, Placed, Request, Settings
@@ -19,23 +22,39 @@ _GROUPS = b'{"api":"%s"' % APIS["team"].encode()
 def finisher(settings: Settings, notes: Notes) -> Finish:
     """The function that finishes the lines of one conversation."""
     marked = bool(mark_of(settings))
-    created = 0 if settings["easemob.group_created"] == NONE else int(settings["easemob.group_created"])
+    created = _created(settings)
 
     def finish(lines: Iterator[Placed]) -> Iterator[Request]:
-        last = -1
+        last = behind = -1
         for time, data in lines:
             if last < 0 and data.startswith(_GROUPS):
-                last = created
+                last = behind = created
             if time > last:
                 last = time
                 yield Request(data)
                 continue
-            notes.repairs.append("IMC-3203")
+            notes.repairs.append("IMC-3206" if time <= behind else "IMC-3203")
             notes.changes.append(("transformed" if marked else "degraded", "msg_timestamp moved on"))
             last += 1
             yield Request(moved(data, time, last, marked=marked))
 
     return finish
+
+
+def still(settings: Settings) -> Callable[[str, Any, Any], Any]:
+    """Says which conversations have times that rise strictly, and in groups begin late enough, as they are."""
+    created = _created(settings)
+
+    def found(stream: str, times: Any, starts: Any) -> Any:
+        risen = np.append(True, times[1:] > times[:-1])
+        risen[starts] = times[starts] > (created if APIS[stream] == APIS["team"] else -1)
+        return np.logical_and.reduceat(risen, starts)
+
+    return found
+
+
+def _created(settings: Settings) -> int:
+    return 0 if settings["easemob.group_created"] == NONE else int(settings["easemob.group_created"])
 
 
 def moved(data: bytes, time: int, later: int, *, marked: bool) -> bytes:

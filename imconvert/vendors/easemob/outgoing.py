@@ -60,6 +60,10 @@ class Bodies:
             self._keep(found, part.extra)
         return found
 
+    def plays(self, suffix: str | None) -> bool:
+        """Whether all clients play voices of this format."""
+        return suffix is not None and suffix.lower() in self.voice_formats
+
     def change(self, outcome: str, what: str) -> None:
         self.notes.changes.append((outcome, what))
 
@@ -71,8 +75,6 @@ class Bodies:
                 piece.body[key] = value
             else:
                 piece.kept.setdefault("extra", {})[key] = value
-        if "extra" in piece.kept:
-            self.change("transformed", "leftovers kept in ext")
 
 
 _FIELDS = {"img": ("secret",), "audio": ("secret",), "video": ("secret", "thumb", "thumb_secret"), "file": ("secret",)}
@@ -83,8 +85,8 @@ def _text(make: Bodies, part: Text) -> Piece:
 
 
 def _media(make: Bodies, part: Media) -> Piece:
-    kind = _TYPES[part.kind]
-    if kind == "audio" and (part.suffix or suffix_of(part.name) or suffix_of(part.url)) not in make.voice_formats:
+    kind = TYPES[part.kind]
+    if kind == "audio" and not make.plays(part.suffix or suffix_of(part.name) or suffix_of(part.url)):
         make.notes.repairs.append("IMC-3202")
         if make.voices == "file":
             make.change("degraded", "a voice as a file")
@@ -98,15 +100,16 @@ def _media(make: Bodies, part: Media) -> Piece:
     return piece
 
 
-_TYPES = {"image": "img", "audio": "audio", "video": "video", "file": "file"}
+TYPES = {"image": "img", "audio": "audio", "video": "video", "file": "file"}
 
 
 def _file_name(make: Bodies, part: Media) -> str:
     """A name with the suffix, for clients show none without a name; made of the URL where the source has none."""
     name = part.name
     if not name:
-        name = part.url.split("?", 1)[0].split("#", 1)[0].rsplit("/", 1)[-1] or part.kind
-        make.change("transformed", "filename made of the URL")
+        tail = part.url.split("?", 1)[0].split("#", 1)[0].rsplit("/", 1)[-1]
+        name = part.kind if is_own_file(part.url) or not tail else tail
+        make.change("transformed", "filename made up")
     suffix = part.suffix or ""
     if suffix and not name.lower().endswith(f".{suffix.lower()}"):
         make.change("transformed", "suffix added to filename")
@@ -128,10 +131,7 @@ def _measures(make: Bodies, part: Media, piece: Piece) -> None:
     if piece.type == "video" and part.size is not None:
         piece.body["file_length"] = part.size
         kept["size"] = None
-    found = {name: value for name, value in kept.items() if value is not None}
-    for name in found:
-        make.change("transformed", f"{name} kept in ext")
-    piece.kept |= found
+    piece.kept |= {name: value for name, value in kept.items() if value is not None}
 
 
 def _place(make: Bodies, part: Place) -> Piece:
@@ -195,7 +195,6 @@ def _own_custom(make: Bodies, body: Body) -> Piece | None:
         if any(not isinstance(value, str) for value in exts.values()):
             make.change("transformed", "values of custom content to strings")
     if more:
-        make.change("transformed", "leftovers kept in ext")
         piece.kept["extra"] = more
     return piece
 
@@ -206,7 +205,6 @@ def _own_command(make: Bodies, body: Body) -> Piece | None:
     piece = Piece("cmd", {"action": body["action"]})
     more = {key: value for key, value in body.items() if key not in ("type", "action")}
     if more:
-        make.change("transformed", "leftovers kept in ext")
         piece.kept["extra"] = more
     return piece
 

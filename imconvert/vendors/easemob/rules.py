@@ -38,6 +38,8 @@ def account_rules(settings: Settings) -> Callable[[str], str]:
 
 
 def _account(source: str, most: int, *, escape: bool) -> str:
+    if len(source) <= most and _CHARACTERS.fullmatch(source):
+        return source
     folded = source.lower() if source.isascii() else source
     if escape and source:
         folded = _ILLEGAL.sub(lambda found: b"_x%02x" % found[0][0], folded.encode()).decode()

@@ -9,6 +9,7 @@ from imconvert.model import UNKNOWN_CLIENT
 from imconvert.vendors.contract import Settings
 from imconvert.vendors.shapes import (
     IGNORED,
+    UNREAD,
     Kind,
     Node,
     Shape,
@@ -56,6 +57,8 @@ def _tree(*directions: str, **more: Node) -> Node:
         msg_id=digits("msgid"),
         timestamp=number("time"),
         direction=among(*directions),
+        type=among('"chatmessage"'),
+        **dict.fromkeys(("uuid", "created", "modified"), UNREAD),
         from_=IGNORED,
         to=IGNORED,
         chat_type=choice("chat", {'"chat"': 0, '"groupchat"': 1}),
@@ -102,6 +105,7 @@ _SHAPE = Shape(
     client=UNKNOWN_CLIENT,
     bare=True,
     find_suffix=True,
+    label=b"",
 )
 
 
@@ -134,4 +138,4 @@ def _posted(kind: Kind) -> Kind:
 def more_shapes(settings: Settings) -> tuple[Shape, ...]:
     """The shape of webhook posts."""
     kinds = {number: (label, _posted(kind)) for number, (label, kind) in shape(settings).kinds.items()}
-    return (replace(_SHAPE, tree=_tree(_OUTGOING, **_POST), kinds=kinds, mark=b'"callId"'),)
+    return (replace(_SHAPE, tree=_tree(_OUTGOING, **_POST), kinds=kinds, mark=b'"callId"', label=None),)

@@ -48,25 +48,28 @@ def writer(settings: Settings, notes: Notes, accounts: Book, groups: Book) -> Wr
     return write
 
 
+def flags(settings: Settings, *, download: bool) -> bytes:
+    """What stands between body and extension: whether the vendor is to fetch a file, and whether it counts as read."""
+    names = (*(("need_download",) if download else ()), "is_ack_read")
+    chosen = ((name, settings[f"easemob.{name}"]) for name in names)
+    return b"".join(b'"%s":%s,' % (name.encode(), value.encode()) for name, value in chosen if value != "omit")
+
+
 class _Lines:
     """Puts the pieces of a message into lines."""
 
     def __init__(self, settings: Settings, extension: Extension) -> None:
         self.extension = extension
-        flags = {name: settings[f"easemob.{name}"] for name in ("need_download", "is_ack_read")}
-        self.download, self.read = (
-            b"" if value == "omit" else b'"%s":%s,' % (name.encode(), value.encode()) for name, value in flags.items()
-        )
+        self.flags, self.flags_of_files = (flags(settings, download=download) for download in (False, True))
 
     def line(self, message: Message, sender: str, target: str, piece: Piece, part: str, number: int) -> Line:
         msgid = message.msgid if number == 0 else derived_id("part", f"{message.source_id}#{number}")
         chat, time = message.chat, message.time
         ext = self.extension.json(message, piece, part, first=number == 0)
-        flags = self.read
-        if "url" in piece.body and not piece.upload:
-            flags = self.download + flags
+        download = "url" in piece.body and not piece.upload
         body = b'{"from":%s,"target":%s,"type":"%s","body":%s,%s%s"msg_timestamp":%d}' % (
-            encode(sender), encode(target), piece.type.encode(), encode(piece.body), flags,
+            encode(sender), encode(target), piece.type.encode(), encode(piece.body),
+            self.flags_of_files if download else self.flags,
             b'"ext":%s,' % ext if ext else b"", time,
         )  # fmt: skip
         conv = requests.conversation(chat, sender, target)

@@ -1,7 +1,7 @@
 """RongCloud (融云): hourly logs and posts of its message routing as source, its clients' local databases as target.
 Reference: rongcloud.md."""
 
-from imconvert.vendors.contract import Arrange, Packages, Setting, Survey, Target, Vendor, rest_in
+from imconvert.vendors.contract import Arrange, Blocker, Packages, Setting, Survey, Target, Vendor, rest_in
 from imconvert.vendors.device import packing
 from imconvert.vendors.people import source as people
 from imconvert.vendors.people.writing import provisions
@@ -16,6 +16,7 @@ from imconvert.vendors.rongcloud import (
     records,
     rules,
 )
+from imconvert.vendors.rongcloud.shape import more_shapes, shape
 from imconvert.vendors.rongcloud.shortcut import shortcut
 
 SETTINGS = (
@@ -59,7 +60,11 @@ TARGET = Target(
     tombstone=bundle.tombstone,
     put_text=None,
     merge_fold=lambda settings: False,
-    arrange=Arrange(packing.finisher),
+    arrange=Arrange(
+        packing.finisher,
+        packing.still,
+        lambda settings: tuple(Blocker("IMC-3253", stream) for stream in packing.STREAMS),
+    ),
     packages=Packages(
         copies=lambda line: packing.copies_of(line, bundle.SDK.names),
         most=lambda settings: int(settings["rongcloud.batch"]),
@@ -79,6 +84,8 @@ VENDOR = Vendor(
     provisions=provisions(TARGET, provisioning.CONTENTS),
     mentions=mentions.MENTIONS,
     shortcut=shortcut,
+    shape=shape,
+    more_shapes=more_shapes,
     peek=lines.peek,
     survey=Survey(messages.look, messages.reader, shortcut),
     redact=lines.redacted,

@@ -1,7 +1,8 @@
 """Parts as RongCloud's message classes (rongcloud.md §3): the way back of `bodies.py`.
 
-Strategy: a table from kind of part to writer. Content that came from RongCloud goes back into its class; content of other
-vendors goes into one custom class that the app has to register. What no class has a field for is kept as leftovers.
+Strategy: a table from kind of part to writer. Content that came from RongCloud goes back into its class; content of
+other vendors goes into one custom class that the app has to register. What no class has a field for is kept as
+leftovers.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from imconvert.vendors.tencent import (
     rules,
     said,
 )
+from imconvert.vendors.tencent.shape import shape
 
 TARGET = Target(
     name="tencent",
@@ -31,7 +32,7 @@ TARGET = Target(
     tombstone=lines.tombstone,
     put_text=None,
     merge_fold=lambda settings: False,
-    arrange=Arrange(order.finisher),
+    arrange=Arrange(order.finisher, blockers=order.blockers),
 )
 
 TITLE = "Tencent Cloud IM 腾讯云"
@@ -48,6 +49,7 @@ VENDOR = Vendor(
     provisions=provisions(TARGET, provisioning.CONTENTS),
     mentions=mentions.MENTIONS,
     said=said.said,
+    shape=shape,
     own_keys=True,
     name_of=messages.name_of,
     rest=rest_in("imconvert.vendors.tencent.rest"),

@@ -11,7 +11,7 @@ SETTINGS = (
     Setting("tencent.topics", "group", ("group", "topic"),
             "where a topic's message goes: into the topic's group, or into a group of its own (which needs a map)"),
     Setting("tencent.sync", "2", ("2", "5", "1"),
-            "SyncFromOldSystem: 2 history, counts as read; 5 live, counts as unread and is pushed; 1 the older value for 5"),
+            "SyncFromOldSystem: 2 history, counts as read; 5 live, counts as unread and is pushed; 1 older, for 5"),
     Setting("tencent.numbers", "source", ("source", "derived"),
             "MsgSeq and MsgRandom of messages that come from Tencent: their own, or derived as for all others"),
     Setting("tencent.cloud_data", "note", ("note", "own"),

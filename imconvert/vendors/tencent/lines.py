@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 from msgspec import Raw
-from xxhash import xxh3_64_digest
+from xxhash import xxh3_64_digest, xxh3_128_digest
 
-from imconvert.model import Custom, key_of
+from imconvert.model import Custom
 from imconvert.vendors import requests
 from imconvert.vendors.contract import KeyFields, Settings
 from imconvert.vendors.tencent.element_writers import CUSTOM, custom_content
@@ -19,6 +20,11 @@ _decode = msgspec.json.Decoder(float_hook=lambda digits: Raw(digits.encode())).d
 _encode = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _CUSTOM = f'"{CUSTOM}"'.encode()
+NUMBERS = ("MsgRandom", "MsgSeq", "MsgTimeStamp")
+_PAIR = b'{"api":"openim/importmsg"'
+_CONV, _NAME, _TIME = b'","conv":"', b'","key":"', b'","time":'
+_GROUP = re.compile(rb'"GroupId":"((?:[^"\\]|\\.)*)"')
+_BETWEEN = requests.BETWEEN.encode()
 
 
 def read_key(line: bytes) -> KeyFields:
@@ -52,18 +58,37 @@ def _opened(content: Any) -> Any:
 
 
 def with_msgid(line: bytes, msgid: int) -> bytes:
-    """The line with another message number: its key changes, and MsgRandom with it."""
+    """The line with another message number; numbers that a message had at Tencent were another message's."""
     found = _decode(line)
-    fields = _key(found)._replace(msgid=msgid)
+    fields = _key(found)
     found["key"] = requests.key(msgid, fields.time, fields.sender)
-    message = message_in(found["body"])
-    message["MsgRandom" if message is found["body"] else "Random"] = random_of(key_of(*fields))
+    found["body"] = {key: value for key, value in found["body"].items() if key not in NUMBERS}
     return _encode(found)
 
 
 def random_of(key: bytes) -> int:
     """MsgRandom: 32 bits of the canonical key, in which the sender is (§4.1)."""
     return int.from_bytes(key[:4], "little")
+
+
+def random_in(line: bytes) -> int:
+    """MsgRandom of a line, its key read from its bytes; the same as `random_of(key_of(*read_key(line)))`."""
+    conv, name = line.index(_CONV) + len(_CONV), line.index(_NAME)
+    talk = line[conv:name]
+    name += len(_NAME)
+    msgid, time, sender = line[name : line.index(_TIME, name)].split(b"/", 2)
+    if line.startswith(_PAIR):
+        target = b'"%b"' % _other(talk, sender)
+    else:
+        group = _GROUP.search(line, name)
+        target = b'["%b"]' % (group[1] if group else talk)
+    return random_of(xxh3_128_digest(b'[%b,"%b",%b,%b]' % (msgid, sender, target, time)))
+
+
+def _other(talk: bytes, sender: bytes) -> bytes:
+    """The other one of a pair; ids stand in a line as JSON has them."""
+    before, behind = sender + _BETWEEN, _BETWEEN + sender
+    return talk[len(before) :] if talk.startswith(before) else talk[: -len(behind)]
 
 
 def tombstone(line: bytes, source: str, settings: Settings) -> bytes:

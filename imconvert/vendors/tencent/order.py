@@ -1,8 +1,8 @@
 """What only the order of a conversation can tell: MsgSeq inside of a millisecond, distinct Randoms, batches (tencent.md
 §4.1, §5.4).
 
-Strategy: lines are taken one by one and changed at known places of their bytes; only those of a message that came in
-several are parsed, and joined again. Of a group the Randoms of the last messages are remembered, as many as can be
+Strategy: lines are taken one by one and filled in at known places of their bytes; only those of a message that came
+in several are parsed, and joined again. Of a group the Randoms of the last messages are remembered, as many as can be
 loaded in the time in which the vendor takes equal ones for duplicates.
 Promise: MsgSeq grows inside of a second; a batch holds at most as many messages as allowed, in order; no two messages
 in the window have the same Random; the same lines give the same bytes.
@@ -20,17 +20,17 @@ from xxhash import xxh3_64_intdigest
 
 from imconvert.model import Notes
 from imconvert.vendors import requests
-from imconvert.vendors.contract import Finish, Placed, Request, Settings
+from imconvert.vendors.contract import Blocker, Finish, Placed, Request, Settings
 from imconvert.vendors.tencent import marks
 from imconvert.vendors.tencent.joining import Joined, joined
 from imconvert.vendors.tencent.keys import U32
-from imconvert.vendors.tencent.requests import PAIR
+from imconvert.vendors.tencent.lines import random_in
+from imconvert.vendors.tencent.requests import PAIR, STREAMS
 
 _IS_PAIR = b'{"api":"%b"' % PAIR.encode()
-_SEQ = b'"body":{"MsgSeq":'
+_OPEN, _OWN = b',"body":{', b'"MsgRandom":'
 _BODY, _LIST, _LIST_END = b',"body":', b'"MsgList":[', b"]}}"
 _NAME_END, _UPLOAD = b'","time":', b',"upload":'
-_RANDOM, _TIME = b'{"Random":', b',"SendTime":'
 
 
 def finisher(settings: Settings, notes: Notes) -> Finish:
@@ -50,6 +50,11 @@ def finisher(settings: Settings, notes: Notes) -> Finish:
     return finish
 
 
+def blockers(settings: Settings) -> tuple[Blocker, ...]:
+    """What has to be settled before loading: how groups are created, and how long history is kept."""
+    return (Blocker("IMC-3254", "team"), *(Blocker("IMC-3255", stream) for stream in STREAMS))
+
+
 def _request(line: Joined) -> Request:
     return Request(line.data, line.lines)
 
@@ -60,17 +65,23 @@ def _pair(lines: Iterator[Joined]) -> Iterator[Joined]:
     for line in lines:
         ordinal = ordinal + 1 if line.time == time else 0
         time = line.time
-        yield line._replace(data=_with_seq(line.data, ordinal)) if ordinal else line
+        begin = line.data.index(_OPEN) + len(_OPEN)
+        if line.data.startswith(_OWN, begin):
+            yield line
+        else:
+            numbers = seq_of(time, ordinal), random_in(line.data), time // 1000
+            yield line._replace(
+                data=_with(line.data, begin, b'"MsgSeq":%d,"MsgRandom":%d,"MsgTimeStamp":%d,' % numbers)
+            )
 
 
-def _with_seq(data: bytes, ordinal: int) -> bytes:
-    """The line with a MsgSeq so much greater; one from Tencent, which does not stand first, is left alone."""
-    found = data.find(_SEQ)
-    if found < 0:
-        return data
-    begin = found + len(_SEQ)
-    end = data.index(b",", begin)
-    return b"%b%d%b" % (data[:begin], min(int(data[begin:end]) + ordinal, U32), data[end:])
+def seq_of(time: int, ordinal: int) -> int:
+    """MsgSeq of a message that so many of the same millisecond went before (§4.1)."""
+    return min(time % 1000 * 1_000_000 + ordinal, U32)
+
+
+def _with(data: bytes, begin: int, fields: bytes) -> bytes:
+    return b"%b%b%b" % (data[:begin], fields, data[begin:])
 
 
 class Group:
@@ -86,13 +97,11 @@ class Group:
     def placed(self, line: Joined) -> Joined:
         """The line as it may follow those before it."""
         data = line.data
-        begin = data.index(_RANDOM, data.index(_LIST)) + len(_RANDOM)
-        middle = data.index(_TIME, begin)
-        end = data.index(b",", middle + len(_TIME))
-        random, second = self._random(int(data[begin:middle])), self._second(int(data[middle + len(_TIME) : end]))
-        return line._replace(data=b"%b%d%b%d%b" % (data[:begin], random, _TIME, second, data[end:]))
+        begin = data.index(_LIST, data.index(_OPEN)) + len(_LIST) + 1
+        numbers = self.random(random_in(data)), self._second(line.time // 1000)
+        return line._replace(data=_with(data, begin, b'"Random":%d,"SendTime":%d,' % numbers))
 
-    def _random(self, wanted: int) -> int:
+    def random(self, wanted: int) -> int:
         """The Random itself, or else the first of a fixed row of others, that the window does not hold."""
         found, again = wanted, 0
         while found in self.known:

@@ -1,10 +1,8 @@
 """Messages as calls of `importmsg` and `import_group_msg` (tencent.md §4.1, §5.4).
 
-Strategy: a line is a whole call for its one message; what only the order of a conversation can tell, `order.py` does
-with its bytes. MsgRandom is made of the canonical key, so that a call that is repeated finds what it made before.
-A message that comes from Tencent keeps the three numbers by which Tencent knows it.
-Layout: a body begins with what may have to be changed in order: `MsgSeq` of a pair's message (behind `MsgRandom` it is
-to stay), `Random` and `SendTime` of a group's.
+Strategy: a line is a call for its one message but for the numbers by which Tencent knows it, which follow from the
+message's key and its place in the conversation: `order.py` puts them in. A message that comes from Tencent has them
+already and keeps them, as the first fields of its body.
 """
 
 from __future__ import annotations
@@ -26,11 +24,6 @@ from imconvert.vendors.uploads import uploads_of
 PAIR, GROUP = "openim/importmsg", "group_open_http_svc/import_group_msg"
 STREAMS = ("p2p", "team")
 TOPIC = "TopicId"
-
-
-def seq_of(time: int) -> int:
-    """MsgSeq of the first message in a millisecond: later ones in the same count on from it (§4.1)."""
-    return time % 1000 * 1_000_000
 
 
 def writer(settings: Settings, notes: Notes, accounts: Book, groups: Book) -> Write:
@@ -66,8 +59,9 @@ class _Writer:
         for number, body in enumerate(bodies):
             msgid = _msgid(message, number)
             key = key_of(msgid, sender, receiver, message.time)
-            fields = {**mark, **_numbers(message.time, key, triple, number), "SyncFromOldSystem": self.sync,
-                      "From_Account": sender, "To_Account": receiver, **_content(body)}  # fmt: skip
+            numbers = _numbers(triple, key, number) if triple else {}
+            fields = {**mark, **numbers, "SyncFromOldSystem": self.sync, "From_Account": sender,
+                      "To_Account": receiver, **_content(body)}  # fmt: skip
             lines.append(_line(PAIR, message, msgid, (sender, receiver), fields, key))
         return lines
 
@@ -82,9 +76,8 @@ class _Writer:
         for number, body in enumerate(bodies):
             msgid = _msgid(message, number)
             key = key_of(msgid, sender, (group,), message.time)
-            item = {"Random": random_of(key), "SendTime": message.time // 1000, "From_Account": sender,
-                    **_content(body)}  # fmt: skip
-            lines.append(_line(GROUP, message, msgid, (sender, group), {**head, "MsgList": [item]}, key))
+            item = {"From_Account": sender, **_content(body)}
+            lines.append(_line(GROUP, message, msgid, (sender, topic or group), {**head, "MsgList": [item]}, key))
         return lines
 
 
@@ -103,10 +96,8 @@ def _msgid(message: Message, number: int) -> int:
     return message.msgid if number == 0 else derived_id("part", f"{message.source_id}#{number}")
 
 
-def _numbers(time: int, key: bytes, triple: keys.Triple | None, number: int) -> dict[str, int]:
-    """MsgSeq, MsgRandom and MsgTimeStamp; of a message from Tencent its own, and later pieces of it close behind."""
-    if triple is None:
-        return {"MsgSeq": seq_of(time), "MsgRandom": random_of(key), "MsgTimeStamp": time // 1000}
+def _numbers(triple: keys.Triple, key: bytes, number: int) -> dict[str, int]:
+    """The numbers of a message from Tencent; later pieces of it come close behind."""
     random = triple.random if number == 0 else random_of(key)
     return {"MsgRandom": random, "MsgSeq": min(triple.seq + number, keys.U32), "MsgTimeStamp": triple.second}
 

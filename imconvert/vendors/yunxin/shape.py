@@ -10,19 +10,23 @@ from imconvert.vendors.lenient import compact
 from imconvert.vendors.shapes import (
     IGNORED,
     Kind,
+    Node,
     Shape,
     among,
+    by_kind,
     choice,
     content,
     decimal,
     digits,
     json,
+    mended,
     number,
     record,
     record_of,
     some_text,
     string_or,
     text,
+    whatever_head,
     word,
 )
 from imconvert.vendors.yunxin.copies import CLIENTS as CLIENTS_IN_COPIES
@@ -45,22 +49,35 @@ _ATTACH_NODES = {
     "lat": string_or(text("latitude"), decimal("latitude")),
 }
 _ATTACH = record_of(_ATTACH_NODES)
+_IN_STRING = "IMC-3007"
+
+
+def _number(name: str) -> Node:
+    """A number, or a string of one, which is mended."""
+    return string_or(mended(_IN_STRING, digits(name)), number(name))
+
+
+_MENDED = {"dur": _number("duration"), "w": _number("width"), "h": _number("height"), "size": _number("size")}
+_TYPES = (0, *MEDIA, PLACE, CUSTOM, *(kind for kind in NOTICE_KINDS if kind != INFO))
 
 _NOTICES = {kind: name for kind, name in NOTICE_KINDS.items() if kind != INFO}
 
 _TREE = record(
-    type=choice("kind", {str(kind): kind for kind in (0, *MEDIA, PLACE, CUSTOM, *_NOTICES)}),
+    type=string_or(
+        mended(_IN_STRING, choice("kind", {f'"{kind}"': kind for kind in _TYPES})),
+        choice("kind", {str(kind): kind for kind in _TYPES}),
+    ),
     data=record(
         ext=some_text("ext"),
         clientType=choice("client", {compact(given): str(meant) for given, meant in CLIENT_NUMBERS.items()}),
         createTime=string_or(digits("time"), number("time")),
-        msgid=number("msgid"),
+        msgid=_number("msgid"),
         from_=text("sender"),
         to=text("receiver"),
         accid=text("member"),
-        tid=number("group"),
+        tid=_number("group"),
         body=text("text"),
-        attach=string_or(json(_ATTACH), content("content")),
+        attach=string_or(json(record_of(_ATTACH_NODES | _MENDED)), content("content")),
         accid2=text("other"),
     ),
 )
@@ -79,6 +96,7 @@ _SHAPE = Shape(
         **{kind: (f"notice:{name}", Kind(("other",) if kind in WITH_OTHER else ())) for kind, name in _NOTICES.items()},
     },
     find_suffix=True,
+    label=b"json",
 )
 
 
@@ -116,10 +134,14 @@ def _copies(*teams: str) -> Shape:
         ext=some_text("ext"),
         **dict.fromkeys(TRANSPORT, IGNORED),
     )
-    return replace(_SHAPE, tree=tree, kinds=_kinds(_PLAIN, "chat", "extra7"), mark=COPY)
+    return replace(_SHAPE, tree=tree, kinds=_kinds(_PLAIN, "chat", "extra7"), mark=COPY, label=None)
 
 
-_BODY = record_of({"msg": text("text"), **_ATTACH_NODES})
+_IN_ANSWERS = {**_PLAIN, CUSTOM: "CUSTOM"}
+_FILED = {kind: _ATTACH for kind in _PLAIN if kind}
+_BODY = by_kind({0: record(msg=text("text")), **_FILED, CUSTOM: content("content")})
+_LONG = record_of({**_ATTACH_NODES, "width": number("width"), "height": number("height")})
+_ATTACHMENT = by_kind({**dict.fromkeys(_FILED, _LONG), CUSTOM: content("content")})
 _ITEM = record(
     from_=text("sender"),
     to=text("receiver"),
@@ -127,7 +149,7 @@ _ITEM = record(
     msgid=_EITHER_NUMBER["msgid"],
     msgidclient=IGNORED,
     sendtime=_EITHER_NUMBER["time"],
-    type=choice("kind", {str(kind): kind for kind in _PLAIN}),
+    type=choice("kind", {str(kind): kind for kind in _IN_ANSWERS}),
     fromclienttype=_CLIENT,
     body=_BODY,
     ext=some_text("ext"),
@@ -139,12 +161,12 @@ _ITEM2 = record(
     sender_id=text("sender"),
     receiver_id=text("receiver"),
     team_id=string_or(text("group"), number("group")),
-    message_type=choice("kind", {str(kind): kind for kind in _PLAIN}),
+    message_type=choice("kind", {str(kind): kind for kind in _IN_ANSWERS}),
     sub_type=among("0"),
     create_time=_EITHER_NUMBER["time"],
     sender_client_type=_CLIENT,
     text=text("text"),
-    attachment=record_of({**_ATTACH_NODES, "width": number("width"), "height": number("height")}),
+    attachment=_ATTACHMENT,
     extension=some_text("ext"),
 )
 
@@ -152,5 +174,5 @@ _ITEM2 = record(
 def more_shapes(settings: Settings) -> tuple[Shape, ...]:
     """The shapes of copies, and of items of both kinds of answers."""
     teams = ("TEAM", "SUPER_TEAM") if settings["yunxin.super_team"] == "team" else ("TEAM",)
-    one = replace(_SHAPE, tree=_ITEM, kinds=_kinds(_PLAIN), mark=ITEM, any_head=True)
+    one = replace(_SHAPE, tree=_ITEM, kinds=_kinds(_IN_ANSWERS), mark=ITEM, behind=whatever_head, label=None)
     return _copies(*teams), one, replace(one, tree=_ITEM2, mark=ITEM2)

@@ -8,7 +8,7 @@ from imconvert.simulators.core.desk import Setting
 from imconvert.simulators.core.exports import rows
 from imconvert.simulators.core.rates import Limit
 from imconvert.simulators.core.vendor import Endpoint, Vendor
-from imconvert.simulators.yunxin.server import accounts, answers, callbacks, imports, messages, notices, teams
+from imconvert.simulators.yunxin.server import accounts, answers, callbacks, imports, messages, notices, teams, teams_v2
 
 SETTINGS = {
     "app_key": Setting("0123456789abcdef0123456789abcdef", "the application"),
@@ -75,14 +75,14 @@ _V2: tuple[tuple[str, str, str, Any, str], ...] = (
     ("mute_contacts/add", "POST", "mute_contacts", accounts.add_contact_v2, "users"),
     ("mute_contacts/list", "GET", "mute_contacts", accounts.contacts_v2, "users"),
     ("mute_contacts/remove", "DELETE", "mute_contacts/{accid}", accounts.remove_contact_v2, "users"),
-    ("teams/create", "POST", "teams", teams.create_v2, "teams"),
-    ("teams/add_manager", "POST", "teams/{tid}/actions/add_manager", teams.managers_v2, "teams"),
-    ("teams/remove_manager", "DELETE", "teams/{tid}/actions/remove_manager", teams.managers_v2, "teams"),
-    ("teams/transfer_owner", "PATCH", "teams/{tid}/actions/transfer_owner", teams.transfer_v2, "teams"),
-    ("teams/list_members", "GET", "teams/{tid}/actions/list_members", teams.members_v2, "teams"),
-    ("team_members/add", "POST", "team_members", teams.add_v2, "teams"),
-    ("team_members/batch_mute", "PATCH", "team_members/actions/batch_mute", teams.gag_v2, "teams"),
-    ("team_members/update", "PATCH", "team_members/{accid}", teams.member_v2, "teams"),
+    ("teams/create", "POST", "teams", teams_v2.create, "teams"),
+    ("teams/add_manager", "POST", "teams/{tid}/actions/add_manager", teams_v2.managers, "teams"),
+    ("teams/remove_manager", "DELETE", "teams/{tid}/actions/remove_manager", teams_v2.managers, "teams"),
+    ("teams/transfer_owner", "PATCH", "teams/{tid}/actions/transfer_owner", teams_v2.transfer, "teams"),
+    ("teams/list_members", "GET", "teams/{tid}/actions/list_members", teams_v2.members, "teams"),
+    ("team_members/add", "POST", "team_members", teams_v2.add, "teams"),
+    ("team_members/batch_mute", "PATCH", "team_members/actions/batch_mute", teams_v2.gag, "teams"),
+    ("team_members/update", "PATCH", "team_members/{accid}", teams_v2.member, "teams"),
     ("conversations/send", "POST", "conversations/{cid}/messages", messages.send_v2, "messages"),
     ("conversations/history", "GET", "conversations/{cid}/messages", messages.history_v2, "messages"),
 )
@@ -94,7 +94,7 @@ ENDPOINTS = [
         for version in ("v2", "v2.1")  # both spellings are documented (§4.1)
         for name, how, path, run, rate in _V2
     ),
-    Endpoint("files/get", "GET", "/files/{file}", messages.download, open=True),
+    Endpoint("files/get", "GET", "/files/{file}", messages.download, public=True),
 ]
 LIMITS = {
     "register": Limit(100, block=10.0),

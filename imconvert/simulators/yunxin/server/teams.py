@@ -1,4 +1,4 @@
-"""Teams and their members, in both surfaces (yunxin.md §4.4, §4.5). A tid is made by the server, never chosen."""
+"""Teams and their members (yunxin.md §4.4). A tid is made by the server and cannot be chosen."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 import orjson
 
 from imconvert.simulators.core.calls import Call
+from imconvert.simulators.core.checks import digits
 from imconvert.simulators.core.desk import Desk
-from imconvert.simulators.yunxin.server.accounts import exists, need
+from imconvert.simulators.yunxin.server.accounts import need
 from imconvert.simulators.yunxin.server.answers import (
     ACCID,
     ACCIDS,
     TID,
     Field,
-    checked,
     fail,
     fold,
     form_of,
-    json_of,
     optional,
 )
 from imconvert.simulators.yunxin.server.notices import notice
@@ -52,11 +51,11 @@ def create(call: Call) -> Mapping[str, Any]:
     members = [accid for accid in given["members"] if accid != fold(given["owner"])]
     need(call, given["owner"], *members)
     facts = {name: given[name] for name in FACTS if name in given}
-    tid = _make(call, given["owner"], members, facts, quiet=given.get("isNotifyClosePersistent") == "1")
+    tid = make(call, given["owner"], members, facts, quiet=given.get("isNotifyClosePersistent") == "1")
     return {"tid": str(tid), "faccid": {"accid": [], "msg": ""}}
 
 
-def _make(call: Call, owner: str, members: list[str], facts: Mapping[str, Any], *, quiet: bool) -> int:
+def make(call: Call, owner: str, members: list[str], facts: Mapping[str, Any], *, quiet: bool) -> int:
     most = min(int(facts.get("teamMemberLimit") or 200), call.desk.number("team_size"))
     if most < 2:
         fail(call, 414, "teamMemberLimit is wrong")
@@ -86,12 +85,13 @@ def role_of(desk: Desk, tid: int, accid: str) -> str:
 
 def team_of(call: Call, tid: Any) -> int:
     """A team that is there. Raises Refused 803."""
-    if not str(tid).isdecimal() or not call.desk.store.has("SELECT 1 FROM teams WHERE tid = ?", int(tid)):
+    found = digits(str(tid))
+    if found is None or not call.desk.store.has("SELECT 1 FROM teams WHERE tid = ?", found):
         fail(call, 803, "there is no such team")
-    return int(tid)
+    return found
 
 
-def _managed(call: Call, given: Mapping[str, Any], *, by_owner: bool = False) -> int:
+def managed(call: Call, given: Mapping[str, Any], *, by_owner: bool = False) -> int:
     """The team of a call whose `owner` may change it. Raises Refused 803, 802."""
     tid = team_of(call, given["tid"])
     allowed = ("owner",) if by_owner else ("owner", "manager")
@@ -105,10 +105,10 @@ def add(call: Call) -> Mapping[str, Any]:
     fields = {"tid": TID, "owner": ACCID, "members": ACCIDS, "magree": Field(form="[01]"), "msg": Field(most=150),
               "attach": optional(512)}  # fmt: skip
     given = form_of(call, fields)
-    return {"faccid": {"accid": _add(call, _managed(call, given), given["owner"], given["members"]), "msg": ""}}
+    return {"faccid": {"accid": add_members(call, managed(call, given), given["owner"], given["members"]), "msg": ""}}
 
 
-def _add(call: Call, tid: int, owner: str, accids: list[str]) -> list[str]:
+def add_members(call: Call, tid: int, owner: str, accids: list[str]) -> list[str]:
     """Add accounts and give those that failed on purpose."""
     if len(accids) > 200:
         fail(call, 414, "members are more than 200")
@@ -130,7 +130,7 @@ def _add(call: Call, tid: int, owner: str, accids: list[str]) -> list[str]:
 
 def update(call: Call) -> None:
     given = form_of(call, {"tid": TID, "owner": ACCID, **_OPTIONAL})
-    tid, changes = _managed(call, given), {name: given[name] for name in FACTS if name in given}
+    tid, changes = managed(call, given), {name: given[name] for name in FACTS if name in given}
     query = "UPDATE teams SET facts = json_patch(facts, ?) WHERE tid = ?"
     call.desk.store.run(query, (orjson.dumps(changes).decode(), tid))
     notice(call, tid, given["owner"], 3, {"tinfo": {"1": str(tid), **_numbered(changes)}})
@@ -148,11 +148,11 @@ def _numbered(changes: Mapping[str, Any]) -> dict[str, str]:
 def managers(call: Call) -> None:
     """team/addManager and removeManager: at most 10 a call."""
     given = form_of(call, {"tid": TID, "owner": ACCID, "members": ACCIDS})
-    tid = _managed(call, given, by_owner=True)
-    _set_managers(call, tid, (given["owner"], given["members"]), on="addManager" in call.path)
+    tid = managed(call, given, by_owner=True)
+    set_managers(call, tid, (given["owner"], given["members"]), on="addManager" in call.path)
 
 
-def _set_managers(call: Call, tid: int, who: tuple[str, list[str]], *, on: bool) -> None:
+def set_managers(call: Call, tid: int, who: tuple[str, list[str]], *, on: bool) -> None:
     owner, accids = who
     if len(accids) > 10:
         fail(call, 414, "members are more than 10")
@@ -168,11 +168,11 @@ def _set_managers(call: Call, tid: int, who: tuple[str, list[str]], *, on: bool)
 def change_owner(call: Call) -> None:
     """team/changeOwner: leave 1 leaves, 2 stays."""
     given = form_of(call, {"tid": TID, "owner": ACCID, "newowner": ACCID, "leave": Field(form="[12]")})
-    tid = _managed(call, given, by_owner=True)
-    _hand_over(call, tid, given["owner"], given["newowner"], leaves=given["leave"] == "1")
+    tid = managed(call, given, by_owner=True)
+    hand_over(call, tid, given["owner"], given["newowner"], leaves=given["leave"] == "1")
 
 
-def _hand_over(call: Call, tid: int, owner: str, new: str, *, leaves: bool) -> None:
+def hand_over(call: Call, tid: int, owner: str, new: str, *, leaves: bool) -> None:
     store = call.desk.store
     if not role_of(call.desk, tid, new):
         fail(call, 804, f"{new} is no member")
@@ -184,7 +184,7 @@ def _hand_over(call: Call, tid: int, owner: str, new: str, *, leaves: bool) -> N
         store.run("DELETE FROM members WHERE tid = ? AND accid = ?", (tid, fold(owner)))
 
 
-def _change_member(call: Call, tid: int, accid: str, changes: Mapping[str, Any]) -> None:
+def change_member(call: Call, tid: int, accid: str, changes: Mapping[str, Any]) -> None:
     query = "UPDATE members SET facts = json_patch(facts, ?) WHERE tid = ? AND accid = ?"
     if not call.desk.store.run(query, (orjson.dumps(changes).decode(), tid, fold(accid))).rowcount:
         fail(call, 804, f"{accid} is no member")
@@ -194,20 +194,20 @@ def set_nick(call: Call) -> None:
     fields = {"tid": TID, "owner": ACCID, "accid": ACCID, "nick": optional(32), "custom": optional(1024)}
     given = form_of(call, fields)
     changes: dict[str, Any] = {name: given[name] for name in ("nick", "custom") if name in given}
-    _change_member(call, _managed(call, given), given["accid"], changes)
+    change_member(call, managed(call, given), given["accid"], changes)
 
 
 def quiet(call: Call) -> None:
     """team/muteTeam: do not disturb one member; ope 1 is quiet, 2 is not."""
     given = form_of(call, {"tid": TID, "accid": ACCID, "ope": Field(form="[12]")})
-    _change_member(call, team_of(call, given["tid"]), given["accid"], {"quiet": given["ope"] == "1"})
+    change_member(call, team_of(call, given["tid"]), given["accid"], {"quiet": given["ope"] == "1"})
 
 
 def gag(call: Call) -> None:
     """team/muteTlist: one member may not speak."""
     given = form_of(call, {"tid": TID, "owner": ACCID, "accid": ACCID, "mute": Field(form="[01]")})
-    tid = _managed(call, given)
-    _change_member(call, tid, given["accid"], {"gagged": given["mute"] == "1"})
+    tid = managed(call, given)
+    change_member(call, tid, given["accid"], {"gagged": given["mute"] == "1"})
     notice(call, tid, given["owner"], 10, {"ids": [fold(given["accid"])], "mute": given["mute"]})
 
 
@@ -217,7 +217,7 @@ def gag_all(call: Call) -> None:
     if "mute" not in given and "muteType" not in given:
         fail(call, 414, "mute or muteType is missing")
     kind = int(given["muteType"]) if "muteType" in given else 1 if given["mute"] == "true" else 0
-    tid = _managed(call, given)
+    tid = managed(call, given)
     query = "UPDATE teams SET facts = json_patch(facts, ?) WHERE tid = ?"
     call.desk.store.run(query, (orjson.dumps({"mute": kind}).decode(), tid))
 
@@ -229,7 +229,7 @@ def kick(call: Call) -> None:
     accids = given.get("members") or ([fold(given["member"])] if given.get("member") else [])
     if not 1 <= len(accids) <= 200:
         fail(call, 414, "member or members are 1 to 200 accounts")
-    tid = _managed(call, given)
+    tid = managed(call, given)
     for accid in accids:
         if role_of(call.desk, tid, accid) not in ("member", "manager"):
             fail(call, 804, f"{accid} is no member")
@@ -249,7 +249,7 @@ def leave(call: Call) -> None:
 def remove(call: Call) -> None:
     """team/remove: the team is dismissed; its history stays."""
     given = form_of(call, {"tid": TID, "owner": ACCID})
-    tid = _managed(call, given, by_owner=True)
+    tid = managed(call, given, by_owner=True)
     notice(call, tid, given["owner"], 4, {})
     call.desk.store.run("DELETE FROM teams WHERE tid = ?", (tid,))
     call.desk.store.run("DELETE FROM members WHERE tid = ?", (tid,))
@@ -278,7 +278,7 @@ def query(call: Call) -> Mapping[str, Any]:
         fail(call, 414, "tids are more than 30")
     found = []
     for tid in given["tids"]:
-        team = _told(call.desk, int(tid), members=given["ope"] == "1") if tid.isdecimal() else None
+        team = _told(call.desk, digits(tid) or 0, members=given["ope"] == "1")
         if team is None and given.get("ignoreInvalid") != "true":
             fail(call, 803, f"there is no team {tid}")
         found += [team] if team else []
@@ -313,103 +313,5 @@ def gagged(call: Call) -> Mapping[str, Any]:
     """team/listTeamMute."""
     given = form_of(call, {"tid": TID, "owner": ACCID})
     query = "SELECT accid FROM members WHERE tid = ? AND json_extract(facts, '$.gagged') ORDER BY accid"
-    found = call.desk.store.column(query, _managed(call, given))
+    found = call.desk.store.column(query, managed(call, given))
     return {"mutes": [{"accid": accid, "tid": int(given["tid"])} for accid in found]}
-
-
-# --- v2 -------------------------------------------------------------------------------------------------
-
-_V2_FACTS = {"name": "tname", "icon": "icon", "announcement": "announcement", "intro": "intro",
-             "server_extension": "custom", "members_limit": "teamMemberLimit"}  # fmt: skip
-_V2_MODES = {"join_mode": "joinmode", "agree_mode": "beinvitemode", "invite_mode": "invitemode",
-             "update_team_info_mode": "uptinfomode", "update_extension_mode": "upcustommode"}  # fmt: skip
-
-
-def create_v2(call: Call) -> Mapping[str, Any]:
-    """Who is not registered goes into `failed_list`."""
-    fields = {"owner_account_id": ACCID, "team_type": Field(form="[12]"), "invite_msg": optional(150)}
-    body = json_of(call, fields | {name: FACTS[v1] for name, v1 in _V2_FACTS.items()})
-    need(call, body["owner_account_id"])
-    modes = checked(call, body.get("configuration") or {}, {
-        name: FACTS[v1]._replace(needed=False) for name, v1 in _V2_MODES.items()})  # fmt: skip
-    facts = {v1: body[name] for name, v1 in _V2_FACTS.items() if name in body}
-    facts |= {v1: modes[name] for name, v1 in _V2_MODES.items() if name in modes}
-    invited = [fold(str(one)) for one in body.get("invite_account_ids") or []]
-    there = [one for one in dict.fromkeys(invited) if exists(call.desk, one) and one != fold(body["owner_account_id"])]
-    tid = _make(call, body["owner_account_id"], there, facts, quiet=False)
-    info = {"team_id": tid, "team_type": body["team_type"], "owner_account_id": fold(body["owner_account_id"]),
-            "name": body["name"], "members_limit": facts.get("teamMemberLimit", 200)}  # fmt: skip
-    return {"team_info": info, "failed_list": _failed(one for one in invited if not exists(call.desk, one))}
-
-
-def _failed(accids: Iterable[str], code: int = 102404, why: str = "account not exist") -> list[dict[str, Any]]:
-    return [{"account_id": accid, "error_code": code, "error_msg": why} for accid in accids]
-
-
-_OPERATED = {"operator_id": ACCID, "team_id": TID, "team_type": Field(form="[12]")}
-
-
-def _managed_v2(call: Call, body: Mapping[str, Any], *, by_owner: bool = False) -> int:
-    return _managed(call, {"tid": body["team_id"], "owner": body["operator_id"]}, by_owner=by_owner)
-
-
-def add_v2(call: Call) -> Mapping[str, Any]:
-    body = json_of(call, {**_OPERATED, "invite_account_ids": ACCIDS})
-    tid, accids = _managed_v2(call, body), body["invite_account_ids"]
-    there = [one for one in accids if exists(call.desk, one)]
-    failed = _add(call, tid, body["operator_id"], there) if there else []
-    missing = _failed(one for one in accids if one not in there)
-    return {"success_list": [one for one in there if one not in failed],
-            "failed_list": missing + _failed(failed, 500, "internal error")}  # fmt: skip
-
-
-def member_v2(call: Call) -> Mapping[str, Any]:
-    """Nick, gag and extension of one member."""
-    body = json_of(call, {**_OPERATED, "team_nick": optional(32), "server_extension": optional(1024)})
-    names = {"team_nick": "nick", "chat_banned": "gagged", "server_extension": "custom",
-             "message_notify_state": "notify"}  # fmt: skip
-    changes = {v1: body[name] for name, v1 in names.items() if name in body}
-    _change_member(call, _managed_v2(call, body), call.parts["accid"], changes)
-    return {}
-
-
-def gag_v2(call: Call) -> Mapping[str, Any]:
-    body = json_of(call, {**_OPERATED, "chat_ban_account_ids": ACCIDS})
-    tid = _managed_v2(call, body)
-    for accid in body["chat_ban_account_ids"]:
-        _change_member(call, tid, accid, {"gagged": bool(body.get("chat_banned", True))})
-    return {"failed_list": []}
-
-
-def managers_v2(call: Call) -> Mapping[str, Any]:
-    body = json_of(call, {"operator_id": ACCID, "managers": ACCIDS})
-    tid = _managed_v2(call, {**body, "team_id": call.parts["tid"]}, by_owner=True)
-    _set_managers(call, tid, (body["operator_id"], body["managers"]), on=call.path.endswith("add_manager"))
-    return {"failed_list": []}
-
-
-def transfer_v2(call: Call) -> Mapping[str, Any]:
-    body = json_of(call, {"operator_id": ACCID, "new_owner_account_id": ACCID})
-    tid = _managed_v2(call, {**body, "team_id": call.parts["tid"]}, by_owner=True)
-    _hand_over(call, tid, body["operator_id"], body["new_owner_account_id"], leaves=bool(body.get("leave")))
-    return {}
-
-
-def members_v2(call: Call) -> Mapping[str, Any]:
-    tid, limit, token = (
-        team_of(call, call.parts["tid"]),
-        call.query.get("limit", "100"),
-        call.query.get("page_token", ""),
-    )
-    if not limit.isdecimal() or not 1 <= int(limit) <= 100 or (token and not token.isdecimal()):
-        fail(call, 414, "limit or page_token is wrong")
-    query = "SELECT accid, role, facts, at FROM members WHERE tid = ? ORDER BY at, accid LIMIT ? OFFSET ?"
-    rows = call.desk.store.all(query, tid, int(limit) + 1, int(token or 0))
-    roles = {"member": 0, "owner": 1, "manager": 2}
-    items = [
-        {"account_id": accid, "member_role": roles[role], "team_nick": facts.get("nick", ""), "join_time": at,
-         "chat_banned": bool(facts.get("gagged"))}
-        for accid, role, facts, at in ((*row[:2], orjson.loads(row[2]), row[3]) for row in rows[: int(limit)])
-    ]  # fmt: skip
-    more = len(rows) > int(limit)
-    return {"items": items, "has_more": more, "next_token": str(int(token or 0) + int(limit)) if more else ""}
