@@ -8,7 +8,7 @@ WORDS = {
 
 NEXT = {
     "en": {
-        "rejected": "Correct raw in {out}/rejects.ndjson; it is an input like any other: imconvert {content} "
+        "again": "Correct raw in {out}/rejects.ndjson; it is an input like any other: imconvert {content} "
                     "{out}/rejects.ndjson {out}-more --to {target}{key}",
         "conflicts": "Look at {out}/conflicts.ndjson and decide which record of each pair is right.",
         "errors": "Fetch the inputs named above again and convert them into a new folder.",
@@ -17,7 +17,7 @@ NEXT = {
                  "target.toml",
     },
     "zh": {
-        "rejected": "修正 {out}/rejects.ndjson 中的 raw，再把该文件作为输入：imconvert {content} "
+        "again": "修正 {out}/rejects.ndjson 中的 raw，再把该文件作为输入：imconvert {content} "
                     "{out}/rejects.ndjson {out}-more --to {target}{key}",
         "conflicts": "查看 {out}/conflicts.ndjson，确认每一对记录以哪条为准。",
         "errors": "重新获取上面列出的输入，并转换到新的目录。",

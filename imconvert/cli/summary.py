@@ -59,6 +59,8 @@ MOST_SHOWN = 10
 NEXT = {
     "en": {
         "rejected": "Correct raw in {out}/rejects.ndjson, then: imconvert msgs --replay {out}/rejects.ndjson {out}",
+        "again": "To take rejects back, convert for yunxin, replay there, and convert that output: "
+        "imconvert msgs OUT NEW --to {target}",
         "conflicts": "Look at {out}/conflicts.ndjson and decide which message of each pair is right.",
         "errors": "Fetch the inputs named above again and convert them into a new folder.",
         "media": "Upload {out}/media and make its files available as the lines call them: {url}/…",
@@ -68,6 +70,7 @@ NEXT = {
     },
     "zh": {
         "rejected": "查看 {out}/rejects.ndjson，修正 raw 后运行：imconvert msgs --replay {out}/rejects.ndjson {out}",
+        "again": "如需取回被拒记录：先转换到 yunxin 并在其中回放，再转换该输出：imconvert msgs OUT NEW --to {target}",
         "conflicts": "查看 {out}/conflicts.ndjson，确认每一对消息以哪条为准。",
         "errors": "重新获取上面列出的输入，并转换到新的目录。",
         "media": "上传 {out}/media，并使其中的文件可按消息行中的地址访问：{url}/…",
@@ -251,7 +254,8 @@ def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
     url = found.options.get("media-url", "media").rstrip("/")
     due = {
         "errors": any(source.error for source in found.inputs),
-        "rejected": found.totals.rejected,
+        "rejected": found.totals.rejected and not found.arranged,
+        "again": found.totals.rejected and found.arranged,
         "conflicts": found.totals.conflicts,
         "media": found.media.files,
         "secrets": found.secrets,

@@ -26,6 +26,7 @@ from imconvert.convert import manifest, publish
 from imconvert.convert.manifest import Manifest
 from imconvert.convert.run import Watcher, read_manifest
 from imconvert.convert.work import ShardFacts
+from imconvert.durable import copying
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, UsageError
 from imconvert.vendors import TARGETS
@@ -121,7 +122,7 @@ class Plan(NamedTuple):
 
 
 def pack(
-    wanted: Request, sheet: Sheet, watch: Watcher, *, ways: Sequence[durable.CopySome] = durable.COPY_WAYS
+    wanted: Request, sheet: Sheet, watch: Watcher, *, ways: Sequence[copying.CopySome] = copying.COPY_WAYS
 ) -> Outcome:
     """Pack a finished output into the hand-over folder. After an interruption the same call goes on.
 
@@ -245,7 +246,7 @@ class _Packer:
     """Makes the files of a hand-over in the work folder."""
 
     def __init__(
-        self, wanted: Request, found: Manifest, begun: Begun, watch: Watcher, ways: Sequence[durable.CopySome]
+        self, wanted: Request, found: Manifest, begun: Begun, watch: Watcher, ways: Sequence[copying.CopySome]
     ) -> None:
         self.wanted = wanted
         self.output = wanted.output
@@ -286,7 +287,7 @@ class _Packer:
             self._tick(plan.size)
         else:
             ranges = [durable.Range(self.output / shard.name, start, stop) for shard, start, stop in plan.parts]
-            durable.copy_ranges(part, ranges, copied=self._tick, ways=self.ways)
+            copying.copy_ranges(part, ranges, copied=self._tick, ways=self.ways)
             durable.rename(part, path)
         try:
             return self._read_back(path, plan)

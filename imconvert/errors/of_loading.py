@@ -15,7 +15,7 @@ OF_LOADING = (
     _entry("IMC-1254", "secret-in-file", "The target file holds {name}, which looks like a secret.",
            "Take it out; put it into the environment as {env}, or name a file of mode 0600 as file in [secret].",
            "目标配置文件中的 {name} 看起来是密钥。", "请移除，并通过环境变量 {env} 提供，或在 [secret] 中用 file 指定权限为 0600 的文件。"),
-    _entry("IMC-1255", "other-target", "The output was made for {found}, the target file says {wanted}.",
+    _entry("IMC-1255", "made-for-other", "The output was made for {found}, the target file says {wanted}.",
            "Use the target file of {found}, or convert the history for {wanted}.",
            "该输出面向 {found}，而目标配置为 {wanted}。", "请使用 {found} 的目标配置，或为 {wanted} 重新转换。"),
     _entry("IMC-1256", "no-secret", "There is no secret: {env} is not set.",

@@ -44,6 +44,10 @@ class Paces:
         path = self.folder / f"pace-{bucket.replace('/', '.')}"
         return Pacer(SharedNumbers(path, NUMBERS), limit, self.clock, margin=self.target.margin)
 
+    def share(self) -> float:
+        """The share of the limits that is used now: less than 1 behind answers that say "too fast"."""
+        return min((one.share() for one in self.pacers.values() if one), default=1.0)
+
     def close(self) -> None:
         for one in self.pacers.values():
             if one:

@@ -26,7 +26,7 @@ HIDDEN = "…"
 def requests(wanted: Wanted, clock: Clock, chance: Random) -> Iterator[dict[str, Any]]:
     """The next requests in their order, at most the limit's, or USUAL."""
     found = opened(wanted.output)
-    check(wanted, found)
+    check(wanted, found, secret=False)
     yield from islice(_requests(wanted, clock, chance), wanted.choice.limit or USUAL)
 
 

@@ -39,7 +39,6 @@ FIELDS = (
     Field("url", "", "whole address in place of the domain, such as http://127.0.0.1:8080 of a rehearsal"),
     Field("expire", 86_400, "seconds for which a UserSig holds"),
     Field("retention_days", 7, "days for which the plan keeps messages: 7, 30, 90 or more"),
-    Field("resend_window", 0, "seconds for which a batch of group messages may be sent again unasked; 0 asks always"),
 )
 
 _IMPORT, _GROUP, _OPEN, _SNS = "im_open_login_svc", "group_open_http_svc", "openim", "sns"
