@@ -108,6 +108,16 @@ def test_custom_content_of_easemob_comes_back_by_an_archive(tmp_path: Path) -> N
     assert bodies(tmp_path / "direct") == bodies(tmp_path / "detour")
 
 
+def test_what_the_detour_costs_is_told(tmp_path: Path) -> None:
+    source = FIXTURES / "easemob" / "several-bodies" / "in"
+    convert_case(source, tmp_path / "archive", "easemob")
+    found = convert_case(tmp_path / "archive", tmp_path / "detour", "yunxin", target="easemob").manifest
+    told = [name for row in found.fidelity.values() for name in row.degraded]
+    assert {"bodies of one message stay apart"} == set(told)
+    direct = convert_case(source, tmp_path / "direct", "easemob", target="easemob").manifest
+    assert {} == {name: row for fidelity in direct.fidelity.values() for name, row in fidelity.degraded.items()}
+
+
 def bodies(folder: Path) -> list[dict[str, Any]]:
     lines = [line for path in sorted(folder.glob("*-*.ndjson")) for line in path.read_bytes().splitlines()]
     return [json.loads(line)["body"]["body"] for line in lines]

@@ -25,6 +25,7 @@ from imconvert.load import failed, replays
 from imconvert.load.chain import Chain
 from imconvert.load.progress import Progress, Row, facts
 from imconvert.load.run import Choice, Stage, Watchful
+from imconvert.load.secrets import Secrets
 from imconvert.load.shards import Shard, opened, registered
 from imconvert.load.target import Target
 from imconvert.load.unknown import Decide, decide
@@ -117,8 +118,8 @@ class Job:
         """Load the stages. Raises what stopped it, once everything is on the disk."""
         wanted, ways = self.wanted, self.ways
         self.journal.start()
-        chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, clock=ways.clock, chance=ways.chance,
-                      count=self.progress.count)  # fmt: skip
+        chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, secrets=Secrets(wanted.output),
+                      clock=ways.clock, chance=ways.chance, count=self.progress.count)  # fmt: skip
         self.share = chain.paces.share
         watchful = Watchful(wanted.target.budget)
         uploads = Uploads(wanted.output, wanted.target.rest, self.journal, chain.unrecorded)
