@@ -153,7 +153,7 @@ class Job:
         self.claims.wait(LISTS)
         try:
             self.left = failed.leave_lists(
-                wanted.output, wanted.folder / JOURNAL, wanted.target.rest, self.ways.clock
+                wanted.output, wanted.folder / JOURNAL, wanted.target.rest, self.ways.clock, ours=self.claims.take
             )  # fmt: skip
         finally:
             self.claims.close()

@@ -24,7 +24,7 @@ from imconvert.serve.register import Register
 from imconvert.serve.taking import Taker
 
 LOOK = 1.0
-"""Seconds between two looks for new shards and spool lines, unless a look takes more than a tenth of that."""
+"""Seconds between two looks for new shards and spool lines, unless a look takes more than a quarter of that."""
 
 MOST_AT_ONCE = 32 << 20
 """Bytes of records that are taken in with one sync."""
@@ -117,7 +117,7 @@ class Clerk:
             if "intake" in self._troubles:
                 self._guarded("intake", self.spool.probe)
             ended = self.clock.steady()
-            self._look_at = ended + max(LOOK, 10 * (ended - began))
+            self._look_at = ended + max(LOOK, 4 * (ended - began))
         self._guarded("advance", self._advance)
         self._tell()
         return stopping
