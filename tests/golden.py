@@ -27,6 +27,8 @@ VENDORS = ("custom", "easemob", "rongcloud", "tencent", "yunxin")
 STREAMS = ("p2p", "team")
 SIDES = ("rejects", "skipped", "duplicates", "conflicts")
 LATEST = 1_900_000_000_000
+KEY = b"k" * 32
+"""What secrets are made from."""
 PATHS = ("ids", "map", "members", "tids")
 CLOCK = Clock(lambda: 1_800_000_000.0, lambda: 0.0)
 
@@ -49,7 +51,7 @@ class Case:
         file = self.path / "options.json"
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         if found.pop("inputs", None) or found.pop("targets", None):
-            found |= {"target": self.target} if self.target else {}
+            found |= {"target": self.target, "key": KEY} if self.target else {}
         return {key: self.path / value if key in PATHS else value for key, value in found.items()}
 
     def expected(self) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from golden import Case, difference, people_cases, produce, run
+from golden import KEY, Case, difference, people_cases, produce, run
 
 from imconvert.errors import CATALOGUE
 from imconvert.vendors import TARGETS
@@ -20,7 +20,7 @@ ELSEWHERE = ("IMC-2610", "IMC-2611", "IMC-2612", "IMC-3310", "IMC-3311")
 
 @pytest.mark.parametrize("case", CASES, ids=attrgetter("id"))
 def test_case_gives_its_golden_output(case: Case, tmp_path: Path) -> None:
-    expected, actual = case.expected(), produce(case, tmp_path, key=b"k" * 32)
+    expected, actual = case.expected(), produce(case, tmp_path)
     assert expected == actual, difference(expected, actual)
 
 
@@ -51,7 +51,7 @@ def test_every_target_of_people_has_a_golden() -> None:
 @pytest.mark.parametrize("vendor", ["easemob", "rongcloud", "tencent", "yunxin"])
 def test_vendor_is_told_by_content(vendor: str, tmp_path: Path) -> None:
     case = next(case for case in CASES if case.vendor == vendor)
-    found = run(case.sources(), tmp_path, vendor, source="auto", target=case.target, key=b"k" * 32).manifest
+    found = run(case.sources(), tmp_path, vendor, source="auto", target=case.target, key=KEY).manifest
     assert vendor == found.source
 
 
@@ -61,7 +61,7 @@ def test_rejects_are_an_input_that_gives_the_same_rejects(tmp_path: Path) -> Non
         rejects = case.out / "rejects.ndjson"
         if not rejects.exists():
             continue
-        asked = case.asked() | {"source": case.vendor, "key": b"k" * 32}
+        asked = case.asked() | {"source": case.vendor}
         asked["settings"] = {**asked.get("settings", {}), "people.file_names": "ignore"}
         run(rejects, tmp_path / str(number), case.vendor, **asked)
         again = (tmp_path / str(number) / "rejects.ndjson").read_bytes()
