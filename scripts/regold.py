@@ -25,13 +25,13 @@ def regold(case: golden.Case, *, write: bool) -> bool:
     print(f"=== {case.id}")
     if write:
         print(golden.difference(expected, actual))
-        rewrite(case.path / "out", actual)
+        rewrite(case.out, actual)
     return True
 
 
 def rewrite(folder: Path, files: dict[str, bytes]) -> None:
     """Make the folder hold just these files."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
         if old.name not in files:
             old.unlink()
@@ -40,7 +40,7 @@ def rewrite(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def main(names: list[str]) -> int:
-    known = {case.id: case for case in (*golden.cases(), *golden.target_cases())}
+    known = {case.id: case for case in (*golden.cases(), *golden.target_cases(), *golden.people_cases())}
     strange = [name for name in names if name not in known]
     if strange:
         print(f"no such case: {', '.join(strange)}", file=sys.stderr)

@@ -3,6 +3,8 @@
 Plan: `cases` finds them all, `produce` converts one and gives what its `out/` has to hold, by file name. Shards are
 joined stream by stream; a file that would be empty is absent. A new case needs no Python. Cases of other targets than
 Yunxin are folders `fixtures/targets/<target>/<vendor>`, whose `options.json` lists the cases they take as `inputs`.
+Cases of people are folders `fixtures/people/<vendor>/<case>`, whose `options.json` lists the `targets` they are
+converted for; each has an `out/<target>` of its own.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ VENDORS = ("custom", "easemob", "rongcloud", "tencent", "yunxin")
 STREAMS = ("p2p", "team")
 SIDES = ("rejects", "skipped", "duplicates", "conflicts")
 LATEST = 1_900_000_000_000
+KEY = b"k" * 32
+"""What secrets are made from."""
 PATHS = ("ids", "map", "members", "tids")
 CLOCK = Clock(lambda: 1_800_000_000.0, lambda: 0.0)
 
@@ -36,20 +40,27 @@ class Case:
     vendor: str
     name: str
     path: Path
+    target: str = ""
 
     @property
     def id(self) -> str:
-        return f"{self.vendor}/{self.name}"
+        return f"{self.vendor}/{self.name}" + f"-to-{self.target}" * bool(self.target)
 
     def asked(self) -> dict[str, Any]:
         """The case's own options; paths are relative to its folder."""
         file = self.path / "options.json"
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        found.pop("inputs", None)
+        if found.pop("inputs", None) or found.pop("targets", None):
+            found |= {"target": self.target, "key": KEY} if self.target else {}
         return {key: self.path / value if key in PATHS else value for key, value in found.items()}
 
     def expected(self) -> dict[str, bytes]:
-        return {file.name: file.read_bytes() for file in (self.path / "out").glob("*")}
+        return {file.name: file.read_bytes() for file in self.out.glob("*")}
+
+    @property
+    def out(self) -> Path:
+        """Where what is expected lies."""
+        return self.path / "out" / self.target.replace("/", "-")
 
     def sources(self) -> list[Path]:
         """The folders that are converted: its own, or those of other cases of the vendor."""
@@ -67,6 +78,15 @@ def target_cases() -> list[Case]:
         Case(path.name.partition("+")[0], f"to-{target.name}{''.join(path.name.partition('+')[1:])}", path)
         for target in sorted((FIXTURES / "targets").iterdir())
         for path in sorted(target.iterdir())
+    ]
+
+
+def people_cases() -> list[Case]:
+    """The cases of people, one for each target."""
+    return [
+        Case(path.parent.name, path.name, path, target)
+        for path in sorted((FIXTURES / "people").glob("*/*"))
+        for target in json.loads((path / "options.json").read_text(encoding="utf-8"))["targets"]
     ]
 
 
@@ -90,7 +110,7 @@ def run(path: Path | list[Path], output: Path, vendor: str, **asked: Any) -> Out
 def produce(case: Case, folder: Path, **more: Any) -> dict[str, bytes]:
     """What the case's `out/` has to hold, converted in the empty `folder`."""
     outcome = run(case.sources(), folder, case.vendor, **case.asked(), **more)
-    suffix = TARGETS[outcome.manifest.target].suffix
+    suffix = TARGETS[outcome.manifest.target_name].suffix
     found = {f"{stream}{suffix}": shards(folder, stream, suffix) for stream in outcome.manifest.streams}
     found |= {f"{side}.ndjson": (folder / f"{side}.ndjson").read_bytes() for side in SIDES}
     found |= {

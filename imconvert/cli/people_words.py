@@ -1,9 +1,10 @@
 """What the summary says otherwise where it is about people and groups."""
 
 WORDS = {
-    "en": {"written": "lines written", "messages": "records",
-           "secrets": "accounts with a secret"},
-    "zh": {"written": "写出行", "messages": "记录数", "secrets": "已生成密码或令牌的账号"},
+    "en": {"written": "lines written", "messages": "records", "conversations": "users or groups",
+           "largest": "lines of the largest", "secrets": "accounts with a secret"},
+    "zh": {"written": "写出行", "messages": "记录数", "conversations": "用户或群组", "largest": "最大者的行数",
+           "secrets": "已生成密码或令牌的账号"},
 }  # fmt: skip
 
 NEXT = {

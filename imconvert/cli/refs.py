@@ -82,9 +82,9 @@ def refs(
 def _lines(found: Report, report: Path, lang: str) -> list[str]:
     words = WORDS[lang]
     lines = [words["ids"].format(**msgspec.to_builtins(found.ids))]
-    for kind, ids in found.missing.items():
-        if ids.missing:
-            lines.append(words["missing"].format(kind=words[kind], missing=ids.missing, mentions=ids.mentions))
+    for kind, lacking in found.missing.items():
+        if lacking.ids:
+            lines.append(words["missing"].format(kind=words[kind], missing=lacking.ids, mentions=lacking.mentions))
     if not found.ids.missing:
         return [*lines, words["all"]]
     for row in rows_of(report / MISSING, SHOWN):

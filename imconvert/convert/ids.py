@@ -179,6 +179,8 @@ class Shape:
             return near, "case"
         plain = "".join(map(self._spelled, near))
         reason = "characters" if plain != near else "length"
+        if not any(self.legal.get(character) for character in near):
+            plain = ""
         return (plain if plain and self.allows(plain) else self.alias(plain or "u", wanted)), reason
 
     def _spelled(self, character: str) -> str:

@@ -26,6 +26,8 @@ from imconvert.vendors.contract import Book
 MOST_IDS = 1 << 17
 """Ids that the books of a segment remember."""
 
+OTHER_CONTENT = "IMC-8180"
+
 
 class _Reject(msgspec.Struct):
     """A line of a rejects file, as far as it matters here."""
@@ -92,6 +94,14 @@ class PeopleMapper(Mapper):
         assert self.vendor.unfold
         raw = _rejected(raw) or raw
         yield from self.vendor.unfold(raw) or ((0, raw),)
+
+    def _skip(self, at: At, raw: bytes, skip: Skip) -> None:
+        """Leave a record out; one that another command takes is only counted, as there may be very many."""
+        if skip.code != OTHER_CONTENT:
+            return super()._skip(at, raw, skip)
+        self._forget(at)
+        at.counts.skipped += 1
+        return count(self.tally.skipped, skip.code, at.file, at.line, skip.values)
 
     def _record(self, at: At, raw: bytes) -> None:
         """Read and write the nouns of one record. Raises Rejected or LeftOut."""

@@ -43,12 +43,18 @@ MAPPING = '[input]\nformat = "csv"\n[[skip]]\npath = "kind"\nis = "group"\n[acco
 """How the list of what is missing is read as accounts."""
 
 
-class Kind(Struct):
-    """The ids of a kind: made by the outputs, needed by them, needed but not made, and how often these are needed."""
+class Counts(Struct):
+    """All ids: made by the outputs, needed by them, and needed but not made."""
 
-    made: int = 0
-    needed: int = 0
-    missing: int = 0
+    made: int
+    needed: int
+    missing: int
+
+
+class Missing(Struct):
+    """The ids of a kind that are not made, and how often they are needed."""
+
+    ids: int = 0
     mentions: int = 0
 
 
@@ -58,8 +64,8 @@ class Report(Struct):
     format: int
     target: str
     outputs: list[str]
-    ids: Kind
-    missing: dict[str, Kind]
+    ids: Counts
+    missing: dict[str, Missing]
     policy: str
     rejected: int = 0
     placeholders: int = 0
@@ -67,8 +73,7 @@ class Report(Struct):
     @property
     def whole(self) -> bool:
         """Whether nothing is missing any more."""
-        groups = self.missing[GROUP].missing
-        return not groups and self.missing[ACCOUNT].missing == self.placeholders
+        return not self.missing[GROUP].ids and self.missing[ACCOUNT].ids == self.placeholders
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,7 @@ class _Check:
             if self.wanted.policy == "reject" and report.ids.missing:
                 report.rejected = self._reject(parts)
         self._publish()
-        if self.wanted.policy == "placeholder" and report.missing[ACCOUNT].missing:
+        if self.wanted.policy == "placeholder" and report.missing[ACCOUNT].ids:
             report.placeholders = self._placeholders(clock, facts)
         data = msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
         durable.replace_file(self.wanted.report / REPORT, data)
@@ -155,20 +160,17 @@ class _Check:
 
     def _report(self, parts: list[PartitionJob]) -> Report:
         """Write the list of what is missing, and count it."""
-        kinds = {ACCOUNT: Kind(), GROUP: Kind()}
+        kinds = {ACCOUNT: Missing(), GROUP: Missing()}
         writer = durable.Writer(self.work / MISSING)
         writer.write(_csv(HEADER))
         for part in parts:
             for found, count, shard, line in mentions.named(part):
                 output, name = self.places[shard]
-                kinds[found.kind].missing += 1
+                kinds[found.kind].ids += 1
                 kinds[found.kind].mentions += count
                 writer.write(_csv((found.kind, found.id, count, output, name, line + 1)))
         writer.finish(sync=True)
-        made, needed, missing = (
-            sum(getattr(one, name) for one in self.found) for name in ("made", "needed", "missing")
-        )
-        ids = Kind(made, needed, missing, sum(kind.mentions for kind in kinds.values()))
+        ids = Counts(*(sum(getattr(one, name) for one in self.found) for name in Counts.__struct_fields__))
         return Report(1, self.target, [str(output) for output in self.wanted.outputs], ids, kinds, self.wanted.policy)
 
     def _reject(self, parts: list[PartitionJob]) -> int:

@@ -84,6 +84,8 @@ Located = tuple[int, int, bytes]
 """A line of a side file, behind the input and the number of its record."""
 
 SIDES = {DUPLICATE: ("duplicates", "IMC-8201"), CONFLICT: ("conflicts", "IMC-8301")}
+OF_PEOPLE = "IMC-8183"
+"""What a conflict is called where it is one of people."""
 
 
 def seal_segment(job: SealJob, progress: Callable[[int], None]) -> int:
@@ -254,9 +256,10 @@ class _Sealer:
         place, kept, kind, _ = drop
         code = SIDES[kind][1]
         line = self._line(reader, drop, place, row)
-        found: dict[str, Any] = {"code": code, **self._place(place, row)}
+        shown = OF_PEOPLE if kind == CONFLICT and self.target.people else code
+        found: dict[str, Any] = {"code": shown, **self._place(place, row)}
         if kind == CONFLICT:
-            found |= {"why": cause_of(code), "remedy": remedy_of(code)}
+            found |= {"why": cause_of(shown), "remedy": remedy_of(shown)}
         found |= {"key": self.target.read_key(line)._asdict(), "kept": self._place(kept, winner)}
         if kind == CONFLICT:
             kept_line = self._line(reader, drop, kept, winner)

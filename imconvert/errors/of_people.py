@@ -79,4 +79,7 @@ OF_PEOPLE = (
     entry("IMC-8182", "not-at-the-target", "The target has no call for this ({found}): {why}.",
           "Keep it on your own server, if you need it.",
           "目标没有对应的接口（{found}）：{why}。", "如有需要，请在自己的服务器上保存。"),
+    entry("IMC-8183", "other-facts", "Another record about the same says something else, and was kept.",
+          "Decide which is right; --on-conflict keep-last keeps the last of them.",
+          "关于同一对象的另一条记录内容不同，已保留那一条。", "请确认哪条正确；--on-conflict keep-last 保留最后一条。"),
 )  # fmt: skip

@@ -202,6 +202,16 @@ def kind_of(entry: Entry) -> str:
     return key_in(entry.key).kind.partition(":")[0]
 
 
+PUSH_NAME = "push_name"
+"""The key of a line under which stands what pushes call somebody."""
+
+
+def called(found: dict[str, Any], field: str) -> dict[str, Any]:
+    """The facts of somebody: who has no name is called what pushes call them."""
+    shown = found.pop(PUSH_NAME, None)
+    return {field: shown, **found} if shown else found
+
+
 def in_order(found: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """The object with its keys in this order."""
     return {name: found[name] for name in names if name in found}

@@ -110,7 +110,8 @@ def writer(content: str, table: Table) -> Callable[[Settings, Notes, Book, Book]
                 return found
             names = ", ".join(dict.fromkeys(LABELS[noun.__class__] for noun in mine or nouns))
             if mine:
-                raise LeftOut(Skip("IMC-8182", {"found": names, "why": _why(notes)}))
+                known = any(noun.__class__ in table for noun in mine)
+                raise LeftOut(Skip("IMC-8182", {"found": names, "why": _why(notes) if known else "nothing is like it"}))
             commands = " or ".join(dict.fromkeys(map(content_of, nouns)))
             raise LeftOut(Skip("IMC-8180", {"found": names, "commands": commands}))
 

@@ -12,7 +12,7 @@ from typing import Any
 from imconvert.model import FOREVER, Account, Block, Friend, Group, Member, Mute, Notes, Profile, ReadMark
 from imconvert.vendors.contract import Line, Settings
 from imconvert.vendors.people import finish
-from imconvert.vendors.people.finish import Cutting, Piece, by_owner, merged, one_each
+from imconvert.vendors.people.finish import PUSH_NAME, Cutting, Piece, by_owner, called, merged, one_each
 from imconvert.vendors.people.lines import Entry, Key, line, rank_of
 from imconvert.vendors.people.writing import Content, Desk
 
@@ -31,7 +31,7 @@ def put_account(desk: Desk, account: Account) -> Iterator[Line]:
     user = desk.accounts[account.id]
     found = {"userId": user}
     if account.push_name:
-        found["name"] = desk.cut(account.push_name, NAME, "push name", in_bytes=True)
+        found[PUSH_NAME] = desk.cut(account.push_name, NAME, "push name", in_bytes=True)
     for what in ("disabled", "gagged"):
         if getattr(account, what):
             desk.lost(what)
@@ -68,7 +68,7 @@ def _period(hours: str) -> tuple[str, int]:
 
 def _user_call(settings: Settings, notes: Notes) -> finish.MakeCall:
     def make(entries: list[Entry]) -> dict[str, Any]:
-        found = finish.together(entries, notes)
+        found = called(finish.together(entries, notes), "name")
         found.setdefault("name", found["userId"])
         return {"body": finish.in_order(found, ("userId", "name", "portraitUri"))}
 

@@ -7,14 +7,14 @@ group, its other members behind the history.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from imconvert.errors import Rejected
 from imconvert.model import FOREVER, Account, Block, Friend, Group, Member, Mute, Notes, Profile, ReadMark
 from imconvert.vendors.contract import Line, Settings
 from imconvert.vendors.people import finish
-from imconvert.vendors.people.finish import Piece, by_owner, in_batches, merged, one_each, other_of
+from imconvert.vendors.people.finish import PUSH_NAME, Piece, by_owner, called, in_batches, merged, one_each, other_of
 from imconvert.vendors.people.lines import Entry, Key, line, rank_of
 from imconvert.vendors.people.writing import Content, Desk
 from imconvert.vendors.tencent.rules import COMMUNITY
@@ -46,10 +46,11 @@ EARLIEST = 946_684_800
 
 def put_account(desk: Desk, account: Account) -> Iterator[Line]:
     user = desk.accounts[account.id]
-    for what in ("push_name", "disabled", "gagged"):
+    for what in ("disabled", "gagged"):
         if getattr(account, what):
-            desk.lost(what.replace("_", " "))
-    yield line("accounts", user, Key("account", user), {"UserID": user})
+            desk.lost(what)
+    shown = {PUSH_NAME: desk.cut(account.push_name, VALUE, "push name", in_bytes=True)} if account.push_name else {}
+    yield line("accounts", user, Key("account", user), {"UserID": user, **shown})
 
 
 def put_profile(desk: Desk, profile: Profile) -> Iterator[Line]:
@@ -109,13 +110,16 @@ def _profile_call(settings: Settings, notes: Notes) -> finish.MakeCall:
     return make
 
 
+def _account(entries: Sequence[Entry], notes: Notes) -> dict[str, Any]:
+    return finish.in_order(called(finish.together(entries, notes), "Nick"), ("UserID", "Nick", "FaceUrl"))
+
+
 USERS = Content(
     {Account: put_account, Profile: put_profile},
     {
         "accounts": in_batches(
             ACCOUNTS, "tencent.account_batch",
-            lambda entries, notes: finish.in_order(finish.together(entries, notes), ("UserID", "Nick", "FaceUrl")),
-            lambda items: {"AccountList": items},
+            _account, lambda items: {"AccountList": items},
         ),
         "profiles": merged(PROFILE, _profile_call, alone=True),
     },

@@ -13,7 +13,7 @@ from typing import Any
 from imconvert.model import FOREVER, Account, Block, Friend, Group, Member, Mute, Notes, Profile, ReadMark
 from imconvert.vendors.contract import Line, Settings
 from imconvert.vendors.people import finish
-from imconvert.vendors.people.finish import Cutting, Piece, by_owner, merged, one_each
+from imconvert.vendors.people.finish import PUSH_NAME, Cutting, Piece, by_owner, called, merged, one_each
 from imconvert.vendors.people.lines import Entry, Key, line, rank_of
 from imconvert.vendors.people.rules import any_id
 from imconvert.vendors.people.writing import Content, Desk
@@ -38,7 +38,7 @@ def put_account(desk: Desk, account: Account) -> Iterator[Line]:
     user = desk.accounts[account.id]
     found = {"accid": user}
     if account.push_name:
-        found["name"] = desk.cut(account.push_name, NAME, "push name")
+        found[PUSH_NAME] = desk.cut(account.push_name, NAME, "push name")
     yield line("accounts", user, Key("account", user), found, 1)
     if account.disabled:
         yield line("bans", user, Key("disabled", user), {"accid": user})
@@ -73,7 +73,10 @@ _CREATE = ("accid", "name", "icon", "sign", "email", "birth", "mobile", "gender"
 
 def _user_call(settings: Settings, notes: Notes) -> finish.MakeCall:
     def make(entries: list[Entry]) -> dict[str, Any]:
-        return {"secret": {"token": "accid"}, "body": finish.in_order(finish.together(entries, notes), _CREATE)}
+        return {
+            "secret": {"token": "accid"},
+            "body": finish.in_order(called(finish.together(entries, notes), "name"), _CREATE),
+        }
 
     return make
 
