@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,7 +32,7 @@ from imconvert.convert.steps import mapped, sealed
 from imconvert.convert.work import PartMarker, Resolved, SealMarker, WorkFolder, bases_of, marker_bytes
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
-from imconvert.sources.inputs import STDIN, expand, open_inputs
+from imconvert.sources.inputs import STDIN, Input, expand, open_inputs
 from imconvert.vendors import TARGETS, every, find
 
 
@@ -241,7 +241,7 @@ class Run:
         parts: list[PartMarker] = []
         rejected = 0
         for run, some in ((self.pool.here, from_stdin), (self.pool.run, others)):
-            for _, part in run(mapped, [self._map_job(segment, refused) for segment in some]):
+            for _, part in run(mapped, self._map_jobs(some, refused)):
                 parts.append(part)
                 rejected += sum(piece.rejected for piece in part.pieces)
                 self._spent(rejected, parts)
@@ -250,12 +250,21 @@ class Run:
     def _reads_stdin(self, segment: Segment) -> bool:
         return any(self.plan.inputs[piece.file].path == STDIN for piece in segment.pieces)
 
+    def _map_jobs(self, segments: list[Segment], refused: tuple[int, ...]) -> list[MapJob]:
+        """A job for each; what is the same in all of them is one object."""
+        first = [self._map_job(segment, refused) for segment in segments[:1]]
+        more = segments[1:]
+        return first + [replace(first[0], segment=segment, inputs=self._inputs(segment)) for segment in more]
+
+    def _inputs(self, segment: Segment) -> dict[int, Input]:
+        return {piece.file: self.plan.inputs[piece.file] for piece in segment.pieces}
+
     def _map_job(self, segment: Segment, refused: tuple[int, ...]) -> MapJob:
         options = self.options
         return MapJob(
             work=self.work.path,
             segment=segment,
-            inputs={piece.file: self.plan.inputs[piece.file] for piece in segment.pieces},
+            inputs=self._inputs(segment),
             vendor=self.plan.vendor,
             mapping=options.mapping(),
             target=self.plan.target,
