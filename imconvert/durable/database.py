@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from imconvert.durable import _FLAGS, _told
+from imconvert.durable.system import NEW, told
 from imconvert.errors import IntegrityError
 
 WAIT = 5.0
@@ -27,8 +27,8 @@ class Database:
     def __init__(self, path: Path, schema: str) -> None:
         self.path = path
         self._lock = threading.RLock()
-        with _told(path):
-            os.close(os.open(path, _FLAGS, 0o600))
+        with told(path):
+            os.close(os.open(path, NEW, 0o600))
         with self._named():
             self._link = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
             self._link.execute("PRAGMA journal_mode=WAL")
