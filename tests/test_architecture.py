@@ -153,7 +153,9 @@ def test_sources_write_nothing(module: Path) -> None:
 
 
 @every_module
-@pytest.mark.parametrize("door", ["socket", "subprocess", "sqlite3", "click", "time", "multiprocessing", "pyspark", "fsspec"])
+@pytest.mark.parametrize(
+    "door", ["socket", "subprocess", "sqlite3", "click", "time", "multiprocessing", "pyspark", "fsspec"]
+)
 def test_the_world_is_imported_at_its_door(module: Path, door: str) -> None:
     if behind(module, door):
         return

@@ -30,6 +30,7 @@ from imconvert.convert.segment import MapJob
 from imconvert.convert.settle import Settler
 from imconvert.convert.steps import mapped, sealed
 from imconvert.convert.work import PartMarker, Resolved, SealMarker, WorkFolder, bases_of, marker_bytes
+from imconvert.durable.storage import is_remote
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
 from imconvert.sources.inputs import STDIN, Input, expand, open_inputs
@@ -66,7 +67,8 @@ class Outcome:
 
 def make_plan(options: Options, clock: Clock) -> Plan:
     """The plan of a run. Raises UsageError (IMC-10xx) where the inputs can't be understood."""
-    files = expand(options.inputs, outside=options.output.absolute())
+    output = None if is_remote(options.output) else options.output.absolute()
+    files = expand(options.inputs, outside=output)
     inputs, unreadable = open_inputs(files, options.limits)
     chosen = options.vendor()
     if not chosen and not inputs:

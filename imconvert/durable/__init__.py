@@ -405,7 +405,7 @@ def size_of(path: Path) -> int | None:
     try:
         with told(path):
             place = to_read(path)
-            return storage.size_of(place) if is_remote(place) else place.stat().st_size
+            return storage.known(place).size if is_remote(place) else place.stat().st_size
     except IntegrityError as why:
         if isinstance(why.__cause__, FileNotFoundError):
             return None

@@ -171,12 +171,12 @@ def made(path: Path) -> Iterator[Path]:
         put(Path(file.name), path)
 
 
-def size_of(path: Path) -> int:
-    """The size of a name. Raises FileNotFoundError."""
+def known(path: Path) -> Status:
+    """What is known of a name. Raises FileNotFoundError."""
     found = status(path)
     if found is None:
         raise FileNotFoundError(errno.ENOENT, "No such file", address_of(path))
-    return found.size
+    return found
 
 
 def exists(path: Path) -> bool:
@@ -202,15 +202,18 @@ def opened(path: Path) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(RemoteFile(path), BUFFER))
 
 
+def far(file: BinaryIO) -> RemoteFile | None:
+    """What is behind an open file that `opened` gave, if it is a name in a store."""
+    raw = getattr(file, "raw", None)
+    return raw if isinstance(raw, RemoteFile) else None
+
+
 class Ranges:
     """Reads a name at any place, a few blocks kept at hand."""
 
     def __init__(self, path: Path) -> None:
-        found = status(path)
-        if found is None:
-            raise FileNotFoundError(errno.ENOENT, "No such file", address_of(path))
         self.path = path
-        self.status = found
+        self.status = known(path)
         self.blocks: OrderedDict[int, bytes] = OrderedDict()
 
     def at(self, offset: int, length: int) -> bytes:
