@@ -236,9 +236,10 @@ def test_spark_with_all_in_a_store(s3: None, inputs: Path, tmp_path: Path) -> No
     upload(inputs, f"{place}/in")
     run(options(inputs, tmp_path / "wanted", recalls="drop", segment_size=2500))
     wish = options(f"{place}/in", path_of(f"{place}/out"), recalls="drop", segment_size=2500)
+    from support.small_jobs import CLOCK
+
     from imconvert.cli.progress import Silent
     from imconvert.convert.run import convert
-    from support.small_jobs import CLOCK
 
     with chosen_engine("spark", "local[2,4]", [("spark.local.dir", str(tmp_path / "spark"))]) as engines:
         convert(wish, Silent(), CLOCK, {}, engines)
