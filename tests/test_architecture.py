@@ -27,7 +27,8 @@ ALLOWED = {
 }
 
 DOORS = {
-    "open": ("sources", "durable"), "socket": ("deliver", "serve", "load", "simulators", "cli/load.py", "cli/loading.py"), "subprocess": (),
+    "open": ("sources", "durable"), "subprocess": (),
+    "socket": ("deliver", "serve", "load", "simulators", "cli/load.py", "cli/loading.py"),
     "sqlite3": ("durable", "simulators"), "print": ("cli",), "click": ("cli",), "environ": ("cli",), "time": ("cli",),
     "multiprocessing": ("convert/pool.py",),
     "pyspark": ("convert/distributed.py", "convert/exchange.py", "cli/spark.py"),

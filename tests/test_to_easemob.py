@@ -12,7 +12,7 @@ import pytest
 from golden import LATEST
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.small_jobs import options, run, side
+from support.small_jobs import differing, options, run, side
 
 from imconvert.convert.options import Options
 from imconvert.errors import Rejected, UsageError
@@ -78,15 +78,18 @@ def lines(draw: st.DrawFn) -> dict[str, Any]:
     return {"type": kind, "data": data | ({"ext": ext} if ext else {}) | content}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(made=st.lists(lines(), min_size=1, max_size=12, unique_by=lambda line: line["data"]["msgid"]))
 def test_requests_are_those_of_the_oracle(made: list[dict[str, Any]]) -> None:
+    """Whether the part in C takes them or not."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in").write_bytes(b"".join(oracle.compact(line).encode() + b"\n" for line in made))
         outcome = run(options(folder / "in", folder / "out", target="easemob", source="yunxin"))
         assert len(made) == outcome.manifest.totals.written
         assert oracle.requests(made) == found_in(folder / "out")
+        run(options(folder / "in", folder / "long", target="easemob", source="yunxin", compiled=False))
+        assert [] == differing(folder / "out", folder / "long")
 
 
 def found_in(folder: Path) -> dict[tuple[str, str], list[dict[str, Any]]]:

@@ -15,6 +15,7 @@ from imconvert.cli.loading import lasting, moment, table
 from imconvert.cli.options import EXISTING, Span, language
 from imconvert.errors import exit_code_of
 from imconvert.load.forecast import LATENCY, facts, forecast
+from imconvert.load.shards import opened
 
 WORDS = {
     "en": {"stage": "stage", "calls": "calls", "limit": "limit/s", "takes": "takes", "finish": "done by",
@@ -53,7 +54,7 @@ def plan(output: Path, target_file: Path, latency: float, quiet: bool, as_json: 
         watch.tick(done[0])
 
     try:
-        watch.phase("plan", 0)
+        watch.phase("plan", sum(shard.bytes for shard in opened(output).shards))
         found = forecast(output, target, now=now, latency=latency, seen=seen)
     finally:
         watch.close()

@@ -78,7 +78,8 @@ def chosen_engine(engine: str, master: str | None, conf: Sequence[tuple[str, str
 def absolute(options: Options) -> Options:
     """The same with paths that mean the same wherever a process runs."""
     given = {name: getattr(options, name) for name in ("output", "ids", "tids", "map", "members")}
-    paths: Any = {name: path if is_remote(path) else Path(os.path.abspath(path)) for name, path in given.items() if path}
+    here = {name: path for name, path in given.items() if path and not is_remote(path)}
+    paths: Any = {name: Path(os.path.abspath(path)) for name, path in here.items()}
     return replace(options, **paths)
 
 

@@ -21,7 +21,6 @@ from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
 from imconvert.convert.lines import LineReader
-from imconvert.convert.names import hash_of
 from imconvert.convert.work import (
     DROP,
     MARKED,
@@ -37,7 +36,7 @@ from imconvert.convert.work import (
     rows_at,
 )
 from imconvert.errors import Rejected
-from imconvert.model import MAX_ID, Skip
+from imconvert.model import MAX_ID, Skip, hash_of_source
 from imconvert.vendors import TARGETS
 from imconvert.vendors.contract import Book, KeyFields
 
@@ -66,7 +65,7 @@ def event_of(skip: Skip, accounts: Book, groups: Book) -> tuple[bytes, int, int]
     if skip.values.get("event") != "recall":
         return None
     of = skip.values["of"]
-    return hash_of(of) if of != UNKNOWN else b"", number_of(of), _talk(skip, accounts, groups)
+    return hash_of_source(of) if of != UNKNOWN else b"", number_of(of), _talk(skip, accounts, groups)
 
 
 def _talk(skip: Skip, accounts: Book, groups: Book) -> int:

@@ -23,10 +23,6 @@ from xxhash import xxh3_64
 
 from imconvert.durable import storage
 from imconvert.durable.attempts import being_written, to_read
-from imconvert.durable.copying import COPY_WAYS as COPY_WAYS
-from imconvert.durable.copying import CopySome as CopySome
-from imconvert.durable.copying import copy_by_hand as copy_by_hand
-from imconvert.durable.copying import copy_ranges as copy_ranges
 from imconvert.durable.storage import is_remote
 from imconvert.durable.sums import Sums
 from imconvert.durable.system import BLOCK as BLOCK
@@ -400,16 +396,25 @@ def _same_file(fd: int, path: Path) -> bool:
         return False
 
 
-def size_of(path: Path) -> int | None:
-    """The size of a file of ours, or None if it does not exist."""
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of the last write (ns) of a file of ours, which change when it is replaced; None without it."""
+    place = to_read(path)
     try:
         with told(path):
-            place = to_read(path)
-            return storage.known(place).size if is_remote(place) else place.stat().st_size
+            if is_remote(place):
+                return storage.known(place)
+            found = place.stat()
     except IntegrityError as why:
-        if isinstance(why.__cause__, FileNotFoundError):
+        if isinstance(why.__cause__, FileNotFoundError | NotADirectoryError):
             return None
         raise
+    return found.st_size, found.st_mtime_ns
+
+
+def size_of(path: Path) -> int | None:
+    """The size of a file of ours, or None if it does not exist."""
+    found = stamp(path)
+    return found[0] if found else None
 
 
 def free_bytes(folder: Path) -> int:

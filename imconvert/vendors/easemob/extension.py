@@ -60,6 +60,9 @@ class Extension:
         changes = self.notes.changes
         if message.ext and self._object(message.ext) is None:
             changes.append(("transformed", 'ext that is no object moved below the key "ext"'))
+        before = self._own(message).get(MARK) if message.ext and MARK in message.ext else None
+        if isinstance(before, dict) and "of" in before:
+            changes.append(("degraded", "bodies of one message stay apart"))
         names = [_WORDS.get(name, name) for piece in pieces for name in piece.kept if name not in CONTENT]
         names += ["leftovers of the message"] if message.extra else []
         if self.mark:
