@@ -75,16 +75,17 @@ def main(rows: int, twins: float, master: str, heap: str, sorter: str, work: Pat
                 ("spark.local.dir", name)]  # fmt: skip
         with chosen_engine("spark", master, conf) as engines:
             options: Any = Options((), folder.path)
+            engine: Any
             engine, keys = engines(options, folder, Silent())
             with engine:
                 began = time.monotonic()
                 job = ResolveJob(folder.path, "yunxin", 0, 0, 0, (), confirm=False)
                 decided = keys.decide(parts, job)
                 seconds = time.monotonic() - began
-                peak = engine.peak
+                worker = engine.largest
         wrong = wrong_drops(folder, decided, counts, planted)
     found = decided.total()[DUPLICATE]
-    facts = {"rows": rows, "key_bytes": rows * 32, "seconds": round(seconds, 1), "python_peak_bytes": peak}
+    facts = {"rows": rows, "key_bytes": rows * 32, "seconds": round(seconds, 1), "worker_peak_bytes": worker}
     print(json.dumps({**facts, "planted": sum(planted), "found": found, "wrong": wrong}))
     sys.exit(bool(wrong or found != sum(planted)))
 

@@ -16,6 +16,7 @@ from imconvert.cli.spark import HERE, absolute, chosen_engine, engine_options
 from imconvert.convert.options import Options
 from imconvert.convert.replay import replay
 from imconvert.convert.run import Clock, Outcome, convert
+from imconvert.durable.storage import path_of
 from imconvert.errors import UsageError
 
 CLOCK = Clock(time.time, time.monotonic)
@@ -57,7 +58,7 @@ def msgs(
         raise click.UsageError("--replay takes OUT alone." if rejects else "Name at least one INPUT before OUT.")
     if rejects and engine != HERE:
         raise UsageError("IMC-1355", option="--replay", why="runs on this machine")
-    output = Path(last)
+    output = path_of(last)
     options = Options(inputs=tuple(inputs), output=output, settings=dict(settings), **chosen)
     watch = progress.watcher(quiet=quiet)
     try:

@@ -20,6 +20,7 @@ import click
 from imconvert.cli.options import Pair
 from imconvert.convert.options import Options
 from imconvert.convert.run import Engines, on_this_machine
+from imconvert.durable.storage import is_remote
 from imconvert.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -77,7 +78,8 @@ def chosen_engine(engine: str, master: str | None, conf: Sequence[tuple[str, str
 def absolute(options: Options) -> Options:
     """The same with paths that mean the same wherever a process runs."""
     given = {name: getattr(options, name) for name in ("output", "ids", "tids", "map", "members")}
-    paths: Any = {name: Path(os.path.abspath(path)) for name, path in given.items() if path}
+    here = {name: path for name, path in given.items() if path and not is_remote(path)}
+    paths: Any = {name: Path(os.path.abspath(path)) for name, path in here.items()}
     return replace(options, **paths)
 
 

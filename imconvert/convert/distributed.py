@@ -34,7 +34,7 @@ from imconvert.sources.inputs import check_unchanged
 
 LOOK = 0.5
 WAVE = 16
-LEAST = 64
+LEAST = 1000
 PROBES = 64
 """Seconds between two looks at how far the tasks are; tasks for each core that are given out at once, and at least;
 tasks that look around before the run."""
@@ -147,7 +147,6 @@ class Spark:
         self.context = context
         self.work = work
         self.tick = tick
-        self.cores: int = max(1, context.defaultParallelism)
         self.name = secrets.token_hex(4)
         self.turns = 0
         self.thread = ThreadPoolExecutor(1)
@@ -161,6 +160,11 @@ class Spark:
 
     def __exit__(self, *exc: object) -> None:
         self.thread.shutdown(wait=exc[0] is None)
+
+    @property
+    def cores(self) -> int:
+        """How many there are now; a cluster may grow with the work."""
+        return max(1, int(self.context.defaultParallelism))
 
     @property
     def peak(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,9 +31,10 @@ from imconvert.convert.segment import MapJob
 from imconvert.convert.settle import Settler
 from imconvert.convert.steps import mapped, sealed
 from imconvert.convert.work import PartMarker, Resolved, SealMarker, WorkFolder, bases_of, marker_bytes
+from imconvert.durable.storage import is_remote
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
-from imconvert.sources.inputs import STDIN, expand, open_inputs
+from imconvert.sources.inputs import STDIN, Input, expand, open_inputs
 from imconvert.vendors import TARGETS, every, find
 
 
@@ -67,7 +68,8 @@ class Outcome:
 
 def make_plan(options: Options, clock: Clock) -> Plan:
     """The plan of a run. Raises UsageError (IMC-10xx) where the inputs can't be understood."""
-    files = expand(options.inputs, outside=options.output.absolute())
+    output = None if is_remote(options.output) else options.output.absolute()
+    files = expand(options.inputs, outside=output)
     inputs, unreadable = open_inputs(files, options.limits)
     chosen = options.vendor()
     if not chosen and not inputs:
@@ -244,7 +246,7 @@ class Run:
         parts: list[PartMarker] = []
         rejected = 0
         for run, some in ((self.pool.here, from_stdin), (self.pool.run, others)):
-            for _, part in run(mapped, [self._map_job(segment, refused) for segment in some]):
+            for _, part in run(mapped, self._map_jobs(some, refused)):
                 parts.append(part)
                 rejected += sum(piece.rejected for piece in part.pieces)
                 self._spent(rejected, parts)
@@ -253,12 +255,21 @@ class Run:
     def _reads_stdin(self, segment: Segment) -> bool:
         return any(self.plan.inputs[piece.file].path == STDIN for piece in segment.pieces)
 
+    def _map_jobs(self, segments: list[Segment], refused: tuple[int, ...]) -> list[MapJob]:
+        """A job for each; what is the same in all of them is one object."""
+        first = [self._map_job(segment, refused) for segment in segments[:1]]
+        more = segments[1:]
+        return first + [replace(first[0], segment=segment, inputs=self._inputs(segment)) for segment in more]
+
+    def _inputs(self, segment: Segment) -> dict[int, Input]:
+        return {piece.file: self.plan.inputs[piece.file] for piece in segment.pieces}
+
     def _map_job(self, segment: Segment, refused: tuple[int, ...]) -> MapJob:
         options = self.options
         return MapJob(
             work=self.work.path,
             segment=segment,
-            inputs={piece.file: self.plan.inputs[piece.file] for piece in segment.pieces},
+            inputs=self._inputs(segment),
             vendor=self.plan.vendor,
             mapping=options.mapping(),
             target=self.plan.target,

@@ -2,7 +2,8 @@
 
 Strategy: bytes first, then the name: a file appears under its final name only by an atomic rename after its bytes
 and, where it counts, its folder have been synced. Work files are caches: they carry a checksum in the marker that
-names them and are believed only if it fits.
+names them and are believed only if it fits. Names in stores (`storage`) are put in place whole; nothing of them can be
+synced, linked or locked.
 Promise: a failed write, fsync or close is never retried on the same file; it ends the run with IMC-6004, and the
 next run starts from what is true.
 """
@@ -15,34 +16,21 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from xxhash import xxh3_64
 
+from imconvert.durable import storage
 from imconvert.durable.attempts import being_written, to_read
+from imconvert.durable.storage import is_remote
 from imconvert.durable.sums import Sums
+from imconvert.durable.system import BLOCK as BLOCK
+from imconvert.durable.system import NEW, close, told, told_of, write_all
+from imconvert.durable.system import Range as Range
 from imconvert.errors import IntegrityError, UsageError
 
-BLOCK = 1 << 20
 LOCK = ".lock"
-
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn an operating-system error on `path` into IMC-6004 with the path and the cause."""
-    try:
-        yield
-    except OSError as why:
-        raise _told_of(path, why) from why
-
-
-def _told_of(path: Path, why: OSError) -> IntegrityError:
-    name = errno.errorcode.get(why.errno or 0, "?")
-    return IntegrityError("IMC-6004", str(path), why=f"{why.strerror} ({name})")
 
 
 class Writer:
@@ -55,13 +43,15 @@ class Writer:
         self.path = path
         self.size = 0
         self._sum = xxh3_64()
-        with _told(path):
-            self._fd = os.open(being_written(path), _FLAGS | os.O_TRUNC, 0o600)
+        self._made = ExitStack()
+        with told(path):
+            place = self._made.enter_context(storage.made(being_written(path)))
+            self._fd = os.open(place, NEW | os.O_TRUNC, 0o600)
 
     def write(self, data: bytes) -> None:
         if not data:
             return
-        with _told(self.path):
+        with told(self.path):
             write_all(self._fd, data)
         self._sum.update(data)
         self.size += len(data)
@@ -71,10 +61,11 @@ class Writer:
         return self._sum.hexdigest()
 
     def finish(self, *, sync: bool = False) -> None:
-        with _told(self.path):
+        with told(self.path):
             fd, self._fd = self._fd, -1
             if fd >= 0:
-                _close(fd, sync=sync)
+                close(fd, sync=sync)
+                self._made.close()
 
     def give_up(self) -> None:
         """Close the file and delete it as far as that is possible; it is of no use."""
@@ -86,62 +77,57 @@ class Writer:
             self.path.unlink(missing_ok=True)
 
 
-def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Write every byte of `data` at the current position; short writes are continued."""
-    view = memoryview(data)
-    while len(view):
-        view = view[os.write(fd, view) :]
-
-
-def _close(fd: int, *, sync: bool) -> None:
-    try:
-        if sync:
-            os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def replace_file(path: Path, data: bytes) -> None:
     """Make `path` hold `data`, whole or not at all: temp file, fsync, rename, fsync of the folder."""
     path = being_written(path)
+    if is_remote(path):
+        with told(path), storage.made(path) as place:
+            place.write_bytes(data)
+        return
     temp = path.with_name(path.name + ".tmp")
-    with _told(path):
-        fd = os.open(temp, _FLAGS | os.O_TRUNC, 0o600)
+    with told(path):
+        fd = os.open(temp, NEW | os.O_TRUNC, 0o600)
         try:
             write_all(fd, data)
         except BaseException:
             os.close(fd)
             raise
-        _close(fd, sync=True)
+        close(fd, sync=True)
         os.replace(temp, path)
         sync_folder(path.parent)
 
 
 def rename(source: Path, target: Path) -> None:
     """Give an already synced file its final name; the caller syncs the folder."""
-    with _told(target):
-        os.replace(source, target)
+    with told(target):
+        storage.move(source, target) if is_remote(source) else os.replace(source, target)
 
 
 def sync_file(path: Path) -> None:
     """Wait until the bytes of a finished file are on the disk."""
-    with _told(path):
+    if is_remote(to_read(path)):
+        return
+    with told(path):
         fd = os.open(to_read(path), os.O_RDONLY | os.O_CLOEXEC)
-        _close(fd, sync=True)
+        close(fd, sync=True)
 
 
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk."""
     folder = to_read(folder)
-    with _told(folder):
+    if is_remote(folder):
+        return
+    with told(folder):
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        _close(fd, sync=True)
+        close(fd, sync=True)
 
 
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents, private to the user, if they are missing."""
     folder = being_written(folder)
-    with _told(folder):
+    if is_remote(folder):
+        return
+    with told(folder):
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         if missing:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -152,19 +138,13 @@ def make_folder(folder: Path) -> None:
 def remove(path: Path) -> None:
     """Delete a file, or a folder with all that is in it; nothing there is fine."""
     path = being_written(path)
-    with _told(path):
-        if path.is_dir() and not path.is_symlink():
+    with told(path):
+        if is_remote(path):
+            storage.delete(path)
+        elif path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-
-
-class Range(NamedTuple):
-    """Bytes [start, stop) of a file of ours."""
-
-    path: Path
-    start: int
-    stop: int
 
 
 Piece = Range | bytes
@@ -172,8 +152,8 @@ Piece = Range | bytes
 
 def write_pieces(target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes], None]) -> None:
     """Make a new, synced file of the pieces, in order; `seen` is shown every block on its way."""
-    with _told(target):
-        fd = os.open(being_written(target), _FLAGS | os.O_TRUNC, 0o600)
+    with told(target), storage.made(being_written(target)) as place:
+        fd = os.open(place, NEW | os.O_TRUNC, 0o600)
         try:
             for block in _gathered(_bytes_of(pieces)):
                 write_all(fd, block)
@@ -181,7 +161,7 @@ def write_pieces(target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes
         except BaseException:
             os.close(fd)
             raise
-        _close(fd, sync=True)
+        close(fd, sync=True)
 
 
 def _bytes_of(pieces: Iterable[Piece]) -> Iterator[bytes | memoryview]:
@@ -226,12 +206,14 @@ def _gathered(parts: Iterable[bytes | memoryview]) -> Iterator[bytes]:
 def link(source: Path, target: Path) -> bool:
     """Give a file a second name in the same folder; False where the file system has no links."""
     remove(target)
+    if is_remote(to_read(source)) or is_remote(being_written(target)):
+        return False
     try:
         os.link(to_read(source), being_written(target))
     except OSError as why:
         if why.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS):
             return False
-        raise _told_of(target, why) from why
+        raise told_of(target, why) from why
     return True
 
 
@@ -253,8 +235,13 @@ class Reader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _told(path):
-            self._fd = os.open(to_read(path), os.O_RDONLY | os.O_CLOEXEC)
+        self._far: storage.Ranges | None = None
+        place = to_read(path)
+        with told(path):
+            if is_remote(place):
+                self._far = storage.Ranges(place)
+            else:
+                self._fd = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
 
     def __enter__(self) -> Reader:
         return self
@@ -263,29 +250,33 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        os.close(self._fd)
+        if self._far is None:
+            os.close(self._fd)
 
     @property
     def size(self) -> int:
-        return os.fstat(self._fd).st_size
+        return self._far.status.size if self._far else os.fstat(self._fd).st_size
 
     @property
     def changed(self) -> int:
         """Time of the last write in ns."""
-        return os.fstat(self._fd).st_mtime_ns
+        return self._far.status.changed if self._far else os.fstat(self._fd).st_mtime_ns
 
     def at(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes from `offset`. Raises IMC-6002 if the file ends before."""
         try:
-            data = os.pread(self._fd, length, offset)
+            data = self._some(offset, length)
             while len(data) < length:
-                more = os.pread(self._fd, length - len(data), offset + len(data))
+                more = self._some(offset + len(data), length - len(data))
                 if not more:
                     raise IntegrityError("IMC-6002", str(self.path), what="it is shorter than expected")
                 data += more
         except OSError as why:
-            raise _told_of(self.path, why) from why
+            raise told_of(self.path, why) from why
         return data
+
+    def _some(self, offset: int, length: int) -> bytes:
+        return self._far.at(offset, length) if self._far else os.pread(self._fd, length, offset)
 
     def blocks(self, start: int = 0, stop: int | None = None, *, size: int = BLOCK) -> Iterator[bytes]:
         """The bytes from `start` to `stop` (default: the end) in blocks of at most `size`."""
@@ -304,7 +295,7 @@ def clear(folder: Path) -> None:
 @contextmanager
 def scratch_folder(base: Path | None) -> Iterator[Path]:
     """A private folder below `base` (default: the system's folder for temporary files) that goes at the end."""
-    with _told(base or Path(tempfile.gettempdir())):
+    with told(base or Path(tempfile.gettempdir())):
         folder = Path(tempfile.mkdtemp(prefix="imconvert-", dir=base))
     try:
         yield folder
@@ -315,7 +306,7 @@ def scratch_folder(base: Path | None) -> Iterator[Path]:
 def read_file(path: Path) -> bytes | None:
     """The content of a small file of ours, or None if it does not exist."""
     try:
-        with _told(path), to_read(path).open("rb") as file:
+        with told(path), storage.opened(to_read(path)) as file:
             return file.read()
     except IntegrityError as why:
         if isinstance(why.__cause__, FileNotFoundError):
@@ -325,7 +316,7 @@ def read_file(path: Path) -> bytes | None:
 
 def lines_of(path: Path) -> Iterator[bytes]:
     """The lines of a file of ours, without their LF."""
-    with _told(path), to_read(path).open("rb") as file:
+    with told(path), storage.opened(to_read(path)) as file:
         for line in file:
             yield line.rstrip(b"\n")
 
@@ -339,8 +330,9 @@ def join_files(target: Path, sources: Iterable[Path]) -> tuple[int, int, str]:
 
 def exists(path: Path) -> bool:
     """Whether a file of ours is there."""
-    with _told(path):
-        return to_read(path).exists()
+    with told(path):
+        place = to_read(path)
+        return storage.exists(place) if is_remote(place) else place.exists()
 
 
 def _wholes(sources: Iterable[Path]) -> Iterator[Range]:
@@ -361,7 +353,9 @@ def intact(path: Path, size: int, digest: str) -> bool:
 
 def names_in(folder: Path) -> list[str]:
     """The names in a folder, sorted bytewise; an absent folder has none."""
-    with _told(folder):
+    with told(folder):
+        if is_remote(folder):
+            return storage.names_in(folder)
         return sorted(os.listdir(folder), key=os.fsencode) if folder.is_dir() else []
 
 
@@ -372,11 +366,14 @@ def sole_owner(folder: Path) -> Iterator[None]:
     The lock is the kernel's, on `.lock` in the folder, so that it ends with its owner however that dies; workers
     that the owner forks do not hold it.
     """
+    if is_remote(folder):
+        yield
+        return
     lock = folder / LOCK
     fd = -1
     while fd < 0:
         make_folder(folder)
-        with _told(folder):
+        with told(folder):
             fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -401,9 +398,12 @@ def _same_file(fd: int, path: Path) -> bool:
 
 def stamp(path: Path) -> tuple[int, int] | None:
     """Size and time of the last write (ns) of a file of ours, which change when it is replaced; None without it."""
+    place = to_read(path)
     try:
-        with _told(path):
-            found = to_read(path).stat()
+        with told(path):
+            if is_remote(place):
+                return storage.known(place)
+            found = place.stat()
     except IntegrityError as why:
         if isinstance(why.__cause__, FileNotFoundError | NotADirectoryError):
             return None
@@ -419,6 +419,6 @@ def size_of(path: Path) -> int | None:
 
 def free_bytes(folder: Path) -> int:
     """How many bytes may still be written to the file system of a folder."""
-    with _told(folder):
+    with told(folder):
         found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from imconvert.durable import Reader, _told, make_folder, sync_folder, write_all
+from imconvert.durable import Reader, make_folder, sync_folder
+from imconvert.durable.system import told, write_all
 from imconvert.errors import IntegrityError
 
 LOCK = ".append"
@@ -24,10 +25,10 @@ _WINDOW = 1 << 16
 def turn(folder: Path) -> Iterator[None]:
     """Wait for the lock of a folder and hold it. It is the kernel's, and ends with its owner however that dies."""
     make_folder(folder)
-    with _told(folder):
+    with told(folder):
         fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        with _told(folder):
+        with told(folder):
             fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
@@ -39,7 +40,7 @@ def begin(path: Path) -> None:
     if path.exists():
         return
     try:
-        with _told(path):
+        with told(path):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         sync_folder(path.parent)
     except IntegrityError:
@@ -54,7 +55,7 @@ def append(path: Path, data: bytes) -> int:
     Raises IntegrityError IMC-6004; then nothing was appended as far as the system lets us take it back, and the file
     must not be used for further appends.
     """
-    with _told(path):
+    with told(path):
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             start = whole_lines(path)

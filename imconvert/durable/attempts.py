@@ -5,19 +5,24 @@ looked for there first; whoever writes and reads need not know. `publish` then g
 rename, markers (.json) last.
 Promise: two attempts at the same piece never touch each other's files, and as they write the same bytes it does not
 matter whose rename comes last. What has a name is whole. An attempt whose time is over publishes nothing.
-Cost: a rename for each file, within one file system.
+Cost: a rename for each file, within one file system. Where `work` is in a store, attempts write to this machine's
+folder for temporary files, and publishing puts each file in place.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
+from imconvert.durable import storage
+from imconvert.durable.storage import is_remote
+from imconvert.durable.system import told
 from imconvert.errors import IntegrityError
 
 FOLDER = "attempts"
@@ -39,8 +44,9 @@ _now: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 @contextmanager
 def attempted(work: Path, name: str, turn: str) -> Iterator[Attempt]:
     """Make an attempt; unless it is published, nothing of it stays."""
-    attempt = Attempt(work, work / FOLDER / name, turn)
-    os.makedirs(attempt.own, mode=0o700)
+    own = Path(tempfile.mkdtemp(prefix="imconvert-")) if is_remote(work) else work / FOLDER / name
+    attempt = Attempt(work, own, turn)
+    os.makedirs(attempt.own, mode=0o700, exist_ok=is_remote(work))
     before = _now.set(attempt)
     try:
         yield attempt
@@ -64,7 +70,8 @@ def to_read(path: Path) -> Path:
 def turn_of(work: Path) -> str | None:
     """Whose turn it is, or None where `work` cannot be seen."""
     try:
-        return (work / TURN).read_text()
+        with storage.opened(work / TURN) as file:
+            return file.read().decode()
     except FileNotFoundError:
         return None
 
@@ -74,12 +81,22 @@ def publish(attempt: Attempt) -> None:
     if turn_of(attempt.work) != attempt.turn:
         raise IntegrityError("IMC-6142", str(attempt.work))
     names = [Path(base, name).relative_to(attempt.own) for base, _, names in os.walk(attempt.own) for name in names]
-    folders = {attempt.work / name.parent for name in names}
-    for folder in sorted(folders):
+    names.sort(key=lambda name: (name.suffix == ".json", name))
+    with told(attempt.work):
+        if is_remote(attempt.work):
+            for name in names:
+                storage.put(attempt.own / name, attempt.work / name)
+        else:
+            _rename(attempt, names)
+
+
+def _rename(attempt: Attempt, names: list[Path]) -> None:
+    folders = sorted({attempt.work / name.parent for name in names})
+    for folder in folders:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-    for name in sorted(names, key=lambda name: (name.suffix == ".json", name)):
+    for name in names:
         os.replace(attempt.own / name, attempt.work / name)
-    for folder in sorted(folders):
+    for folder in folders:
         _sync(folder)
 
 

@@ -1,6 +1,7 @@
-"""Copy ranges of files into a new one, in the kernel where the system can.
+"""Copy ranges of files in whichever way the system can.
 
-Promise: a way of copying that the system refuses gives place to the next one; the last one always works.
+Strategy: ways to copy stand in a list, the best first; one that the system refuses gives place to the next.
+Promise: every way gives the same bytes; the last one always works.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from imconvert.durable import _FLAGS, BLOCK, Range, _close, _told, write_all
+from imconvert.durable.system import BLOCK, NEW, Range, close, told, write_all
 from imconvert.errors import IntegrityError
 
 CopySome = Callable[[int, int, int, int], int]
@@ -53,19 +54,19 @@ def copy_ranges(
     A way of copying that the system refuses, or that copies nothing, gives place to the next one for the whole file.
     """
     left = list(ways)
-    with _told(target):
-        fd = os.open(target, _FLAGS | os.O_TRUNC, 0o600)
+    with told(target):
+        fd = os.open(target, NEW | os.O_TRUNC, 0o600)
         try:
             for piece in ranges:
                 _copy_range(fd, piece, copied, left)
         except BaseException:
             os.close(fd)
             raise
-        _close(fd, sync=True)
+        close(fd, sync=True)
 
 
 def _copy_range(fd: int, piece: Range, copied: Callable[[int], None], ways: list[CopySome]) -> None:
-    with _told(piece.path):
+    with told(piece.path):
         source = os.open(piece.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         offset = piece.start

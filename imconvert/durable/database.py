@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from imconvert.durable import _FLAGS, _told, rename, sync_file, sync_folder
+from imconvert.durable import rename, sync_file, sync_folder
+from imconvert.durable.system import NEW, told
 from imconvert.errors import IntegrityError
 
 WAIT = 5.0
@@ -28,8 +29,8 @@ class Database:
     def __init__(self, path: Path, schema: str) -> None:
         self.path = path
         self._lock = threading.RLock()
-        with _told(path):
-            os.close(os.open(path, _FLAGS, 0o600))
+        with told(path):
+            os.close(os.open(path, NEW, 0o600))
         with self._named():
             self._link = sqlite3.connect(path, timeout=WAIT, isolation_level=None, check_same_thread=False)
             self._link.execute("PRAGMA journal_mode=WAL")
@@ -94,8 +95,8 @@ class Lookup:
 def write_table(path: Path, schema: str, insert: str, rows: Iterable[tuple[Any, ...]], indexes: str) -> int:
     """Make a database of one table, whole or not at all; gives how many rows it has."""
     temp, count = path.with_name(path.name + ".tmp"), 0
-    with _told(temp):
-        os.close(os.open(temp, _FLAGS | os.O_TRUNC, 0o600))
+    with told(temp):
+        os.close(os.open(temp, NEW | os.O_TRUNC, 0o600))
     try:
         with closing(sqlite3.connect(temp, isolation_level=None)) as link:
             link.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {schema}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from imconvert.durable import _told
+from imconvert.durable.system import told
 
 _WIDTH = 8
 
@@ -22,7 +22,7 @@ class SharedNumbers:
 
     def __init__(self, path: Path, count: int) -> None:
         size = count * _WIDTH
-        with _told(path):
+        with told(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             if os.fstat(self._fd).st_size < size:
                 os.ftruncate(self._fd, size)
@@ -48,7 +48,7 @@ class Claims:
     """Numbers of which each belongs to one living process: locks of the kernel's on the bytes of a file."""
 
     def __init__(self, path: Path) -> None:
-        with _told(path):
+        with told(path):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
     def take(self, number: int) -> bool:

@@ -60,6 +60,22 @@ OF_SPARK = (
         "请检查 --master 和 --conf；Spark 自身的输出见上文。",
     ),
     _entry(
+        "IMC-1357",
+        "no-storage",
+        "This store cannot be reached: {why}.",
+        "Install imconvert[storage] and the package of the store: s3fs, ossfs, gcsfs, adlfs, or pyarrow for hdfs.",
+        "无法访问该存储：{why}。",
+        "请安装 imconvert[storage] 以及对应存储的软件包：s3fs、ossfs、gcsfs、adlfs，hdfs 使用 pyarrow。",
+    ),
+    _entry(
+        "IMC-1358",
+        "unknown-store",
+        "No such kind of store is known; known are {known}.",
+        "Use one of them, or a mounted path.",
+        "不支持该存储类型；支持的有 {known}。",
+        "请使用其中之一，或使用已挂载的路径。",
+    ),
+    _entry(
         "IMC-6140",
         "spark-gave-up",
         "Spark gave up: {why}.",

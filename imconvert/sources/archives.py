@@ -20,8 +20,9 @@ from functools import lru_cache
 from itertools import chain, pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple, cast
 
+from imconvert.sources.files import open_file, status_of
 from imconvert.sources.unpackers import Damage, open_bz2, open_inflate, open_lzma, unpack_one
 
 ENCRYPTED = 0x01 | 0x40 | 0x2000
@@ -56,15 +57,14 @@ class Entry(NamedTuple):
 
 def read_directory(path: Path, limit: int) -> Mapping[str, Entry]:
     """The files of a zip by name, in the order of its directory, or `Damage`."""
-    stat = path.stat()
-    return _read_directory(path, (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns), limit)
+    return _read_directory(path, status_of(path).identity, limit)
 
 
 @lru_cache(maxsize=1)
 def _read_directory(path: Path, seen: tuple[int, ...], limit: int) -> Mapping[str, Entry]:
-    with _Bounded(path, limit) as file:
+    with open_file(path) as file:
         try:
-            with zipfile.ZipFile(file) as archive:
+            with zipfile.ZipFile(cast(IO[bytes], _Bounded(file, limit))) as archive:
                 infos, end = archive.infolist(), archive.start_dir
         except BROKEN as why:
             raise _directory_damage(why) from None
@@ -77,18 +77,19 @@ def _read_directory(path: Path, seen: tuple[int, ...], limit: int) -> Mapping[st
     return MappingProxyType(files)
 
 
-class _Bounded(io.FileIO):
+class _Bounded:
     """A file that refuses to give a zip directory of too many entries, before it becomes objects."""
 
-    def __init__(self, path: Path, limit: int) -> None:
-        super().__init__(path, "rb")
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file = file
         self._limit = limit
+        self.seek, self.tell, self.seekable, self.close = file.seek, file.tell, file.seekable, file.close
 
     def read(self, size: int | None = -1) -> bytes:
         many = size is not None and size > ENTRY_MIN * self._limit
         if many and size is not None and size > NAME_USUAL * max(self._limit, NAME_USUAL):
             raise Damage("IMC-4005", found=f"up to {size // ENTRY_MIN}", limit=self._limit)
-        data = super().read(-1 if size is None else size) or b""
+        data = self._file.read(-1 if size is None else size) or b""
         if many and (found := data.count(b"PK\x01\x02")) > self._limit:
             raise Damage("IMC-4005", found=found, limit=self._limit)
         return data

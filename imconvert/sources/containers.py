@@ -10,8 +10,6 @@ Cost: a few blocks of memory, plus the window that the archive asks for.
 from __future__ import annotations
 
 import io
-import os
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from typing import BinaryIO, NamedTuple
 
 from imconvert.errors import InputError, Location
 from imconvert.sources.archives import Entry, read_directory, seek_entry, unpack_entry
+from imconvert.sources.files import open_file, read_at, size_of
 from imconvert.sources.heads import container_of, encoding_of
 from imconvert.sources.unpackers import UNPACK, Damage
 
@@ -82,16 +81,16 @@ def label_of(label: str, member: str | None) -> str:
 
 def read_head(path: Path, size: int = 65536) -> bytes:
     """The first bytes of a file as they lie on disk."""
-    with _placing(str(path)), _reading(), path.open("rb") as file:
+    with _placing(str(path)), _reading(), open_file(path) as file:
         return file.read(size)
 
 
 def members(path: Path, label: str, limits: Limits = LIMITS) -> list[Member]:
     """The streams of a file: the checked entries of a zip, or the file itself."""
     with _placing(label), _reading():
-        with path.open("rb") as file:
+        with open_file(path) as file:
             kind = container_of(file.read(HEAD))
-            size = os.fstat(file.fileno()).st_size
+            size = size_of(file) or 0
         if kind != "zip":
             return [Member(None, size)]
         return [Member(entry.name, entry.packed) for entry in read_directory(path, limits.entries).values()]
@@ -131,9 +130,9 @@ def read_range(
         with _opened(path) as file:
             while at < stop:
                 with _reading():
-                    data = os.pread(file.fileno(), min(block, stop - at), at)
+                    data = read_at(file, min(block, stop - at), at)
                 if not data:
-                    raise Damage("IMC-4009", expected=stop, found=os.fstat(file.fileno()).st_size)
+                    raise Damage("IMC-4009", expected=stop, found=size_of(file))
                 at += len(data)
                 progress(len(data))
                 yield data
@@ -229,8 +228,7 @@ class _Raw:
 
     def size(self) -> int | None:
         """The size of a regular file."""
-        status = os.fstat(self._file.fileno())
-        return status.st_size if stat.S_ISREG(status.st_mode) else None
+        return size_of(self._file)
 
     def _read(self, size: int) -> bytes:
         with _reading():
@@ -319,7 +317,7 @@ def _opened(path: Path | str | None) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     with _reading():
-        file = open(path, "rb")  # noqa: PTH123, SIM115 - making a Path would cost as much as opening a small file
+        file = open_file(path)
     with file:
         yield file
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from imconvert.errors import InputError, UsageError
 from imconvert.sources.containers import Limits, container_of, members
+from imconvert.sources.files import open_file, remote_files, status_in, status_of
 from imconvert.sources.finished import MANIFEST, shards_of
 from imconvert.sources.heads import encoding_of
 
@@ -77,6 +78,9 @@ def _unique(found: dict[Path, str]) -> list[tuple[str, Path]]:
 
 
 def _files_of(pattern: str, outside: Path | None) -> Iterator[tuple[str, Path]]:
+    if "://" in pattern:
+        yield from remote_files(pattern)
+        return
     path = Path(pattern)
     if pattern == STDIN:
         yield "stdin", Path(STDIN)
@@ -143,9 +147,9 @@ def _streams(label: str, path: Path, limits: Limits) -> Iterator[Input]:
 def _edges(label: str, path: Path) -> tuple[int, str, str, int]:
     """Size, sha256 over size and both edges, container, and time of the last change of a regular file."""
     try:
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            size = found.st_size
+        with open_file(path) as file:
+            found = status_in(file)
+            size = found.size
             head = file.read(_EDGE)
             if size > 2 * _EDGE:
                 file.seek(size - _EDGE)
@@ -156,7 +160,7 @@ def _edges(label: str, path: Path) -> tuple[int, str, str, int]:
     encoding = encoding_of(head) if container == "plain" else None
     if encoding:
         raise InputError("IMC-4008", label, encoding=encoding)
-    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container, found.st_mtime_ns
+    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container, found.changed
 
 
 def check_unchanged(source: Input) -> None:
@@ -164,12 +168,12 @@ def check_unchanged(source: Input) -> None:
     if source.path == STDIN:
         return
     try:
-        found = os.stat(source.path)
+        found = status_of(source.path)
     except OSError as why:
         raise InputError("IMC-4001", source.label, why=why.strerror or str(why)) from why
-    if source.member is None and found.st_size < source.size:
-        raise InputError("IMC-4009", source.label, expected=source.size, found=found.st_size)
-    if found.st_mtime_ns != source.changed or (source.member is None and found.st_size != source.size):
+    if source.member is None and found.size < source.size:
+        raise InputError("IMC-4009", source.label, expected=source.size, found=found.size)
+    if found.changed != source.changed or (source.member is None and found.size != source.size):
         raise InputError("IMC-4010", source.label)
 
 
