@@ -4,7 +4,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-NAMES = "through ids columns hashes sorted form shape nodes pick wall suffix steps naming moment opening scan cut"
+NAMES = "through ids columns hashes sorted form shape nodes pick wall loose suffix steps naming moment opening scan cut"
 SOURCES = [f"imconvert/native/{name}.c" for name in NAMES.split()]
 
 setup(

@@ -338,6 +338,7 @@ ids = st.text(st.sampled_from("abz09_@.-A #/é"), min_size=1, max_size=34)
 
 
 @needed
+@settings(deadline=None)
 @given(st.lists(ids, min_size=1, max_size=30), st.dictionaries(ids, st.just("mapped"), max_size=1))
 def test_plain_ids_are_learned_like_the_book_learns_them(sources: list[str], mapped: dict[str, str]) -> None:
     """Ids that are put into the book in C are those that its rule would not have changed; a map comes first."""

@@ -9,10 +9,10 @@ they may be asked for is told in `vendors/shapes.py`. `cut.c` cuts records out o
 from __future__ import annotations
 
 try:
-    from imconvert.native.through import Columns, Through, cut_elements, cut_rows, edges, follow
+    from imconvert.native.through import Columns, Through, cut_elements, cut_rows, cut_table, edges, follow
 except ImportError:
     BUILT = False
 else:
     BUILT = True
 
-__all__ = ["BUILT", "Columns", "Through", "cut_elements", "cut_rows", "edges", "follow"]
+__all__ = ["BUILT", "Columns", "Through", "cut_elements", "cut_rows", "cut_table", "edges", "follow"]

@@ -23,13 +23,14 @@ from imconvert.vendors.contract import NOT_PLAIN, Book, Plain, Shortcut, Taken
 
 FIELDS = (
     "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "source", "counter", "random",
-    "wall", "echo-id", "echo-name", "ext", "other", "text", "url", "name", "suffix", "md5", "duration", "width",
-    "height", "size", "title", "longitude", "latitude", "content", *(f"extra{number}" for number in range(16)),
+    "wall", "echo-id", "echo-name", "derived", "ext", "other", "text", "url", "name", "suffix", "md5", "duration",
+    "width", "height", "size", "title", "longitude", "latitude", "content",
+    *(f"extra{number}" for number in range(16)),
 )  # fmt: skip
 """The fields that a record can have, in the order of native/shape.h. `member` and `group` are the ends of a group
 message where the vendor gives them names of their own; `other` is the second person of a notice; `extra` ones are
 leftovers that the shape names. `source`, `counter` and `random` are there to be named by; `wall` is a wall clock in ms;
-the echoes are what has to say the same as other fields."""
+the echoes are what has to say the same as other fields; `derived` is there where a number was made of a name."""
 
 Node = tuple[Any, ...]
 Step = tuple[str, bytes, int, int, int]
@@ -103,6 +104,59 @@ def suffix(name: str) -> Node:
 def wall_clock(name: str) -> Node:
     """A string like "2022-01-21 15:40:28.920", from 1970 on, which becomes ms as if it were UTC."""
     return ("wall", number_of(name))
+
+
+def identity(name: str) -> Node:
+    """A string that is not empty, or a whole number as one."""
+    return ("id", number_of(name))
+
+
+def trimmed(name: str, cut: Iterable[str], before: str) -> Node:
+    """The same without the first of these beginnings that it has, and with `before` in front if it is no URL."""
+    beginnings = ((beginning.encode(), b"") for beginning in cut)
+    return ("trimmed", number_of(name), before.encode(), *beginnings)
+
+
+def scaled(name: str, times: int, by: int = 1) -> Node:
+    """A number from 0, times and by something: a rest is cut off, but a fraction of the number has to come out even.
+
+    It may stand in a string if it is whole.
+    """
+    return ("scaled", number_of(name), times, by)
+
+
+def degrees(name: str) -> Node:
+    """A string of up to three digits and a fraction, with or without a minus."""
+    return ("degrees", number_of(name))
+
+
+def clock(name: str, signs: str, *, own: bool, zone: tuple[tuple[int, int, int], ...]) -> Node:
+    """A clock such as "2024-01-31 08:00:00", one of the signs between date and time, which becomes ms since 1970.
+
+    It may have a fraction of 3 or 6 digits, and tell its `own` offset; else that of the `zone` is taken, which is told
+    by intervals of wall clocks in ms (from, to, ms ahead of UTC).
+    """
+    return ("clock", number_of(name), f"{own:d}{signs}".encode(), zone)
+
+
+def unset(node: Node, *tokens: str) -> Node:
+    """A value that says nothing if it is one of these JSON tokens."""
+    return ("unset", node, *((token.encode(), b"") for token in tokens))
+
+
+def unless(*tokens: str) -> Node:
+    """A string with nothing escaped in it, a whole number from 0 or null, but none of these JSON tokens."""
+    return ("unless", *((token.encode(), b"") for token in tokens))
+
+
+def items(*nodes: Node) -> Node:
+    """An array whose first elements are read by these nodes; further ones say nothing, and there may be less."""
+    return ("items", *nodes)
+
+
+def row(*nodes: Node) -> Node:
+    """An array of just as many elements."""
+    return ("row", *nodes)
 
 
 def digits(name: str) -> Node:
@@ -222,14 +276,16 @@ def in_order(name: str, other: str, between: str) -> Steps:
 class Naming:
     """How records that have no numbers are named: the steps for each chat, and the name space of their numbers.
 
-    `alone` says that the number is all of a line's key; texts with one of the `guarded` characters of ASCII are left.
-    `echoes` are fields that, where they are there, have to say the same as the steps.
+    `alone` says that the number is all of a line's key, `numbers` that a source id that is a number is taken as it is.
+    Texts with one of the `guarded` characters of ASCII are left. `echoes` are fields that, where they are there, have
+    to say the same as the steps.
     """
 
     space: str
     p2p: Steps
     team: Steps
     alone: bool = False
+    numbers: bool = False
     guarded: str = ""
     echoes: Mapping[str, Steps] = field(default_factory=dict)
 
@@ -266,9 +322,26 @@ ORDERS = ("ms", "counter", "imported", "none")
 message's, or none."""
 
 
-OPENINGS = ("json", "stamped", "form")
+OPENINGS = ("json", "stamped", "form", "row")
 """What a record is: JSON; JSON that may have a time like "2022/01/21 15:40:28" before it; a form, whose fields are told
-as an object of strings."""
+as an object of strings; a row of a table, whose values are told as an array of strings."""
+
+
+class Opening(NamedTuple):
+    """One of OPENINGS; of a row the signs, none or one byte each, and the values that are none and become null."""
+
+    what: str
+    delimiter: bytes = b""
+    quote: bytes = b""
+    escape: bytes = b""
+    nulls: tuple[bytes, ...] = ()
+
+
+JSON = Opening("json")
+
+TARGETS = ("as they are", "group first", "apart")
+"""How receiver and group are told apart: by which of them is there; a group comes before the receiver in a team's
+record, and means nothing in another's; the same, and a team's record has to have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +355,8 @@ class Shape:
     name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
     `mark` is what all records have in them where a vendor has shapes beside its first. `behind(head)` is what a head
     means for its records; None leaves them. `naming` is for records without numbers, `order` is one of ORDERS,
-    `opening` one of OPENINGS. With `group_first` a group comes before the receiver in a team's record, and means
-    nothing in another's.
+    `targets` one of TARGETS, `kind` that of all records that name none, `ext` the extension of those that have
+    none.
     """
 
     tree: Node
@@ -296,8 +369,10 @@ class Shape:
     behind: Callable[[bytes], Bounds | None] = without_head
     naming: Naming | None = None
     order: str = "ms"
-    group_first: bool = False
-    opening: str = "json"
+    targets: str = "as they are"
+    opening: Opening = JSON
+    kind: int | None = None
+    ext: str = ""
     wrapping: Steps = ()
     others: tuple[tuple[int, str, Kind], ...] = ()
 
@@ -387,7 +462,7 @@ def through(
         hashed=xxh3_128_digest,
         digest=xxh3_64_digest,
         sorted_digest=digest_of,
-        client=None if shape.client is None else b"%d" % shape.client,
+        defaults=tuple(_defaults(shape)),
         earliest=values.EARLIEST,
         latest=latest,
         bare=shape.bare,
@@ -396,8 +471,8 @@ def through(
         longest_account=longest,
         naming=_naming(shape.naming) if shape.naming else None,
         order=ORDERS.index(shape.order),
-        opening=OPENINGS.index(shape.opening),
-        group_first=shape.group_first,
+        opening=_opening(shape.opening),
+        targets=TARGETS.index(shape.targets),
         wrapping=shape.wrapping,
     )
 
@@ -418,9 +493,31 @@ def through(
     return Shortcut(take, native.Columns, splits=True, behind=behind)
 
 
+def _defaults(shape: Shape) -> Iterable[tuple[int, int, bytes]]:
+    """What records have that don't say so: the field, how many strings it is escaped for, and what it is."""
+    if shape.client is not None:
+        yield number_of("client"), 0, b"%d" % shape.client
+    if shape.kind is not None:
+        yield number_of("kind"), 0, bytes([shape.kind])
+    if shape.ext:
+        yield number_of("ext"), 1, encode(shape.ext)[1:-1]
+
+
+def _opening(found: Opening) -> tuple[Any, ...]:
+    signs = (sign[0] if sign else 0 for sign in (found.delimiter, found.quote, found.escape))
+    return (OPENINGS.index(found.what), *signs, found.nulls)
+
+
 def _naming(found: Naming) -> tuple[Any, ...]:
     echoes = tuple((number_of(name), steps) for name, steps in found.echoes.items())
-    return found.space.encode(), found.alone, f"\\{found.guarded}".encode(), (found.p2p, found.team), echoes
+    return (
+        found.space.encode(),
+        found.alone,
+        found.numbers,
+        f"\\{found.guarded}".encode(),
+        (found.p2p, found.team),
+        echoes,
+    )
 
 
 class _Row(NamedTuple):

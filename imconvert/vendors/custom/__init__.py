@@ -8,6 +8,7 @@ from imconvert.vendors.contract import Documents, Tables, Vendor
 from imconvert.vendors.custom.coverage import Coverage, coverage_of
 from imconvert.vendors.custom.messages import NAME, reader
 from imconvert.vendors.custom.parse import mapping_of
+from imconvert.vendors.custom.shape import shape, shape_of_rows
 from imconvert.vendors.custom.shortcut import shortcut
 from imconvert.vendors.custom.spec import Mapping
 
@@ -18,7 +19,7 @@ __all__ = ["NAME", "Coverage", "Mapping", "coverage_of", "mapping_of", "vendor_o
 def vendor_of(text: str) -> Vendor:
     """The vendor that the mapping file `text` describes. Raises UsageError IMC-1100 with all its problems."""
     mapping = mapping_of(text)
-    source = mapping.input
+    source, plain = mapping.input, shape(mapping)
     tables = Tables(
         reader=lambda settings, notes, latest, head: reader(mapping, notes, latest, head.decode()),
         shortcut=lambda target, settings, accounts, groups, latest, head: shortcut(
@@ -30,6 +31,7 @@ def vendor_of(text: str) -> Vendor:
         encoding=source.encoding,
         header=source.header,
         multiline=source.multiline,
+        shape=(lambda settings, head: shape_of_rows(mapping, head.decode())) if plain else None,
     )
     return Vendor(
         name=NAME,
@@ -39,4 +41,5 @@ def vendor_of(text: str) -> Vendor:
         documents=Documents((source.array,), always=True) if source.format == "json" else None,
         tables=tables if source.format == "csv" else None,
         shortcut=lambda target, settings, accounts, groups, latest: shortcut(mapping, target, accounts, groups, latest),
+        shape=(lambda settings: plain) if plain and source.format != "csv" else None,
     )

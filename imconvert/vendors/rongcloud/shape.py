@@ -16,12 +16,14 @@ from imconvert.vendors.rongcloud.messages import CLIENT_OF, clock_of
 from imconvert.vendors.rongcloud.records import VENDOR
 from imconvert.vendors.shapes import (
     IGNORED,
+    JSON,
     REFUSED,
     UNREAD,
     Bounds,
     Kind,
     Naming,
     Node,
+    Opening,
     Shape,
     among,
     by_kind,
@@ -179,8 +181,8 @@ _SHAPE = Shape(
     client=UNKNOWN_CLIENT,
     find_suffix=True,
     naming=Naming(VENDOR, told("source"), told("source"), alone=True),
-    opening="stamped",
-    group_first=True,
+    opening=Opening("stamped"),
+    targets="group first",
     wrapping=(*said('{"objectName":"'), *told(_CLASS), *said('","content":'), *told("content"), *said("}")),
 )
 
@@ -212,5 +214,5 @@ def shape(settings: Settings) -> Shape:
 
 def more_shapes(settings: Settings) -> tuple[Shape, ...]:
     """The shapes of posts, as JSON and as forms."""
-    posts = replace(_by(settings), tree=_POST, opening="json", group_first=False, behind=whatever_head)
-    return replace(posts, mark=b'"objectName"'), replace(posts, mark=b"objectName=", opening="form")
+    posts = replace(_by(settings), tree=_POST, opening=JSON, targets="as they are", behind=whatever_head)
+    return replace(posts, mark=b'"objectName"'), replace(posts, mark=b"objectName=", opening=Opening("form"))
