@@ -4,8 +4,11 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-NAMES = "through ids columns hashes sorted form shape nodes pick wall loose suffix steps naming moment opening scan cut"
-SOURCES = [f"imconvert/native/{name}.c" for name in NAMES.split()]
+NAMES = [
+    "through", "ids", "columns", "hashes", "sorted", "form", "request", "lines", "shape", "nodes", "pick", "wall",
+    "loose", "suffix", "steps", "naming", "moment", "opening", "scan", "cut",
+]  # fmt: skip
+SOURCES = [f"imconvert/native/{name}.c" for name in NAMES]
 
 setup(
     ext_modules=[

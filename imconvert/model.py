@@ -1,4 +1,4 @@
-"""The nouns: one message as every vendor's folder reads and writes it.
+"""The nouns: messages, people and groups as every vendor's folder reads and writes them.
 
 Promise: a `Message` says everything its source said about it. Times are milliseconds since 1970 UTC, durations
 milliseconds, sizes bytes, pictures pixels, places degrees as decimal text. What a noun has no field for stays in
@@ -7,6 +7,7 @@ milliseconds, sizes bytes, pictures pixels, places degrees as decimal text. What
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -110,14 +111,136 @@ class Message(Struct, frozen=True, gc=False):
     extra: Extra | None = None
 
 
+class Account(Struct, frozen=True, gc=False):
+    """Somebody who can log in. `push_name` is what pushes call them; times are ms.
+
+    `disabled` says that they are locked out, `gagged` that they may not write.
+    """
+
+    id: str
+    push_name: str | None = None
+    created: int | None = None
+    disabled: bool = False
+    gagged: bool = False
+    extra: Extra | None = None
+
+
+class Profile(Struct, frozen=True, gc=False):
+    """What others see of somebody; what is unknown is None. `ext` is the app's own extension, a text."""
+
+    id: str
+    name: str | None = None
+    avatar: str | None = None
+    sign: str | None = None
+    gender: Literal["male", "female"] | None = None
+    birthday: str | None = None
+    mail: str | None = None
+    phone: str | None = None
+    place: str | None = None
+    ext: str | None = None
+    extra: Extra | None = None
+
+
+class Friend(Struct, frozen=True, gc=False):
+    """`friend` is on the list of `owner`; with `both` it is the other way round, too. `labels` are the owner's groups
+    of friends, `since` is ms, `wording` what was said when they became friends."""
+
+    owner: str
+    friend: str
+    both: bool = False
+    remark: str | None = None
+    labels: tuple[str, ...] = ()
+    since: int | None = None
+    wording: str | None = None
+    ext: str | None = None
+    extra: Extra | None = None
+
+
+class Block(Struct, frozen=True, gc=False):
+    """`owner` wants nothing of `other`; `since` is ms."""
+
+    owner: str
+    other: str
+    since: int | None = None
+
+
+class Mute(Struct, frozen=True, gc=False):
+    """`owner` is told of a chat's messages (`target`, of chat p2p or team) only so far, or, with chat all, of none or
+    few at all. `hours` are those of the day for which it holds, as 22:00-08:00; none for always."""
+
+    owner: str
+    chat: Literal["p2p", "team", "all"]
+    target: str = ""
+    level: Literal["none", "mentions", "all"] = "none"
+    hours: str | None = None
+
+
+class Group(Struct, frozen=True, gc=False):
+    """A group. `created` is ms, `capacity` the most members it may have.
+
+    `kind` says how open it is: private (by invitation), public, meeting (history for later ones, too), community, or
+    live (no members that stay). `join` says how one gets in, `invite` who may invite, `edit` who may change its facts;
+    `consent` whether who is invited has to agree. `muted` says that only owner and admins may write. `brief` says that
+    this is not all that is known of the group, but what a list says of it, or a single fact.
+    """
+
+    id: str
+    name: str | None = None
+    owner: str | None = None
+    kind: Literal["private", "public", "meeting", "community", "live"] | None = None
+    intro: str | None = None
+    notice: str | None = None
+    avatar: str | None = None
+    join: Literal["free", "approval", "closed"] | None = None
+    invite: Literal["managers", "all"] | None = None
+    edit: Literal["managers", "all"] | None = None
+    consent: bool | None = None
+    capacity: int | None = None
+    created: int | None = None
+    muted: bool = False
+    brief: bool = False
+    ext: str | None = None
+    extra: Extra | None = None
+
+
+FOREVER = MAX_ID
+"""The end of what has none, as a time in ms."""
+
+
+class Member(Struct, frozen=True, gc=False):
+    """`account` is in `group`. `since` and `muted_until` are ms; `name` is what the group calls them."""
+
+    group: str
+    account: str
+    role: Literal["owner", "admin", "member"] = "member"
+    name: str | None = None
+    since: int | None = None
+    muted_until: int | None = None
+    ext: str | None = None
+    extra: Extra | None = None
+
+
+class ReadMark(Struct, frozen=True, gc=False):
+    """`owner` has read a chat up to `time` (ms), or `unread` messages of it are not read yet."""
+
+    owner: str
+    chat: Literal["p2p", "team"]
+    target: str
+    time: int | None = None
+    unread: int | None = None
+
+
+Noun = Account | Profile | Friend | Block | Mute | Group | Member | ReadMark
+"""What there is to say about people and groups."""
+
 _encode = msgspec.json.Encoder().encode
 
 
-def key_of(msgid: int, sender: str, target: str | int, time: int) -> bytes:
+def key_of(msgid: int, sender: str, target: str | int | tuple[str], time: int) -> bytes:
     """The canonical key of a record, 16 bytes: xxh3-128 of the JSON array [msgid, sender, target, time].
 
-    A group is given as an int and a person as a str, so that the two can never be the same key; JSON's own quoting
-    keeps ("ab", "c") apart from ("a", "bc"). Reference: yunxin.md §1.7.
+    A group is given as an int, or as a tuple of its id, and a person as a str, so that the two can never be the same
+    key; JSON's own quoting keeps ("ab", "c") apart from ("a", "bc"). Reference: yunxin.md §1.7.
     """
     return xxh3_128_digest(_encode((msgid, sender, target, time)))
 
@@ -176,24 +299,29 @@ EPOCH = ("+00:00", "epoch")
 class Notes:
     """What reading and writing one record had to do to it.
 
-    `repairs` are codes of the 3xxx family; `changes` are pairs (outcome, field), outcome being "transformed" or
-    "degraded", for the fidelity table. `novel` are pairs (what, name) of what the vendor's documents don't know: a
+    `repairs` are codes of the 3xxx family; `changes` are pairs (outcome, field), outcome being "transformed",
+    "degraded" or "dropped", for the fidelity table, in which `label` is the row of the record if the writer says so
+    ("text > txt"). `novel` are pairs (what, name) of what the vendor's documents don't know: a
     "key" by its path, a "type" of content, a "value" of a field that has a fixed set of them, written field=value.
     The driver empties all of them for each record.
 
     `clock` is how the reader turns times into UTC: the offset, and what says that it is that. It stays until the reader
     says otherwise, when it is made or with a record; readers whose records hold instants leave it as it is.
+    `keep(data, suffix)` keeps bytes as a file beside the lines and gives its URL; it is the driver's.
     """
 
-    __slots__ = ("changes", "clock", "novel", "repairs")
+    __slots__ = ("changes", "clock", "keep", "label", "novel", "repairs")
 
-    def __init__(self) -> None:
+    def __init__(self, keep: Callable[[bytes, str], str] = lambda data, suffix: "") -> None:
         self.repairs: list[str] = []
         self.changes: list[tuple[str, str]] = []
         self.novel: list[tuple[str, str]] = []
+        self.label = ""
         self.clock = EPOCH
+        self.keep = keep
 
     def clear(self) -> None:
         self.repairs.clear()
         self.changes.clear()
         self.novel.clear()
+        self.label = ""

@@ -40,7 +40,7 @@ def rewrite(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def main(names: list[str]) -> int:
-    known = {case.id: case for case in golden.cases()}
+    known = {case.id: case for case in (*golden.cases(), *golden.target_cases())}
     strange = [name for name in names if name not in known]
     if strange:
         print(f"no such case: {', '.join(strange)}", file=sys.stderr)

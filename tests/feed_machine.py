@@ -48,16 +48,32 @@ class FeedMachine(RuleBasedStateMachine):
         FeedMachine.programs += 1
         shared = Path("/dev/shm")
         self.folder = Path(tempfile.mkdtemp(prefix="feed-", dir=shared if shared.is_dir() else None))
+        self.known: dict[int, Any] = {}
         self.expected: dict[int, Any] = {}
         self.held = 0
         self.store: dict[int, Any] = {}
         self.outputs = 0
         self.stack = ExitStack()
 
-    @initialize(overlap=st.sampled_from([0, 7_200_000]), records=st.integers(1, 12), size=st.sampled_from([300, 4000]))
-    def begin(self, overlap: int, records: int, size: int) -> None:
+    @initialize(
+        overlap=st.sampled_from([0, 7_200_000]),
+        idle=st.sampled_from([0, 0, 2]),
+        records=st.integers(1, 12),
+        size=st.sampled_from([300, 4000]),
+        bulk=st.sets(st.integers(1, 60), max_size=8),
+    )
+    def begin(self, overlap: int, idle: int, records: int, size: int, bulk: set[int]) -> None:
+        """`bulk` was handed over as files: known, and not served."""
         (self.folder / "outs").mkdir()
-        self.wanted = serving(self.folder / "feed.db", self.folder / "outs", caps=Caps(records, size), overlap=overlap)
+        after = []
+        if bulk:
+            lines_before = [record(number) for number in sorted(bulk)]
+            after = [output_of(self.folder / "bulk", lines_before)]
+            self.known = {json.loads(one)["data"]["msgid"]: json.loads(one) for one in lines_before}
+        self.wanted = serving(
+            self.folder / "feed.db", self.folder / "outs", caps=Caps(records, size), overlap=overlap, idle=idle,
+            after=tuple(after),
+        )  # fmt: skip
         self.start()
 
     def start(self) -> None:
@@ -70,8 +86,10 @@ class FeedMachine(RuleBasedStateMachine):
         new = 0
         for one in records:
             found = json.loads(one)
-            known = self.expected.setdefault(found["data"]["msgid"], found)
-            new += known is found
+            known = self.known.setdefault(found["data"]["msgid"], found)
+            if known is found:
+                new += 1
+                self.expected[found["data"]["msgid"]] = found
             self.held += known != found
         return new
 
@@ -111,7 +129,7 @@ class FeedMachine(RuleBasedStateMachine):
         """Let the feed see what came from elsewhere, so that what comes next comes behind it."""
         ends = {path: whole_lines(path) for path in Spool(self.folder / "feed.spool").segments()}
         self.server.clerk._look_at = 0.0
-        self.server.clerk.hand_in([], 0).result()
+        self.server.clerk.hand_in(b"").result()
 
         def seen() -> bool:
             files = self.server.clerk.state.files
@@ -140,20 +158,26 @@ class FeedMachine(RuleBasedStateMachine):
 
     @rule(gzip=st.booleans())
     def pull(self, gzip: bool) -> None:
-        answer = self.server.ask(headers={"Accept-Encoding": "identity"})
+        answer = self.server.ask(headers={"Accept-Encoding": "gzip" if gzip else "identity"})
         assert 200 == answer.status
         assert answer.whole
         self.stored(answer.records)
 
-    @rule(stop=st.integers(0, 6000), count=st.integers(1, 4))
-    def broken_pulls(self, stop: int, count: int) -> None:
+    @rule()
+    def head(self) -> None:
+        """If this moved anything, the puller would lack it in the end."""
+        answer = self.server.ask(method="HEAD")
+        self.server.ask(method="HEAD", headers={"If-None-Match": answer.headers["etag"]})
+
+    @rule(stop=st.integers(0, 6000), count=st.integers(1, 4), gzip=st.booleans())
+    def broken_pulls(self, stop: int, count: int, gzip: bool) -> None:
         for _ in range(count):
-            answer = self.server.ask(stop=stop)
+            answer = self.server.ask(stop=stop, headers={"Accept-Encoding": "gzip"} if gzip else {})
             if answer.whole:
                 self.stored(answer.records)
 
-    @rule(stop=st.integers(0, 3000))
-    def silent_death(self, stop: int) -> None:
+    @rule()
+    def silent_death(self) -> None:
         """The request goes out, and the puller dies without reading."""
         with self.server.connect() as end:
             end.sendall(b"GET /feed HTTP/1.1\r\nHost: feed\r\n\r\n")

@@ -1,7 +1,8 @@
 """Golden cases: folders `fixtures/<vendor>/<case>` with `in/`, `out/` and, where it needs them, `options.json`.
 
 Plan: `cases` finds them all, `produce` converts one and gives what its `out/` has to hold, by file name. Shards are
-joined stream by stream; a file that would be empty is absent. A new case needs no Python.
+joined stream by stream; a file that would be empty is absent. A new case needs no Python. Cases of other targets than
+Yunxin are folders `fixtures/targets/<target>/<vendor>`, whose `options.json` lists the cases they take as `inputs`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from imconvert.cli.progress import Silent
 from imconvert.convert.manifest import Example, Manifest
 from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, Outcome, convert
+from imconvert.vendors import TARGETS
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 VENDORS = ("custom", "easemob", "rongcloud", "tencent", "yunxin")
 STREAMS = ("p2p", "team")
 SIDES = ("rejects", "skipped", "duplicates", "conflicts")
 LATEST = 1_900_000_000_000
-PATHS = ("ids", "map", "tids")
+PATHS = ("ids", "map", "members", "tids")
 CLOCK = Clock(lambda: 1_800_000_000.0, lambda: 0.0)
 
 
@@ -43,13 +45,29 @@ class Case:
         """The case's own options; paths are relative to its folder."""
         file = self.path / "options.json"
         found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        found.pop("inputs", None)
         return {key: self.path / value if key in PATHS else value for key, value in found.items()}
 
     def expected(self) -> dict[str, bytes]:
         return {file.name: file.read_bytes() for file in (self.path / "out").glob("*")}
 
+    def sources(self) -> list[Path]:
+        """The folders that are converted: its own, or those of other cases of the vendor."""
+        file = self.path / "options.json"
+        names = json.loads(file.read_text(encoding="utf-8")).get("inputs", []) if file.exists() else []
+        return [FIXTURES / self.vendor / name / "in" for name in names] or [self.path / "in"]
+
     def inputs(self) -> list[Path]:
-        return sorted(file for file in (self.path / "in").rglob("*") if file.is_file())
+        return sorted(file for folder in self.sources() for file in folder.rglob("*") if file.is_file())
+
+
+def target_cases() -> list[Case]:
+    """The cases of targets that are loaded in time order, in order of their ids."""
+    return [
+        Case(path.name.partition("+")[0], f"to-{target.name}{''.join(path.name.partition('+')[1:])}", path)
+        for target in sorted((FIXTURES / "targets").iterdir())
+        for path in sorted(target.iterdir())
+    ]
 
 
 def cases() -> list[Case]:
@@ -62,24 +80,30 @@ def cases() -> list[Case]:
     ]
 
 
-def run(path: Path, output: Path, vendor: str, **asked: Any) -> Outcome:
-    """Convert a folder or file with one worker."""
-    options = Options(inputs=(str(path),), output=output, **{"source": vendor, "latest": LATEST} | asked)
+def run(path: Path | list[Path], output: Path, vendor: str, **asked: Any) -> Outcome:
+    """Convert folders or files with one worker."""
+    paths = path if isinstance(path, list) else [path]
+    options = Options(inputs=tuple(map(str, paths)), output=output, **{"source": vendor, "latest": LATEST} | asked)
     return convert(options, Silent(), CLOCK, {})
 
 
-def produce(case: Case, folder: Path) -> dict[str, bytes]:
+def produce(case: Case, folder: Path, **more: Any) -> dict[str, bytes]:
     """What the case's `out/` has to hold, converted in the empty `folder`."""
-    outcome = run(case.path / "in", folder, case.vendor, **case.asked())
-    found = {f"{stream}.txt": shards(folder, stream) for stream in STREAMS}
+    outcome = run(case.sources(), folder, case.vendor, **case.asked(), **more)
+    suffix = TARGETS[outcome.manifest.target].suffix
+    found = {f"{stream}{suffix}": shards(folder, stream, suffix) for stream in outcome.manifest.streams}
     found |= {f"{side}.ndjson": (folder / f"{side}.ndjson").read_bytes() for side in SIDES}
-    found |= {file.name: file.read_bytes() for file in folder.glob("media.ndjson")}
+    found |= {
+        file.name: file.read_bytes()
+        for name in ("media", "packages*", "users")
+        for file in folder.glob(f"{name}.ndjson")
+    }
     return {name: data for name, data in found.items() if data} | {"counts.json": counts(outcome)}
 
 
-def shards(folder: Path, stream: str) -> bytes:
+def shards(folder: Path, stream: str, suffix: str = ".txt") -> bytes:
     """The shards of a stream, joined."""
-    return b"".join(file.read_bytes() for file in sorted(folder.glob(f"{stream}-*.txt")))
+    return b"".join(file.read_bytes() for file in sorted(folder.glob(f"{stream}-*{suffix}")))
 
 
 def counts(outcome: Outcome) -> bytes:
@@ -96,9 +120,27 @@ def counts(outcome: Outcome) -> bytes:
         "errors": {source.file: source.error["code"] for source in found.inputs if source.error},
     }
     summary |= {"drift": drift(found)} if found.drift else {}
+    summary |= {"arranged": arranged(found)} if found.arranged else {}
+    summary |= {"packages": packages(found)} if found.packages else {}
     surveys = {source.file: source.survey for source in found.inputs if source.survey}
     summary |= {"surveys": surveys} if surveys else {}
     return (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def arranged(found: Manifest) -> dict[str, Any]:
+    """Requests, conversations, and what has to be settled before loading."""
+    facts = found.arranged
+    assert facts
+    blockers = {f"{one.code} {one.values['first']}": one.values["messages"] for one in facts.blockers}
+    counts = {name: getattr(facts, name) for name in ("requests", "conversations", "largest")}
+    return {**counts, "blockers": blockers}
+
+
+def packages(found: Manifest) -> dict[str, Any]:
+    """What the manifest tells of packages, but for what follows from the files."""
+    facts = found.packages
+    assert facts
+    return {name: getattr(facts, name) for name in facts.__struct_fields__ if name not in ("index", "shards")}
 
 
 def drift(found: Manifest) -> dict[str, dict[str, int]]:
@@ -114,7 +156,7 @@ def fidelity(found: Manifest) -> Iterator[tuple[str, Any]]:
     for kind, row in found.fidelity.items():
         if not row.messages and not row.transformed and not row.degraded:
             continue
-        more = {name: tally(getattr(row, name)) for name in ("transformed", "degraded")}
+        more = {name: tally(getattr(row, name) or {}) for name in ("transformed", "degraded", "dropped")}
         yield kind, {"messages": row.messages, "kept": row.kept} | {name: what for name, what in more.items() if what}
 
 

@@ -18,7 +18,7 @@ from imconvert.convert.work import WorkFolder
 from imconvert.errors import InputError, Rejected
 from imconvert.model import Notes, Skip, hash_of_source, key_of
 from imconvert.sources import pieces, tables
-from imconvert.vendors import BY_NAME, TARGETS, find, shapes
+from imconvert.vendors import BY_NAME, TARGETS, compiled, find, shapes
 from imconvert.vendors.contract import Book, Gathered, Gathers, Line, Vendor
 
 TARGET = TARGETS["yunxin"]
@@ -84,12 +84,14 @@ class Shortcut:
         head: bytes = b"",
         *,
         compiled: bool = False,
+        strict: bool = False,
     ) -> None:
         chosen, vendor = complete(settings), known(vendor)
         books = Book(TARGET.account_rule), Book(TARGET.group_rule)
         if compiled:
             every = [*(vendor.more_shapes(chosen) if vendor.more_shapes else ()), usual_shape(vendor, chosen, head)]
-            self.ways = [(shape.mark, compiled_from(shape, chosen, books, head)) for shape in every if shape]
+            found = [(shape.mark, shape) for shape in every if shape]
+            self.ways = [(mark, compiled_from(shape, chosen, books, head, strict=strict)) for mark, shape in found]
         else:
             make = vendor.behind(head)[1]
             self.ways = [(b"", make(TARGET, chosen, *books, LATEST) if make else None)]
@@ -108,16 +110,20 @@ class Shortcut:
         lines = [line for name, some in zip(TARGET.streams, columns, strict=True) for line in lines_in(name, some)]
         named = b"".join(some.named for some in columns)
         hashes = tuple(named[at + 8 : at + 24] for at in range(0, len(named), 24))
-        return Written("", taken.label, tuple(lines), changes=taken.changes, named=hashes)
+        return Written("", taken.label, tuple(lines), taken.repairs, taken.changes, named=hashes)
 
 
 def known(vendor: str | Vendor) -> Vendor:
     return BY_NAME[vendor] if isinstance(vendor, str) else vendor
 
 
-def compiled_from(shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book], head: bytes) -> Any:
-    forms, plain = TARGET.line_forms(chosen), TARGET.plain_account
-    found = shapes.through(shape, forms, books=books, latest=LATEST, digest_of=TARGET.digest_of, plain=plain)
+def compiled_from(
+    shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book], head: bytes, *, strict: bool = False
+) -> Any:  # fmt: skip
+    found = compiled.through(
+        shape, TARGET.line_forms(chosen), books=books, latest=LATEST, digest_of=TARGET.digest_of,
+        plain=TARGET.plain_account, strict=strict,
+    )  # fmt: skip
     return found if found.behind(head) else None
 
 

@@ -16,7 +16,7 @@ import pytest
 from support.small_jobs import LATEST, easemob, options, run, small_inputs, surroundings
 
 from imconvert import __version__
-from imconvert.cli import progress, summary
+from imconvert.cli import progress, summary, terminal
 from imconvert.cli.options import Moment, Pair, Rejects, SegmentSize, Size, Span
 from imconvert.convert.manifest import Example, Fidelity
 from imconvert.convert.options import Budget
@@ -256,13 +256,13 @@ def test_the_command_escapes_file_names(tmp_path: Path) -> None:
     ("plain 你好 ü", "plain 你好 ü"), ("\x1b", "\\x1b"), ("\n", "\\n"), ("\u202e", "\\u202e"), ("'", "'"), ("", ""),
 ])  # fmt: skip
 def test_printable(text: str, expected: str) -> None:
-    assert expected == summary.printable(text)
+    assert expected == terminal.printable(text)
 
 
 @pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("你好", 4), ("", 0), ("a你", 3)])
 def test_width(text: str, columns: int) -> None:
-    assert columns == summary.width(text)
-    assert summary.width(summary.padded(text, 6)) == 6
+    assert columns == terminal.width(text)
+    assert terminal.width(terminal.padded(text, 6)) == 6
 
 
 # --- progress ---

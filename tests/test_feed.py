@@ -30,7 +30,9 @@ from support.feeds import (
 
 from imconvert.serve.append import append
 from imconvert.serve.intake import Checker
+from imconvert.serve.receiving import Receiver
 from imconvert.serve.spool import Spool
+from imconvert.serve.taking import Taker
 from imconvert.serve.windows import Caps
 from imconvert.vendors import TARGETS
 
@@ -145,14 +147,66 @@ def test_new_records_come_behind_older_ones(tmp_path: Path, out: Path) -> None:
 
 
 def test_the_last_windows_are_repeated_as_far_as_there_is_room(tmp_path: Path) -> None:
-    with running(serving(tmp_path / "feed.db", caps=Caps(10, 1 << 20))) as server:
+    with running(serving(tmp_path / "feed.db", caps=Caps(4, 1 << 20))) as server:
         pulls = []
-        for number in range(1, 5):
+        for number in range(1, 7):
             server.ingest([record(number)])
             pulls.append(msgids(server.ask().records))
-        assert [[1], [1, 2], [1, 2, 3], [2, 3, 4]] == pulls
+        assert [[1], [1, 2], [1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [3, 4, 5, 6]] == pulls
         assert EMPTY == server.ask().body
-        assert 4 == server.clerk.feed.state.windows[-1].total
+        assert 6 == server.clerk.feed.state.windows[-1].total
+
+
+def test_the_last_window_is_repeated_however_old_it_is(tmp_path: Path) -> None:
+    """A vendor that pulls once a day loses nothing by forgetting one answer, nor does one whose clock jumps."""
+    with running(serving(tmp_path / "feed.db", overlap=1)) as server:
+        pulls = []
+        for number in range(1, 4):
+            server.ingest([record(number)])
+            pulls.append(msgids(server.ask().records))
+            wait_for(lambda: server.log and server.log.pop().get("end") == "delivered")
+            time.sleep(0.01)
+        assert [[1], [1, 2], [2, 3]] == pulls
+
+
+@pytest.mark.parametrize("copies", [1, 2, 4])
+def test_each_record_is_served_in_so_many_answers_as_is_wished(tmp_path: Path, out: Path, copies: int) -> None:
+    """Also in a backlog, where answers have the least room, and with windows that are old."""
+    wanted = serving(tmp_path / "feed.db", out, caps=Caps(20, 1 << 20), overlap=1, copies=copies)
+    with running(wanted) as server:
+        server.settled()
+        seen: dict[int, int] = {}
+        while records := server.ask().records:
+            for msgid in msgids(records):
+                seen[msgid] = seen.get(msgid, 0) + 1
+            time.sleep(0.002)
+    behind = 20 // copies * (copies - 1)
+    assert [*range(1, 101)] == sorted(seen)
+    assert copies <= min(seen[msgid] for msgid in range(1, 101 - behind))
+
+
+def test_pulls_through_a_proxy_are_told(tmp_path: Path, out: Path) -> None:
+    with running(serving(tmp_path / "feed.db", out)) as server:
+        server.settled().ask(headers={"X-Forwarded-For": "203.0.113.9"})
+        server.ask()
+        wait_for(lambda: len(server.log) == 2)
+        assert [True, None] == [line.get("proxied") for line in server.log]
+        assert 1 == json.loads(server.ask("/status.json").body)["proxied_pulls"]
+        assert b"imconvert_feed_proxied_pulls_total 1" in server.ask("/metrics").body
+
+
+def test_when_nothing_is_new_the_last_windows_are_repeated_so_often_as_is_wished(tmp_path: Path) -> None:
+    wanted = serving(tmp_path / "feed.db", idle=2)
+    with running(wanted) as server:
+        server.ingest([record(1)])
+        assert [[1], [1], [1], [], []] == [msgids(server.ask().records) for _ in range(5)]
+        server.ingest([record(2)])
+        assert [1, 2] == msgids(server.ask().records)
+        assert not server.ask(stop=30).whole, "a repetition that is broken off does not count"
+        assert [[1, 2], [1, 2], []] == [msgids(server.ask().records) for _ in range(3)]
+        assert 2 == server.clerk.feed.state.windows[-1].total
+    with running(wanted) as server:
+        assert [[1, 2], [1, 2], []] == [msgids(server.settled().ask().records) for _ in range(3)]
 
 
 def test_no_answer_holds_more_new_records_than_can_be_repeated(tmp_path: Path, out: Path) -> None:
@@ -188,12 +242,40 @@ def test_windows_older_than_the_overlap_are_not_repeated(tmp_path: Path) -> None
         assert [2] == msgids(server.ask().records)
 
 
+def test_nothing_new_is_not_said_while_lines_are_still_being_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a kill the cursor is ahead of the lines that were taken again: what is behind it comes a moment later."""
+    wanted = serving(tmp_path / "feed.db", overlap=0, caps=Caps(3, 1000))
+    with running(wanted, kill=True) as server:
+        server.ingest([record(number) for number in range(1, 7)])
+        assert [1, 2, 3] == msgids(server.ask().records)
+        wait_for(lambda: server.clerk.feed.cursor)
+    step = Taker.step
+    monkeypatch.setattr(Taker, "step", lambda *words: (time.sleep(0.5), step(*words))[1])
+    with running(wanted) as server:
+        assert [4, 5, 6] == msgids(server.ask().records)
+
+
 def test_the_last_windows_can_be_delivered_again(tmp_path: Path, out: Path) -> None:
     wanted = serving(tmp_path / "feed.db", out, caps=Caps(40, 1 << 20), overlap=0)
     with running(wanted) as server:
         server.settled().drain()
     with running(replace(wanted, again=2)) as server:
         assert [*range(41, 101)] == msgids(server.settled().drain())
+
+
+def test_delivering_again_begins_at_the_oldest_window_that_is_remembered(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imconvert.serve.state.KEPT_WINDOWS", 5)
+    wanted = serving(tmp_path / "feed.db", out, caps=Caps(10, 1 << 20), overlap=0)
+    with running(wanted) as server:
+        server.settled().drain()
+    for _ in range(2):
+        with running(replace(wanted, again=9)) as server:
+            assert 61 == msgids(server.settled().ask().records)[0]
+            assert 100 == msgids(server.drain())[-1]
 
 
 @pytest.mark.parametrize("headers", [{}, {"Accept-Encoding": "identity"}, {"Accept-Encoding": "gzip;q=0"}])
@@ -224,10 +306,13 @@ def test_head_tells_and_moves_nothing(tmp_path: Path, out: Path) -> None:
         assert 100 == len(full.records)
 
 
-def test_who_names_the_tag_of_the_window_has_it(tmp_path: Path, out: Path) -> None:
+@pytest.mark.parametrize("weak", ["", "W/"])
+def test_who_names_the_tag_of_the_window_has_it(tmp_path: Path, out: Path, weak: str) -> None:
     with running(serving(tmp_path / "feed.db", out, overlap=0)) as server:
         tag = server.settled().ask(method="HEAD").headers["etag"]
-        answer = server.ask(headers={"If-None-Match": tag})
+        assert 200 == server.ask(method="HEAD", headers={"If-None-Match": tag}).status
+        assert not server.clerk.feed.cursor, "HEAD moves nothing"
+        answer = server.ask(headers={"If-None-Match": f'"other", {weak}{tag}'})
         assert (304, b"") == (answer.status, answer.body)
         assert EMPTY == server.ask().body
 
@@ -420,10 +505,12 @@ def test_a_damaged_spool_line_is_held(tmp_path: Path) -> None:
         assert [1, 2] == msgids(server.settled().drain())
 
 
-def test_records_are_stored_first_and_compared_later_while_the_feed_reads(tmp_path: Path, out: Path) -> None:
+def test_records_are_stored_first_and_compared_later_while_the_feed_reads(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with running(serving(tmp_path / "feed.db", out)) as server:
         server.settled()
-        server.clerk._catch_up = lambda: False  # type: ignore[method-assign]
+        monkeypatch.setattr(Receiver, "_caught_up", lambda receiver: False)
         found = json.loads(server.ingest([record(1), record(400)]).body)
         assert (2, 2) == (found["accepted"], found["undecided"])
         wait_for(lambda: server.clerk.feed.backlog()[0] == 101)

@@ -73,6 +73,9 @@ class Puller:
         fetcher = Fetcher(self._client, Address(server.url, TOKEN, timeout=30), clock)
         self.work = Rehearsal(fetcher, store, clock, mishaps, self.pulls.append)
 
+    def close(self) -> None:
+        self._client.close()
+
     def run(self, course: Course) -> Tally:
         with self._client:
             self.work.run(course)
@@ -128,6 +131,7 @@ def test_cuts_and_kills_lose_nothing(seed: int, tmp_path: Path, store: Store) ->
         finally:
             done.set()
             thread.join()
+            puller.close()
         tally = finished(server, store)
         assert 0 == server.status()["held"]
     assert tally.clean

@@ -86,7 +86,9 @@ def test_what_does_not(raw: bytes) -> None:
 def test_the_bench_runs_through(tmp_path: Path) -> None:
     amounts = ("--messages=3000", "--repeat=1", "--seconds=0.2", "--polls=50", "--records=3000", "--pulls=5")
     found = script("bench_feed.py", *amounts, f"--work={tmp_path}")
-    assert ["machine", "served", "empty polls", "taken in", "memory"] == list(found)
+    assert ["machine", "served", "empty polls", "taken in", "memory", "aims"] == list(found)
+    assert "bench_feed.py --messages=3000" in found["machine"]["command"]
+    assert 4 == len(found["empty polls"]) == len(found["aims"])
     pulled = next(facts for name, facts in found["served"].items() if name.startswith("plain pulls"))
     assert pulled["records"] == 3000
     assert {"feed", "static, FileResponse", "static, blocks"} < found["served"].keys()

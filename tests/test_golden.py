@@ -15,7 +15,7 @@ from imconvert.vendors.tencent import elements
 from imconvert.vendors.yunxin.records import MEDIA, NOTICE_KINDS
 
 CASES = cases()
-FAMILIES = ("IMC-20", "IMC-21", "IMC-22", "IMC-23", "IMC-24", "IMC-3", "IMC-81", "IMC-82", "IMC-83")
+FAMILIES = ("IMC-20", "IMC-21", "IMC-22", "IMC-23", "IMC-24", "IMC-30", "IMC-31", "IMC-81", "IMC-82", "IMC-83")
 ELSEWHERE = {
     "IMC-2440": "needs a plug-in; tests/test_plugins.py has one",
     "IMC-2003": "needs a record of 16 MiB; tests of the sources make one",

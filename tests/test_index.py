@@ -146,7 +146,7 @@ def test_what_follows_is_found(tmp_path: Path, sound: bytes) -> None:
         assert outcome(tmp_path / "x.idx", sound + more) == "IMC-6002"
 
 
-@pytest.mark.parametrize("data", [b"", b"IMCX", b"IMCX\x02\0\0\0", b"x" * 100])
+@pytest.mark.parametrize("data", [b"", b"IMCX", b"IMCX\x03\0\0\0", b"x" * 100])
 def test_other_files_are_no_index(tmp_path: Path, data: bytes) -> None:
     assert outcome(tmp_path / "x.idx", data) == "IMC-6002"
 

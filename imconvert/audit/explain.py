@@ -1,8 +1,8 @@
 """Find out what became of a message: written, and from where; or rejected, skipped, dropped, and why.
 
 Strategy: a message number is looked up in the indexes of the shards whose range of numbers holds it; a source id in the
-indexes of source ids, which lead to numbers and lines. The side files are searched for the id, and for its numbers,
-as text, and what is found is then read properly.
+indexes of source ids, which lead to numbers and lines (where the lines were arranged, to numbers alone). The side files
+are searched for the id, and for its numbers, as text, and what is found is then read properly.
 Cost: for a number, the indexes that fit (about 5 bytes a message); for a source id, a block for each half million
 messages; in both cases the side files. Memory is a block.
 """
@@ -50,6 +50,9 @@ def explain_message(output: Path, msgid: str) -> Iterator[Finding]:
     named = list(_named(output, msgid, manifest))
     numbers = _numbers(msgid, manifest)
     shards = {shard.name: shard for shard in manifest.shards}
+    if manifest.arranged:
+        numbers = list(dict.fromkeys([*numbers, *(number for _, row, number in named if row)]))
+        named = [(name, 0, number) for name, _, number in named]
     found = [(name, row) for name, row, _ in named if row] + [
         (shard.name, row)
         for number in numbers
@@ -68,7 +71,7 @@ def explain_message(output: Path, msgid: str) -> Iterator[Finding]:
 
 def _named(output: Path, source_id: str, manifest: Manifest) -> Iterator[tuple[str, int, int]]:
     """Shard, line in it (0: left out) and number of each line of a source id that had to be remembered."""
-    streams = TARGETS[manifest.target].streams
+    streams = TARGETS[manifest.target_name].streams
     for each in manifest.sources:
         with durable.Reader(output / index.FOLDER / each.name) as reader:
             for number, line, stream in source_index.find(reader, source_id):
@@ -83,7 +86,7 @@ def _numbers(msgid: str, manifest: Manifest) -> list[int]:
 
 
 def _rows(output: Path, shard: ShardFacts, number: int) -> Iterator[int]:
-    """The lines of a shard, from 1, that have a message number."""
+    """The messages of a shard, counted from 1, that have a message number."""
     with durable.Reader(output / index.FOLDER / index.name_of(shard.name)) as reader:
         base = 1
         for block in index.blocks(reader):
@@ -91,9 +94,10 @@ def _rows(output: Path, shard: ShardFacts, number: int) -> Iterator[int]:
             base += len(block["msgid"])
 
 
-def _written(output: Path, shard: ShardFacts, line: int, manifest: Manifest) -> Finding:
+def _written(output: Path, shard: ShardFacts, message: int, manifest: Manifest) -> Finding:
     with durable.Reader(output / index.FOLDER / index.name_of(shard.name)) as reader:
-        row = index.row_of(reader, line)
+        row = index.row_of(reader, message)
+    line = row.get("request", message)
     return Finding(manifest.inputs[row["file"]].file, row["line"], row["offset"], shard.name, line)
 
 

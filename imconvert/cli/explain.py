@@ -10,7 +10,7 @@ import msgspec
 
 from imconvert.audit.explain import Finding, explain_message
 from imconvert.cli.options import language
-from imconvert.cli.summary import printable
+from imconvert.cli.terminal import printable
 from imconvert.errors import UsageError, cause_of, remedy_of
 
 TEXTS = {

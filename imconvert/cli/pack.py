@@ -10,7 +10,7 @@ import msgspec
 
 from imconvert.cli import progress
 from imconvert.cli.options import Size, language
-from imconvert.cli.summary import padded, width
+from imconvert.cli.terminal import padded, width
 from imconvert.convert.pack import RECORD, SHEET, Handover, Outcome, PackedFile, Request
 from imconvert.convert.pack import pack as pack_output
 

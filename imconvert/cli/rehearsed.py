@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from imconvert.cli.options import language
-from imconvert.cli.summary import padded, printable, width
+from imconvert.cli.terminal import padded, printable, width
 from imconvert.errors import cause_of, remedy_of
 from imconvert.simulators.yunxin.rehearsal import Tally
 from imconvert.simulators.yunxin.store import Comparison, Pull, Store

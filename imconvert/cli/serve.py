@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import ipaddress
 import os
 import re
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,12 @@ import msgspec
 
 from imconvert.cli.msgs import CLOCK
 from imconvert.cli.options import EXISTING, Pair, Size, Span, language
+from imconvert.cli.terminal import printable
 from imconvert.convert.options import Options
-from imconvert.errors import UsageError
+from imconvert.errors import ImconvertError, UsageError
 from imconvert.serve.access import Access, Secret
 from imconvert.serve.app import Site
+from imconvert.serve.feed import Overlap
 from imconvert.serve.listen import Tls
 from imconvert.serve.run import Serving, run
 from imconvert.serve.windows import Caps
@@ -25,16 +30,20 @@ from imconvert.sources.inputs import text_lines
 
 WORDS = {
     "en": {
-        "url": "serving", "status": "status", "spool": "spool",
+        "url": "serving", "status": "status", "spool": "spool", "well": "The feed is well again.",
         "open": "No token is set: whoever reaches the port may pull and hand in.",
         "token": "Token: in the header Authorization: Bearer TOKEN or X-Token, or as the first segment of the path.",
     },
     "zh": {
-        "url": "服务地址", "status": "状态页", "spool": "spool 目录",
+        "url": "服务地址", "status": "状态页", "spool": "spool 目录", "well": "增量接口已恢复正常。",
         "open": "未设置令牌：任何能访问该端口的人都可拉取和写入。",
         "token": "令牌：放在请求头 Authorization: Bearer TOKEN 或 X-Token 中，或作为路径的第一段。",
     },
 }  # fmt: skip
+
+SWITCH = 0.0005
+"""Seconds after which a thread that takes in records lets go of the interpreter, for an answer waits that long. The
+garbage collector would hold up answers, too: it is told to leave alone what was there at the start."""
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 _PATH = re.compile(r"(/[A-Za-z0-9._~\-]+){1,8}")
@@ -117,7 +126,21 @@ class FeedPath(click.ParamType):  # type: ignore[type-arg]
     type=Span(),
     default="2h",
     show_default=True,
-    help="How long delivered windows are repeated where an answer has room; 0 for never.",
+    help="How long delivered windows are repeated before new records, as far as there is room; 0 for never.",
+)
+@click.option(
+    "--copies",
+    type=click.IntRange(1, 100),
+    default=2,
+    show_default=True,
+    help="In how many answers each record is served at least, as long as new ones come. More is safer behind a proxy.",
+)
+@click.option(
+    "--idle-repeats",
+    type=click.IntRange(0, 999),
+    default=0,
+    show_default=True,
+    help="When nothing is new, repeat the last windows in N more answers before answers are empty.",
 )
 @click.option(
     "--again",
@@ -160,17 +183,29 @@ def serve(
         port=chosen["port"],
         site=Site(path, max_body),
         caps=Caps(max_records, max_bytes),
-        overlap=round(window * 1000),
+        overlap=Overlap(round(window * 1000), chosen["idle_repeats"], chosen["copies"]),
         access=_access(chosen),
         tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
         open_to_all=chosen["open_to_all"],
         again=chosen["again"],
         settings=Options((), Path(), settings=dict(settings)).complete_settings(),
     )
-    run(wanted, CLOCK, lambda line: None if quiet else _log(line, as_json), lambda found: _ready(found, as_json))
+    sys.setswitchinterval(SWITCH)
+    gc.freeze()
+    run(
+        wanted,
+        CLOCK,
+        log=lambda line: None if quiet else _log(line, as_json),
+        tell=lambda trouble: _tell(trouble, as_json),
+        ready=lambda found: _ready(found, as_json),
+    )
 
 
 def _access(chosen: dict[str, Any]) -> Access:
+    """Who may ask. Raises UsageError IMC-1180 where a token was meant to be, but is none."""
+    for name in ("IMCONVERT_FEED_TOKEN", "IMCONVERT_INGEST_TOKEN"):
+        if name in os.environ and not os.environ[name].strip():
+            raise UsageError("IMC-1180", where=name)
     tokens = [*chosen["tokens"]]
     for path in chosen["token_files"]:
         tokens += _tokens_in(path)
@@ -185,10 +220,13 @@ def _access(chosen: dict[str, Any]) -> Access:
 
 
 def _tokens_in(path: Path) -> list[str]:
-    """The tokens of a file that nobody else can read. Raises UsageError IMC-1135."""
+    """The tokens of a file that nobody else can read. Raises UsageError IMC-1135, IMC-1180."""
     if os.stat(path).st_mode & 0o077:
         raise UsageError("IMC-1135", str(path))
-    return [line.decode().strip() for line in text_lines(path)]
+    found = [line.decode("utf-8-sig", "surrogateescape").strip() for line in text_lines(path)]
+    if not any(found):
+        raise UsageError("IMC-1180", where=str(path))
+    return found
 
 
 def _ready(found: dict[str, Any], as_json: bool) -> None:
@@ -197,16 +235,33 @@ def _ready(found: dict[str, Any], as_json: bool) -> None:
         return
     words = WORDS[language()]
     for name in ("url", "status", "spool"):
-        click.echo(f"{words[name]}  {found[name]}", err=True)
-    click.echo(words["token" if found["needs_token"] else "open"], err=True)
+        _say(f"{words[name]}  {found[name]}")
+    _say(words["token" if found["needs_token"] else "open"])
 
 
 def _log(line: dict[str, Any], as_json: bool) -> None:
     at = CLOCK.now()
     if as_json:
-        click.echo(msgspec.json.encode({"at_ms": int(at * 1000), **line}).decode(), err=True)
+        _say(msgspec.json.encode({"at_ms": int(at * 1000), **line}).decode())
         return
     parts = [f"{name}={value}" for name, value in line.items() if name not in ("from", "method", "what", "status")]
     moment = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    click.echo(f"{moment} {line['from']} {line['method']} {line['what']} {line['status']} {' '.join(parts)}",
-               err=True)  # fmt: skip
+    _say(f"{moment} {line['from']} {line['method']} {line['what']} {line['status']} {' '.join(parts)}")
+
+
+def _tell(trouble: ImconvertError | None, as_json: bool) -> None:
+    """Say on standard error that the feed is in trouble, or well again; also with --quiet."""
+    lang, at = language(), CLOCK.now()
+    if as_json:
+        found = {"at_ms": int(at * 1000), "state": "trouble" if trouble else "well",
+                 "why": trouble.text(lang) if trouble else None}  # fmt: skip
+        _say(msgspec.json.encode(found).decode())
+        return
+    moment = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    _say(f"{moment} {printable(trouble.text(lang)) if trouble else WORDS[lang]['well']}")
+
+
+def _say(text: str) -> None:
+    """Write a line to standard error. A log on a full disk, or whose reader is gone, must not end the feed."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text, err=True)

@@ -8,9 +8,10 @@ from typing import Any
 import click
 import msgspec
 
+from imconvert import durable
 from imconvert.cli.msgs import CLOCK
 from imconvert.cli.options import Moment, Pair, language
-from imconvert.cli.summary import printable
+from imconvert.cli.terminal import printable
 from imconvert.convert.options import DAY, Options
 from imconvert.errors import Location, Rejected, exit_code_of, remedy_of
 from imconvert.serve.append import Count, append
@@ -18,9 +19,15 @@ from imconvert.serve.intake import Checker
 from imconvert.serve.spool import Spool
 from imconvert.vendors import TARGETS
 
+REFUSED = "IMC-7140"
 WORDS = {
     "en": "{appended:,} of {read:,} records appended, {refused:,} refused, {blank:,} blank",
     "zh": "读取 {read:,} 条记录，写入 {appended:,}，被拒 {refused:,}，空行 {blank:,}",
+}
+
+NEW = {
+    "en": "{folder} was not there before; a feed reads it if it is beside its state, or named by serve --spool.",
+    "zh": "{folder} 是新建的目录；仅当它与状态文件同处，或由 serve --spool 指定时，增量接口才会读取。",
 }
 
 
@@ -44,7 +51,7 @@ def append_command(
     They are on the disk when the command ends. A record that cannot be taken is named and does not stop the others
     (exit code 3); appending the same records again does no harm.
     """
-    chosen = Options((), Path(), settings=dict(settings)).complete_settings()
+    chosen, new = Options((), Path(), settings=dict(settings)).complete_settings(), not durable.exists(folder)
     refused: list[tuple[Location, Rejected]] = []
     count = append(
         Spool(folder),
@@ -54,6 +61,8 @@ def append_command(
         lambda place, why: refused.append((place, why)),
     )
     _tell(count, refused, quiet=quiet, as_json=as_json)
+    if new and not as_json:
+        click.echo(NEW[language()].format(folder=folder), err=True)
     return exit_code_of("IMC-2001") if refused else 0
 
 
@@ -64,7 +73,7 @@ def _tell(count: Count, refused: list[tuple[Location, Rejected]], *, quiet: bool
             "read": count.read, "appended": count.appended, "refused": count.refused, "blank": count.blank,
             "refusals": [
                 {**place._asdict(), "code": why.code, "why": why.why(lang),
-                 "remedy": remedy_of(why.code, why.values, lang=lang)}
+                 "remedy": remedy_of(REFUSED, lang=lang)}
                 for place, why in refused
             ],
         }  # fmt: skip

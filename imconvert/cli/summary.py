@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from imconvert.convert.manifest import Example, Manifest, Recalls, Times
+from imconvert.cli import package_table, people_words
+from imconvert.cli.terminal import padded, printable, width
+from imconvert.convert.manifest import Arranged, Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
-from imconvert.errors import cause_of
+from imconvert.errors import cause_of, remedy_of
 from imconvert.model import EPOCH
 
 WORDS = {
@@ -20,7 +21,9 @@ WORDS = {
         "skipped": "skipped on purpose", "rekeyed": "conflicts given a new id",
         "collisions": "source ids that had to get the next number", "rejects": "Rejects",
         "repairs": "Repairs and notices", "left": "Skipped", "fidelity": "Fidelity", "kept": "kept",
-        "transformed": "transformed", "degraded": "degraded", "messages": "messages", "errors": "Inputs not read whole",
+        "transformed": "transformed", "degraded": "degraded", "dropped": "dropped",
+        "messages": "messages", "requests": "requests", "conversations": "conversations",
+        "largest": "messages of the largest", "blockers": "Before you load", "errors": "Inputs not read whole",
         "rate": "rate", "memory": "peak memory", "output": "output", "next": "Next", "balanced": "the ledger balances",
         "again": "There was nothing left to do; the output is as it was.", "example": "first", "kind": "content",
         "drift": "Schema drift: what the vendor's documents don't know", "others": "others",
@@ -36,7 +39,9 @@ WORDS = {
         "skipped": "有意略过", "rekeyed": "冲突后换新 ID",
         "collisions": "推导 ID 相撞、改用下一个 ID 的来源 ID", "rejects": "被拒明细",
         "repairs": "修复与提示", "left": "略过明细", "fidelity": "保真度", "kept": "原样",
-        "transformed": "已转换", "degraded": "有损", "messages": "消息数", "errors": "未能完整读取的输入",
+        "transformed": "已转换", "degraded": "有损", "dropped": "丢弃", "messages": "消息数",
+        "requests": "请求数", "conversations": "会话数", "largest": "最大会话的消息数", "blockers": "加载之前",
+        "errors": "未能完整读取的输入",
         "rate": "速度", "memory": "内存峰值", "output": "输出目录", "next": "下一步", "balanced": "账目平衡",
         "again": "没有需要处理的内容，输出保持不变。", "example": "首例", "kind": "内容",
         "drift": "结构漂移：厂商文档中没有的内容", "others": "其他",
@@ -54,17 +59,24 @@ MOST_SHOWN = 10
 NEXT = {
     "en": {
         "rejected": "Correct raw in {out}/rejects.ndjson, then: imconvert msgs --replay {out}/rejects.ndjson {out}",
+        "again": "To take rejects back, convert for yunxin, replay there, and convert that output: "
+        "imconvert msgs OUT NEW --to {target}",
         "conflicts": "Look at {out}/conflicts.ndjson and decide which message of each pair is right.",
         "errors": "Fetch the inputs named above again and convert them into a new folder.",
         "media": "Upload {out}/media and make its files available as the lines call them: {url}/…",
         "clean": "Hand the shards over: imconvert pack {out} handover",
+        "load": "Send the requests, in order within each conversation: imconvert load {out}",
+        "packages": "Hand each user's package to his app: imconvert packages {out}",
     },
     "zh": {
         "rejected": "查看 {out}/rejects.ndjson，修正 raw 后运行：imconvert msgs --replay {out}/rejects.ndjson {out}",
+        "again": "如需取回被拒记录：先转换到 yunxin 并在其中回放，再转换该输出：imconvert msgs OUT NEW --to {target}",
         "conflicts": "查看 {out}/conflicts.ndjson，确认每一对消息以哪条为准。",
         "errors": "重新获取上面列出的输入，并转换到新的目录。",
         "media": "上传 {out}/media，并使其中的文件可按消息行中的地址访问：{url}/…",
         "clean": "打包交付：imconvert pack {out} handover",
+        "load": "发送请求（每个会话内按顺序）：imconvert load {out}",
+        "packages": "把每个用户的数据包交给他的应用：imconvert packages {out}",
     },
 }
 
@@ -83,7 +95,8 @@ def as_json(outcome: Outcome, output: Path | None) -> str:
 
 def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
     """The summary as a table in `lang`; `output` is None where nothing was written."""
-    found, words = outcome.manifest, WORDS[lang]
+    found = outcome.manifest
+    words = WORDS[lang] | (people_words.WORDS[lang] if found.content else {})
     blocks = [
         _totals(found, words),
         _errors(found, words),
@@ -92,6 +105,8 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
         _codes(words["repairs"], found.repairs, words, lang),
         _drift(found, words),
         _fidelity(found, words),
+        _packages(found, lang),
+        _blockers(found, words, lang),
         _media(found, words),
         _run(outcome, output, words),
         _next(found, output, lang),
@@ -99,15 +114,6 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
     if outcome.again:
         blocks.insert(0, [words["again"]])
     return "\n\n".join("\n".join(block) for block in blocks if block)
-
-
-def width(text: str) -> int:
-    """Columns of a text on a terminal: wide characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def padded(text: str, columns: int) -> str:
-    return text + " " * max(0, columns - width(text))
 
 
 def _rows(rows: list[tuple[str, str]], indent: str = "") -> list[str]:
@@ -132,7 +138,30 @@ def _totals(found: Manifest, words: Mapping[str, str]) -> list[str]:
     if found.collisions:
         lines.append(f"  ({words['collisions']}: {found.collisions.ids:,})")
     lines += _recalls(found.recalls, words) if found.recalls else []
+    lines += _arranged(found.arranged, words) if found.arranged else []
     return [*lines, f"  ✓ {words['balanced']}"]
+
+
+def _arranged(arranged: Arranged, words: Mapping[str, str]) -> list[str]:
+    """How many requests and conversations there are."""
+    counts = (("requests", arranged.requests), ("conversations", arranged.conversations))
+    told = [f"{words[name]}: {sum(count.values()):,}" for name, count in counts]
+    return [f"  ({'; '.join(told)}; {words['largest']}: {arranged.largest:,})"]
+
+
+def _packages(found: Manifest, lang: str) -> list[str]:
+    if not found.packages:
+        return []
+    return [package_table.WORDS[lang]["title"], *package_table.totals_of(found.packages, lang)]
+
+
+def _blockers(found: Manifest, words: Mapping[str, str], lang: str) -> list[str]:
+    """What has to be settled before loading, in full: it is about whether the history will be there at all."""
+    lines = [words["blockers"]] if found.arranged and found.arranged.blockers else []
+    for blocker in found.arranged.blockers if found.arranged else ():
+        lines.append(f"  {blocker.code} {blocker.name}: {printable(cause_of(blocker.code, blocker.values, lang=lang))}")
+        lines.append(f"    {remedy_of(blocker.code, blocker.values, lang=lang)}")
+    return lines
 
 
 def _recalls(recalls: Recalls, words: Mapping[str, str]) -> list[str]:
@@ -180,6 +209,8 @@ def _drift(found: Manifest, words: Mapping[str, str]) -> list[str]:
 
 def _media(found: Manifest, words: Mapping[str, str]) -> list[str]:
     size = f"{found.media.bytes / 1e6:,.1f} MB"
+    if found.secrets:
+        return [f"{words['secrets']}: {found.secrets.accounts:,}"]
     return [f"{words['media']}: {found.media.files:,}, {size}"] if found.media.files else []
 
 
@@ -190,8 +221,8 @@ def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
     lines = [words["fidelity"], f"  {padded(words['kind'], left)}  {words['messages']:>12}  {words['kept']:>12}"]
     for kind, row in found.fidelity.items():
         lines.append(f"  {padded(kind, left)}  {row.messages:>12,}  {row.kept:>12,}")
-        for outcome in ("transformed", "degraded"):
-            for name, example in getattr(row, outcome).items():
+        for outcome in ("transformed", "degraded", "dropped"):
+            for name, example in (getattr(row, outcome) or {}).items():
                 lines.append(f"      {words[outcome]} {example.count:,}: {printable(name)}")
     return lines
 
@@ -219,20 +250,22 @@ def _clock(times: Times, words: Mapping[str, str]) -> str:
 def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
     if output is None:
         return []
-    texts, url = NEXT[lang], found.options.get("media-url", "media").rstrip("/")
+    texts = people_words.NEXT[lang] if found.content else NEXT[lang]
+    url = found.options.get("media-url", "media").rstrip("/")
     due = {
         "errors": any(source.error for source in found.inputs),
-        "rejected": found.totals.rejected,
+        "rejected": found.totals.rejected and not found.arranged,
+        "again": found.totals.rejected and found.arranged,
         "conflicts": found.totals.conflicts,
         "media": found.media.files,
-        "clean": found.totals.written,
+        "secrets": found.secrets,
+        "clean": found.totals.written and not found.arranged,
+        "load": found.totals.written and found.arranged and not found.packages,
+        "packages": found.packages,
     }
+    key = f" --secrets-key {output}/secrets.key" if found.secrets else ""
+    values = {"out": output, "url": url, "content": found.content, "target": found.target, "key": key}
     return [
         f"{WORDS[lang]['next']}:",
-        *(f"  {texts[name].format(out=output, url=url)}" for name, is_due in due.items() if is_due),
+        *(f"  {texts[name].format(**values)}" for name, is_due in due.items() if is_due),
     ]
-
-
-def printable(text: str) -> str:
-    """Text from the data with control characters escaped, so that it can't steer a terminal."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

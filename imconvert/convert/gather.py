@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -85,11 +85,13 @@ class Gathering:
         """The batch of each record."""
         return np.repeat(np.arange(len(self.batches)), [len(batch) for batch in self.batches])
 
-    def rows(self, records: Array, within: Array) -> tuple[Array, Array, Array]:
+    def rows(self, records: Array, within: Array) -> tuple[Any, Array, Array]:
         """File, line (from 0) and offset of these records, a target line of each being counted to its piece.
 
         `within` says where in the text the records begin, if anybody has looked; else they are looked for here.
         """
+        if len(self.batches) == 1:
+            return self._rows_of_one(records, within)
         owners = self.owners[records]
         found = np.bincount(owners, minlength=len(self.batches))
         for counts, lines in zip(self.counts, found.tolist(), strict=True):
@@ -97,6 +99,13 @@ class Gathering:
         files = np.array([counts.file for counts in self.counts])[owners]
         offsets = self.offsets[records] if not len(within) else within + np.array([*self._shifts()])[owners]
         return files, self._lines(records, owners), offsets
+
+    def _rows_of_one(self, records: Array, within: Array) -> tuple[Any, Array, Array]:
+        """The same where all is one batch, as in large files: its file stands for those of all records."""
+        batch, counts = self.batches[0], self.counts[0]
+        counts.lines += len(records)
+        lines = records + batch.first if batch.numbers is None else batch.numbers[records]
+        return counts.file, lines, within + batch.begin if len(within) else batch.offsets[records]
 
     def _lines(self, records: Array, owners: Array) -> Array:
         """The numbers of these records in their streams, from 0."""

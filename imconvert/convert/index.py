@@ -2,7 +2,8 @@
 
 Format: `IMCX`, version; then blocks of up to 65 536 lines, each the number of lines, the packed size, and a zstd
 frame, with its checksum, of four columns (message number, input number, record number from 1, byte offset) as 64-bit
-differences with their byte planes apart. About 5 bytes a message.
+differences with their byte planes apart. About 5 bytes a message. In version 2, which belongs to shards whose lines are
+requests, a row is a message, and a fifth column is the line that it went into.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from imconvert.convert.work import Array
 from imconvert.errors import IntegrityError
 
 COLUMNS = ("msgid", "file", "line", "offset")
+WITH_REQUESTS = (*COLUMNS, "request")
 FOLDER = "index"
-_HEAD = b"IMCX\x01\0\0\0"
+_HEADS = {b"IMCX\x01\0\0\0": COLUMNS, b"IMCX\x02\0\0\0": WITH_REQUESTS}
+_HEAD, _HEAD_WITH_REQUESTS = _HEADS
 _BLOCK = struct.Struct("<QQ")
 
 
@@ -32,29 +35,31 @@ def name_of(shard: str) -> str:
 class Builder:
     """Writes the index of a shard; knows its count, its lines by input, its first and last time and number."""
 
-    def __init__(self, writer: durable.Writer) -> None:
+    def __init__(self, writer: durable.Writer, *, requests: bool = False) -> None:
         self.writer = writer
         self.count = 0
         self.files: dict[int, int] = {}
         self.times = (0, 0)
         self.msgids = (0, 0)
-        writer.write(_HEAD)
+        writer.write(_HEAD_WITH_REQUESTS if requests else _HEAD)
 
-    def add(self, rows: Array) -> None:
-        """Append ROW rows, at most 65 536, whose `line` counts from 0 in the whole file."""
+    def add(self, rows: Array, requests: Array | None = None) -> None:
+        """Append ROW rows, at most 65 536, whose `line` counts from 0 in the whole file; `requests` are, from 0, the
+        lines of the shard that they went into."""
         if not len(rows):
             return
-        self.writer.write(_packed(rows))
-        files, counts = np.unique(rows["file"], return_counts=True)
-        for file, number in zip(files.tolist(), counts.tolist(), strict=True):
+        self.writer.write(_packed(rows, () if requests is None else (requests + np.uint64(1),)))
+        files = np.sort(rows["file"])
+        begins = np.flatnonzero(np.append(True, files[1:] != files[:-1]))
+        for file, number in zip(files[begins].tolist(), np.diff(np.append(begins, len(files))).tolist(), strict=True):
             self.files[file] = self.files.get(file, 0) + number
         self.times = _range(self.times, rows["time"], self.count)
         self.msgids = _range(self.msgids, rows["msgid"], self.count)
         self.count += len(rows)
 
 
-def _packed(rows: Array) -> bytes:
-    frame = packed([rows[name].astype("<u8") + np.uint64(name == "line") for name in COLUMNS])
+def _packed(rows: Array, more: Sequence[Array]) -> bytes:
+    frame = packed([*(rows[name].astype("<u8") + np.uint64(name == "line") for name in COLUMNS), *more])
     return _BLOCK.pack(len(rows), len(frame)) + frame
 
 
@@ -73,7 +78,7 @@ def _range(known: tuple[int, int], values: Array, count: int) -> tuple[int, int]
 
 
 def row_of(reader: durable.Reader, line: int) -> dict[str, int]:
-    """What an index says about a line of its shard, counted from 1. Raises IntegrityError IMC-6002."""
+    """What an index says about a message of its shard, counted from 1. Raises IntegrityError IMC-6002."""
     for first, block in numbered(reader, line):
         return {name: int(column[line - first]) for name, column in block.items()}
     raise IntegrityError("IMC-6002", reader.path.name, what=f"the index has no line {line}")
@@ -88,7 +93,8 @@ def blocks(reader: durable.Reader) -> Iterator[dict[str, Array]]:
 def numbered(reader: durable.Reader, line: int | None = None) -> Iterator[tuple[int, dict[str, Array]]]:
     """The blocks, each with the number of its first line from 1; if `line` is given, only the one that holds it."""
     name = reader.path.name
-    if reader.size < len(_HEAD) or reader.at(0, len(_HEAD)) != _HEAD:
+    columns = _HEADS.get(reader.at(0, min(reader.size, len(_HEAD))))
+    if columns is None:
         raise IntegrityError("IMC-6002", name, what="it is no index of this version")
     place, first = len(_HEAD), 1
     while place < reader.size:
@@ -97,7 +103,7 @@ def numbered(reader: durable.Reader, line: int | None = None) -> Iterator[tuple[
         if size > reader.size - place:
             raise IntegrityError("IMC-6002", name, what="the index ends too early")
         if line is None or first <= line < first + count:
-            yield first, unpacked(reader.at(place, size), count, name, COLUMNS)
+            yield first, unpacked(reader.at(place, size), count, name, columns)
         place += size
         first += count
 

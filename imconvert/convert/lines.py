@@ -52,8 +52,8 @@ class LineReader:
         """The ROW of each place, in the order of `places`."""
         found = np.empty(len(places), ROW)
         owners = places >> np.uint64(STREAM_SHIFT)
-        for owner in np.unique(owners):
-            chosen = np.flatnonzero(owners == owner)
+        for owner in sorted(set(owners.tolist())):
+            chosen = np.flatnonzero(owners == np.uint64(owner))
             where = place_of(int(places[chosen[0]]))
             file = self._file(where.segment, f"{self.target.streams[where.stream]}.rows")
             found[chosen] = _picked(file, (places[chosen] & np.uint64(ROW_MASK)).astype(np.int64))

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from imconvert import durable
 from imconvert.convert.drift import Drift
 from imconvert.convert.ledger import Account
 from imconvert.convert.media import MediaFacts, listed
 from imconvert.convert.plan import FORMAT, Plan
-from imconvert.convert.work import Count, PartMarker, ShardFacts, SourceFacts
+from imconvert.convert.work import Count, PackageFacts, PartMarker, ShardFacts, SourceFacts
 from imconvert.errors import CATALOGUE, cause_of, exit_code_of
+from imconvert.vendors.people.source import SUFFIX
 
 NAME = "manifest.json"
 RUN = "run.json"
@@ -66,6 +67,13 @@ class Fidelity(Struct):
     kept: int
     transformed: dict[str, Example]
     degraded: dict[str, Example]
+    dropped: dict[str, Example] | UnsetType = UNSET
+
+    def add(self, outcome: str, example: Example) -> None:
+        """Tell of a field, by the example's name."""
+        if outcome == "dropped" and isinstance(self.dropped, UnsetType):
+            self.dropped = {}
+        getattr(self, outcome)[example.name] = example
 
 
 class Collisions(Struct):
@@ -96,6 +104,59 @@ class Recalls(Struct):
     first: dict[str, Any]
 
 
+class BlockerFacts(Struct):
+    """What has to be settled before loading: a code with its text, and the figures in it."""
+
+    code: str
+    name: str
+    why: str
+    remedy: str
+    values: dict[str, Any]
+
+
+class Arranged(Struct):
+    """What was arranged for a target that is loaded in time order: requests and conversations by stream, messages of
+    the largest conversation, and what has to be settled before loading."""
+
+    requests: dict[str, int]
+    conversations: dict[str, int]
+    largest: int
+    blockers: list[BlockerFacts]
+
+
+class SecretFacts(Struct):
+    """The file with the secrets of the accounts, and how many it has. Neither it nor what is in it is summed."""
+
+    file: str
+    accounts: int
+
+
+class PackageTotals(Struct):
+    """The packages for users' devices, in all: users, calls and copies of messages; of the messages how many were
+    copied, left out by `since` or `newest`, or reach nobody; groups, and those of which nobody told the members; the
+    rows of the file of members, and those whose ids the target can't have; the largest package; messages in a call at
+    most; whether calls are gzip files; the salt of the hash of users; the index and the shards. Of what is missing the
+    first each."""
+
+    users: int
+    calls: int
+    copies: int
+    messages: dict[str, int]
+    first_lost: str
+    groups: int
+    untold: int
+    first_untold: str
+    members: dict[str, int] | None
+    first_refused: str
+    largest: int
+    largest_user: str
+    most: int
+    packed: bool
+    salt: int
+    index: SideFile
+    shards: list[PackageFacts]
+
+
 class Manifest(Struct):
     """See docs/formats.md for each field."""
 
@@ -121,6 +182,20 @@ class Manifest(Struct):
     media: MediaFacts = MediaFacts()
     recalls: Recalls | None = None
     times: list[Times] = []
+    arranged: Arranged | UnsetType = UNSET
+    packages: PackageTotals | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+    secrets: SecretFacts | UnsetType = UNSET
+
+    @property
+    def target_name(self) -> str:
+        """The name of the `Target` whose lines these are."""
+        return self.target if isinstance(self.content, UnsetType) else f"{self.target}/{self.content}"
+
+    @property
+    def source_name(self) -> str:
+        """The name of the `Vendor` that was read."""
+        return self.source if isinstance(self.content, UnsetType) else f"{self.source}{SUFFIX}"
 
 
 def to_bytes(manifest: Manifest) -> bytes:
@@ -174,7 +249,7 @@ def fidelity(parts: list[PartMarker], labels: Labels) -> dict[str, Fidelity]:
         row = found.setdefault(kind, Fidelity(0, 0, {}, {}))
         if field:
             example.name = field
-            getattr(row, outcome)[field] = example
+            row.add(outcome, example)
     for kind, row in found.items():
         row.kept -= changes[f"{kind}\tany\t"].count if f"{kind}\tany\t" in changes else 0
     return dict(sorted(found.items()))
@@ -235,8 +310,9 @@ def exit_code(manifest: Manifest) -> int:
 
 def new(plan: Plan) -> Manifest:
     """A manifest of a plan, with nothing counted yet."""
+    target, _, content = plan.target.partition("/")
     return Manifest(
-        format=FORMAT, source=plan.vendor, target=plan.target, options=plan.options, totals=Account(), rekeyed=0,
-        streams={}, shards=[], files={}, inputs=[], rejects={}, conflicts={}, duplicates={}, skipped={}, repairs={},
-        fidelity={},
+        format=FORMAT, source=plan.vendor.removesuffix(SUFFIX), target=target, options=plan.options,
+        totals=Account(), rekeyed=0, streams={}, shards=[], files={}, inputs=[], rejects={}, conflicts={},
+        duplicates={}, skipped={}, repairs={}, fidelity={}, content=content or UNSET,
     )  # fmt: skip

@@ -130,9 +130,9 @@ def in_order(hashes: Array) -> Array:
     """What sorts the hashes, equal ones as they came: a fast sort that is not stable, then the few equal ones anew."""
     order = np.argsort(hashes)
     found = hashes[order]
-    same = np.flatnonzero(found[1:] == found[:-1])
-    if len(same):
-        equal = np.union1d(same, same + 1)
+    same = found[1:] == found[:-1]
+    if same.any():
+        equal = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
         order[equal] = order[equal][np.lexsort((order[equal], found[equal]))]
     return order
 

@@ -54,9 +54,9 @@ def number_of(source_id: str) -> int:
     return int(source_id) if plain and int(source_id) <= MAX_ID else 0
 
 
-def talk_of(sender: str, target: str | int) -> int:
+def talk_of(sender: str, target: str | int | tuple[str]) -> int:
     """A hash of a conversation: of the group, or of the two people, whoever wrote; never 0."""
-    ends = [target] if isinstance(target, int) else sorted((sender, target))
+    ends = sorted((sender, target)) if isinstance(target, str) else [target]
     return xxh3_64_intdigest(msgspec.json.encode(ends)) or 1
 
 
@@ -74,7 +74,8 @@ def _talk(skip: Skip, accounts: Book, groups: Book) -> int:
     chat, sender, target = skip.ends
     try:
         if chat == "team":
-            return talk_of("", groups.preview(target))
+            found = groups.preview(target)
+            return talk_of("", found if isinstance(found, int) else (found,))
         return talk_of(accounts.preview(sender), accounts.preview(target))
     except Rejected:
         return 0
@@ -124,7 +125,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class RecallJob:
-    """What a worker needs to look up one part: events [base, stop), and as which partition it leaves drops.
+    """What a worker needs to look up one part: events [base, stop), and as which chunk it leaves its list of drops.
 
     `confirm` is off where no lines were kept, so that conversations can't be compared.
     """
@@ -134,7 +135,7 @@ class RecallJob:
     segment: int
     base: int
     stop: int
-    partition: int
+    chunk: int
     kind: int
     confirm: bool
 
@@ -144,7 +145,7 @@ def find_recalled(job: RecallJob, progress: Callable[[int], None]) -> list[int]:
     work = WorkFolder(job.work)
     table = Table(read_rows(work.recalls, RECALL, job.base, job.stop), job.base, talks=job.confirm)
     met: set[int] = set()
-    writer = durable.Writer(work.partition(job.partition))
+    writer = durable.Writer(work.recalled(job.segment, job.chunk))
     with LineReader(work, TARGETS[job.target]) as lines:
         for number, stream in enumerate(TARGETS[job.target].streams):
             for places, events in _found(job, stream, number, table, lines):

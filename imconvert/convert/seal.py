@@ -43,6 +43,7 @@ from imconvert.convert.work import (
     ShardFacts,
     SourceFacts,
     WorkFolder,
+    is_among,
     marker_bytes,
     place_number,
     place_of,
@@ -52,7 +53,7 @@ from imconvert.convert.work import (
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, cause_of, remedy_of
 from imconvert.vendors import TARGETS
-from imconvert.vendors.contract import Target
+from imconvert.vendors.contract import Settings, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,9 @@ class SealJob:
 
     `shards` are the names of its shards by stream; a stream that has none stays empty. `bases` are the numbers of
     records of a file before each segment, by (segment, file), where they are not 0. `labels` name the inputs.
-    `basis` names what was resolved, for the marker. `sources` is the name of its index of source ids, or empty where
-    there are none to look up. `vendor` and `settings` are for tombstones.
+    `drops` is the list that holds the drops of the segment. `basis` names what was resolved, for the marker. `sources`
+    is the name of its index of source ids, or empty where there are none to look up. `vendor` and `settings` are for
+    tombstones.
     """
 
     work: Path
@@ -71,6 +73,7 @@ class SealJob:
     shards: dict[str, str]
     bases: dict[tuple[int, int], int]
     labels: dict[int, str]
+    drops: Path
     basis: str
     sources: str = ""
     vendor: str = ""
@@ -92,6 +95,7 @@ class _Sealer:
     def __init__(self, job: SealJob) -> None:
         self.job = job
         self.work = WorkFolder(job.work)
+        self.bases = {file: records for (segment, file), records in job.bases.items() if segment == job.segment}
         self.target: Target = TARGETS[job.target]
         self.counts: dict[int, dict[int, int]] = {kind: {} for kind in range(KINDS)}
         self.written: dict[int, int] = {}
@@ -141,7 +145,7 @@ class _Sealer:
     def _stream(self, number: int, stream: str, progress: Callable[[int], None]) -> ShardFacts | None:
         job = self.job
         low = place_number(job.segment, number, 0)
-        with durable.Reader(self.work.drops) as reader:
+        with durable.Reader(self.job.drops) as reader:
             drops = Drops(reader)
             for window in drops.windows(low, place_number(job.segment, number + 1, 0), size=WINDOW):
                 self._tell(window)
@@ -191,7 +195,7 @@ class _Sealer:
             changed = (here["place"] - np.uint64(low + first)).astype(np.int64)
             yield from _window(part, rows, here, changed, self._rewritten)
             rows = rows.copy()
-            new = np.isin(here["kind"], REWRITTEN)
+            new = is_among(here["kind"], REWRITTEN)
             numbered = new & (here["msgid"] != 0)
             rows["msgid"][changed[numbered]] = here["msgid"][numbered]
             rows["line"] += self._bases(rows["file"])
@@ -204,7 +208,7 @@ class _Sealer:
         job = self.job
         writer = durable.Writer(self.work.path / job.sources)
         builder = source_index.Builder(writer)
-        with durable.Reader(self.work.drops) as reader, LineReader(self.work, self.target) as lines:
+        with durable.Reader(self.job.drops) as reader, LineReader(self.work, self.target) as lines:
             for number, stream in enumerate(self.target.streams):
                 for found in self._entries(number, stream, Drops(reader), lines):
                     builder.add(found)
@@ -226,15 +230,17 @@ class _Sealer:
 
     def _bases(self, files: Array) -> Array:
         """For each row the number of records that its file had before this segment."""
-        segment = self.job.segment
-        found, where = np.unique(files, return_inverse=True)
-        return np.array([self.job.bases.get((segment, int(file)), 0) for file in found], np.uint64)[where]
+        table = np.zeros(int(files.max(initial=0)) + 1, np.uint64)
+        for file, records in self.bases.items():
+            if file < len(table):
+                table[file] = records
+        return table[files]
 
     def _tell(self, drops: Array) -> None:
         """Count the drops by input, and write a line for each to its side file."""
         with LineReader(self.work, self.target) as reader:
             rows = reader.rows(drops["place"])
-            lost = np.isin(drops["kind"], list(SIDES))
+            lost = is_among(drops["kind"], SIDES)
             winners = reader.rows(np.where(lost, drops["winner"], drops["place"]))
             for drop, row, winner in zip(drops.tolist(), rows.tolist(), winners.tolist(), strict=True):
                 kind, file = drop[2], row[-1]
@@ -280,10 +286,7 @@ class _Sealer:
         return {"file": self.job.labels[file], "line": line, "offset": offset}
 
     def _rewritten(self, line: bytes, drop: Array) -> bytes:
-        """A line with its new number, or as a tombstone, or both."""
-        if drop["msgid"]:
-            line = self.target.with_msgid(line, int(drop["msgid"]))
-        return self.target.tombstone(line, self.job.vendor, self.job.settings) if drop["kind"] in TOMBSTONES else line
+        return rewritten(self.target, line, drop, self.job.vendor, self.job.settings)
 
     def _located(self, name: str) -> Iterator[Located]:
         """Rejects or skips, with their record numbers counted from 1 in the whole file."""
@@ -296,7 +299,7 @@ class _Sealer:
 
     def _skipped(self) -> Iterator[Located]:
         """Skips, and lines that were recalled, in the order of their records."""
-        with durable.Reader(self.work.drops) as reader, LineReader(self.work, self.target) as lines:
+        with durable.Reader(self.job.drops) as reader, LineReader(self.work, self.target) as lines:
             recalled = [self._recalled(number, Drops(reader), lines) for number in range(len(self.target.streams))]
             yield from heapq.merge(self._located("skipped"), *recalled, key=itemgetter(0, 1))
 
@@ -330,6 +333,13 @@ class _Sealer:
             writer.write(line)
         writer.finish()
         return writer.path, FileSum(writer.size, writer.digest)
+
+
+def rewritten(target: Target, line: bytes, drop: Array, vendor: str, settings: Settings) -> bytes:
+    """A line with the new number that its DROP row gives, or as a tombstone, or both."""
+    if drop["msgid"]:
+        line = target.with_msgid(line, int(drop["msgid"]))
+    return target.tombstone(line, vendor, settings) if drop["kind"] in TOMBSTONES else line
 
 
 def _window(

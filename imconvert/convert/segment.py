@@ -36,9 +36,10 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import TARGETS, find, shapes
-from imconvert.vendors.contract import Book, Columns, Read, Shortcut, Taken, Write
+from imconvert.vendors import TARGETS, compiled, find
+from imconvert.vendors.contract import Book, Columns, LeftOut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
+from imconvert.vendors.wrapping import without_lines
 
 Progress = Callable[[int], None]
 
@@ -101,9 +102,14 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
     Raises IntegrityError IMC-6004 where a work file can't be written.
     """
+    return map_by(Mapper, job, progress)
+
+
+def map_by(kind: type[Mapper], job: MapJob, progress: Progress) -> int:
+    """Map `job.segment` by a kind of mapper."""
     work = WorkFolder(job.work)
     durable.remove(work.part(job.segment.number, "json"))
-    mapper = Mapper(job, work)
+    mapper = kind(job, work)
     gc.disable()
     try:
         for piece in job.segment.pieces:
@@ -144,21 +150,23 @@ class Mapper:
         target = TARGETS[job.target]
         self.job = job
         self.work = work
-        self.notes = Notes()
+        self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
+        self.notes = Notes(self.media.add)
         self.tally = Tally()
         self.radar = Radar()
         self.pieces: list[PieceCounts] = []
         self.accounts = Book(
-            target.account_rule,
+            target.account_rule_by(job.settings),
             map=maps.load(job.ids, "account", target.account_rule),
             refused=_refusal(job),
             noted=lambda: self.notes.repairs.append("IMC-3009"),
         )
-        self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
+        rule = target.group_rule_by(job.settings)
+        self.groups = Book(rule, map=maps.load(job.tids, "group", rule))
+        self.folded = 0
         self.vendor, self.target = find(job.vendor, job.mapping), target
         self.own_keys = self.vendor.own_keys
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
-        self.media = Apart(work, job.segment.number, job.media_url, keep=job.keep_lines)
         tables = self.vendor.tables
         can_be = self.vendor.shape or self.vendor.more_shapes or (tables and tables.shape)
         self.compiled = bool(job.compiled and native.BUILT and target.line_forms and can_be)
@@ -175,9 +183,10 @@ class Mapper:
         target, latest = self.target, self.job.latest
         assert target.line_forms
         forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
-        return shapes.through(
-            shape, forms, books=books, latest=latest, digest_of=target.digest_of, plain=target.plain_account
-        )
+        return compiled.through(
+            shape, forms, books=books, latest=latest, digest_of=target.digest_of, plain=target.plain_account,
+            strict=self.job.strict,
+        )  # fmt: skip
 
     def _shape_of_rows(self, head: bytes) -> Shortcut | None:
         """The compiled shortcut for rows of a table with this header."""
@@ -256,17 +265,10 @@ class Mapper:
         def record(number: int, raw: bytes) -> None:
             at = waiting.at(number)
             left.append(at)
-            try:
-                self._record(at, raw)
-            except Rejected as why:
-                self._reject(at, raw, why)
+            self._taken(at, raw)
 
-        shortcut = self.way.shortcut
-        if shortcut:
-            columns = tuple(stream.columns for stream in self.part.streams.values())
-            text = waiting.text() if shortcut.splits else None
-            for taken in shortcut.take(waiting.all() if text is None else text, columns, record):
-                self._took(waiting.at(taken.first), taken)
+        if self.way.shortcut:
+            self._shorten(self.way.shortcut, waiting, record)
             self._timed(waiting, left)
         else:
             for number, raw in enumerate(waiting.all()):
@@ -275,6 +277,22 @@ class Mapper:
             if batch.crlf:
                 count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
         self.part.flush(waiting)
+
+    def _shorten(self, way: Shortcut, waiting: Gathering, record: Callable[[int, bytes], None]) -> None:
+        """Let a shortcut take what it can; it leaves the rest to `record`."""
+        columns = tuple(stream.columns for stream in self.part.streams.values())
+        text = waiting.text() if way.splits else None
+        for taken in way.take(waiting.all() if text is None else text, columns, record):
+            self._took(waiting.at(taken.first), taken)
+
+    def _taken(self, at: At, raw: bytes) -> None:
+        """Read and write one record, or say why not."""
+        try:
+            self._record(at, raw)
+        except Rejected as why:
+            self._reject(at, raw, why)
+        except LeftOut as why:
+            self._skip(at, raw, why.skip)
 
     def _look(self) -> pieces.Look | None:
         survey, settings = self.vendor.survey, self.job.settings
@@ -286,7 +304,8 @@ class Mapper:
         self.head = head
         read, through = vendor.behind(head)
         self.notes.clock = EPOCH
-        self.read: Read = read(job.settings, self.notes, job.latest)
+        made = read(job.settings, self.notes, job.latest)
+        self.read: Read = without_lines(made, self.notes) if self.target.arrange else made
         if self.compiled:
             usual = _way_behind(head, self.shape_of_rows(head) if vendor.tables and head else self.usual)
         else:
@@ -311,7 +330,7 @@ class Mapper:
         if notes.clock not in at.counts.clocks:
             at.counts.clocks.append(notes.clock)
         self.media.take()
-        label = label_of(message.parts[0])
+        label = notes.label or label_of(message.parts[0])
         if notes.repairs or notes.changes or notes.novel:
             self._note(label, at)
         self.tally.kinds[label] = self.tally.kinds.get(label, 0) + 1
@@ -402,6 +421,8 @@ class Mapper:
         if taken.records:
             self.tally.kinds[taken.label] = self.tally.kinds.get(taken.label, 0) + taken.records
             self._changed(taken.label, taken.changes, first, taken.records)
+            for code in taken.repairs:
+                count(self.tally.repairs, code, first.file, first.line, times=taken.records)
 
     def _timed(self, waiting: Gathering, left: list[At]) -> None:
         """Note the clock of the shortcut where it took any."""
@@ -414,7 +435,7 @@ class Mapper:
         """Map what waits, and close the part, marker last; gives how many records were rejected."""
         self.map()
         part, tally = self.part, self.tally
-        part.ids.write(_ids(self.accounts).tobytes())
+        part.ids.write(ids_of(self.accounts).tobytes())
         part.missing.write(b"".join(_missing("account", self.accounts)) + b"".join(_missing("group", self.groups)))
         sums = part.finish() | self.media.finish()
         marker = PartMarker(
@@ -426,7 +447,7 @@ class Mapper:
             repairs=tally.repairs,
             kinds=tally.kinds,
             changes=tally.changes,
-            folded=len(self.accounts.folded),
+            folded=self.folded + len(self.accounts.folded),
             files=sums,
             drift=self.radar.found(),
             **facts(part),
@@ -463,7 +484,7 @@ def _raw(raw: bytes) -> dict[str, str]:
         return {"raw_base64": base64.b64encode(raw).decode()}
 
 
-def _ids(book: Book) -> Any:
+def ids_of(book: Book) -> Any:
     """The accounts met that no map names, as IDS rows."""
     same = [source for source in book if source not in book.map]
     rows = np.empty(len(same) + len(book.folded), IDS)

@@ -15,7 +15,7 @@ import numpy as np
 from imconvert import durable
 from imconvert.convert.drops import Drops
 from imconvert.convert.index import packed, unpacked
-from imconvert.convert.work import LEFT_OUT, Array
+from imconvert.convert.work import LEFT_OUT, Array, is_among
 from imconvert.errors import IntegrityError
 from imconvert.model import hash_of_source
 
@@ -80,7 +80,7 @@ def entries(sources: Array, msgids: Array, drops: Drops, low: int, stream: int) 
         hits = window["place"][where] == places
         new = hits & (window["msgid"][where] != 0)
         rows["msgid"][new] = window["msgid"][where[new]]
-        rows["line"][hits & np.isin(window["kind"][where], LEFT_OUT)] = 0
+        rows["line"][hits & is_among(window["kind"][where], LEFT_OUT)] = 0
     return rows
 
 
@@ -88,7 +88,7 @@ def left_before(places: Array, drops: Drops, low: int, high: int) -> Array:
     """For each of the places, how many of the lines from `low` to `high` that are left out lie before it."""
     found = np.zeros(len(places), np.uint64)
     for window in drops.windows(low, high):
-        gone = window["place"][np.isin(window["kind"], LEFT_OUT)]
+        gone = window["place"][is_among(window["kind"], LEFT_OUT)]
         found += np.searchsorted(gone, places).astype(np.uint64)
     return found
 

@@ -19,7 +19,7 @@ from imconvert.model import Message, Notes, Skip
 from imconvert.sources import pieces
 from imconvert.sources.inputs import expand, open_inputs
 from imconvert.vendors import CUSTOM, TARGETS, find
-from imconvert.vendors.contract import Book, Read, Vendor, Write
+from imconvert.vendors.contract import Book, LeftOut, Read, Vendor, Write
 from imconvert.vendors.custom import Coverage, coverage_of
 
 BLANK = b" \t\r\n\xef\xbb\xbf"
@@ -73,7 +73,7 @@ class _Road:
         self.target = TARGETS[target]
         self.notes = Notes()
         self.settings = options.complete_settings()
-        accounts, groups = Book(self.target.account_rule), Book(self.target.group_rule)
+        accounts, groups = Book(self.target.account_rule_by(self.settings)), Book(self.target.group_rule)
         self.write: Write = self.target.writer(self.settings, self.notes, accounts, groups)
         self.head = b""
         self.read: Read = vendor.reader(self.settings, self.notes, latest)
@@ -143,6 +143,8 @@ def _mapped(road: _Road, raw: bytes) -> Shown:
         if isinstance(message, Skip):
             return Shown("", "", code=message.code, why=cause_of(message.code, message.values))
         lines = road.write(message)
+    except LeftOut as why:
+        return Shown("", "", code=why.skip.code, why=cause_of(why.skip.code, why.skip.values))
     except Rejected as why:
         return Shown("", "", code=why.code, why=why.why())
     notes = [f"{code} {CATALOGUE[code].name}" for code in dict.fromkeys(road.notes.repairs)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from imconvert.errors.catalogue import CATALOGUE, Entry
+from imconvert.errors.catalogue import CATALOGUE
+from imconvert.errors.entry import Entry
 
 __all__ = [
     "CATALOGUE",

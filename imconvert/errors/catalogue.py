@@ -7,21 +7,13 @@ Texts are single sentences; `{name}` is filled in.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Entry(NamedTuple):
-    """One code: a short stable name, and cause and remedy by language."""
-
-    code: str
-    name: str
-    cause: dict[str, str]
-    remedy: dict[str, str]
-
-
-def _entry(code: str, name: str, cause: str, remedy: str, cause_zh: str, remedy_zh: str) -> Entry:
-    return Entry(code, name, {"en": cause, "zh": cause_zh}, {"en": remedy, "zh": remedy_zh})
-
+from imconvert.errors.entry import Entry
+from imconvert.errors.entry import entry as _entry
+from imconvert.errors.of_easemob import OF_EASEMOB
+from imconvert.errors.of_loading import OF_LOADING
+from imconvert.errors.of_people import OF_PEOPLE
+from imconvert.errors.of_spark import OF_SPARK
+from imconvert.errors.of_targets import OF_TARGETS
 
 _USAGE = (
     _entry("IMC-1001", "no-input", "No file matches \"{pattern}\".",
@@ -122,12 +114,24 @@ _USAGE = (
     _entry("IMC-1135", "token-file-open", "Other users may read the token file.",
            "Make it private: chmod 600.",
            "其他用户可读取令牌文件。", "请收紧权限：chmod 600。"),
+    _entry("IMC-1180", "no-token", "{where} is set, but holds no token.",
+           "Put a token into it, or do without it; a feed without tokens is open to whoever reaches its port.",
+           "{where} 已指定，但其中没有令牌。", "请写入令牌，或不要指定它；没有令牌的接口对所有能访问该端口的人开放。"),
     _entry("IMC-1160", "not-a-store", "This file is not the store of a rehearsal.",
            "Name another file with --store, or none; nothing was changed.",
            "该文件不是演练的存储文件。", "请用 --store 指定其他文件，或不指定；未做任何修改。"),
     _entry("IMC-1161", "store-unusable", "The store cannot be used: {why}.",
            "Check folder, rights and disk, and that no other puller holds it; the same command goes on.",
            "存储文件无法使用：{why}。", "请检查目录、权限和磁盘，并确认没有其他拉取进程占用；重复同一命令即可继续。"),
+    _entry("IMC-1290", "not-a-simulators-state", "This file is not the state of this simulator.",
+           "Name another file with --state, or none; nothing was changed.",
+           "该文件不是此模拟器的状态文件。", "请用 --state 指定其他文件，或不指定；未做任何修改。"),
+    _entry("IMC-1291", "bad-simulator-setting", "The simulator cannot be set so: {why}.",
+           "Correct --set or --rate; imconvert simulate VENDOR --help lists the names.",
+           "模拟器设置有误：{why}。", "请修正 --set 或 --rate；imconvert simulate 厂商名 --help 列出了所有名称。"),
+    _entry("IMC-1292", "bad-fault-plan", "The mishaps cannot be planned so: {why}.",
+           "Correct --faults; docs/simulators.md has the format.",
+           "故障计划有误：{why}。", "请修正 --faults；格式见 docs/simulators.md。"),
 )
 
 _REJECTS = (
@@ -388,6 +392,15 @@ _STOPS = (
     _entry("IMC-6043", "feed-index", "The key index is damaged.",
            "Nothing to do; it is built again from the feed's own lines.",
            "键索引已损坏。", "无需处理；会根据增量自身的内容重建。"),
+    _entry("IMC-6050", "feed-stuck", "The thread that writes has been busy with one thing ({what}) for {seconds} s.",
+           "Look at the disk, and for a stopped process that holds the spool; meanwhile nothing is taken in.",
+           "写入线程在同一件事（{what}）上已停留 {seconds} 秒。", "请检查磁盘，以及是否有被挂起的进程占用 spool；在此期间不接收任何数据。"),
+    _entry("IMC-6051", "clerk-gone", "The thread that writes has ended: {why}.",
+           "Start the server again, and please report this with its log; nothing that was acknowledged is lost.",
+           "写入线程已结束：{why}。", "请重新启动服务，并附上日志反馈给我们；已确认的数据不会丢失。"),
+    _entry("IMC-6052", "folder-unreadable", "A folder of outputs cannot be read: {why}.",
+           "Mend its rights or its disk, or take it out of the folder that is served.",
+           "输出目录无法读取：{why}。", "请修正其权限或磁盘，或将其移出所提供的目录。"),
 )
 
 _FEED = (
@@ -418,6 +431,12 @@ _FEED = (
     _entry("IMC-7128", "incomplete", "Of {expected} records {missing} are missing in the store, and {other} have other content.",
            "Pull until nothing new comes; if they still do not come, look at what the server holds back.",
            "应有 {expected} 条记录，存储中缺少 {missing} 条，{other} 条内容不同。", "请继续拉取直到没有新数据；若仍缺少，请查看服务端扣留了什么。"),
+    _entry("IMC-7140", "hand-in-refused", "A record that was handed in cannot be served.",
+           "Correct the record and hand it in again; the others were taken.",
+           "提交的记录无法提供。", "请修正该记录后重新提交；其余记录已被接收。"),
+    _entry("IMC-7141", "hand-in-held", "A record that was handed in has the key of another one and other content.",
+           "Compare it with the record that is served (held.ndjson has both); if both are real, hand it in with another msgid.",
+           "提交的记录与另一条记录键相同而内容不同。", "请与已提供的记录比对（held.ndjson 中两者都有）；若两条都真实，请换一个 msgid 重新提交。"),
 )
 
 _LEFT_OUT = (
@@ -472,5 +491,10 @@ _LEFT_OUT = (
 )
 
 CATALOGUE: dict[str, Entry] = {
-    entry.code: entry for entry in (*_USAGE, *_REJECTS, *_REPAIRS, *_INPUTS, *_STOPS, *_FEED, *_LEFT_OUT)
+    entry.code: entry
+    for group in (
+        _USAGE, _REJECTS, _REPAIRS, _INPUTS, _STOPS, _FEED, _LEFT_OUT, OF_EASEMOB, OF_TARGETS,
+        OF_PEOPLE, OF_LOADING, OF_SPARK,
+    )
+    for entry in group
 }

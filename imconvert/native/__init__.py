@@ -3,16 +3,40 @@
 Promise: it is a faster way to the same bytes and nothing else; without it, `vendors/*/shortcut.py` does the work.
 Its layers: `scan.c` reads tokens, `shape.c` finds the fields of a record, `ids.c` looks its ids up, `form.c` writes
 a line, `hashes.c` and `sorted.c` take its hashes, `columns.c` gathers lines; `through.c` joins them for a batch. What
-they may be asked for is told in `vendors/shapes.py`. `cut.c` cuts records out of documents, for `sources`.
+they may be asked for is told in `vendors/shapes.py`. `cut.c` cuts records out of documents, for `sources`; `lines.c`
+brings lines into an order, for `convert`.
 """
 
 from __future__ import annotations
 
 try:
-    from imconvert.native.through import Columns, Through, cut_elements, cut_rows, cut_table, edges, follow
+    from imconvert.native.through import (
+        Columns,
+        Through,
+        cut_elements,
+        cut_rows,
+        cut_table,
+        edges,
+        follow,
+        joined,
+        keys,
+        mixed,
+    )
 except ImportError:
     BUILT = False
 else:
     BUILT = True
 
-__all__ = ["BUILT", "Columns", "Through", "cut_elements", "cut_rows", "cut_table", "edges", "follow"]
+__all__ = [
+    "BUILT",
+    "Columns",
+    "Through",
+    "cut_elements",
+    "cut_rows",
+    "cut_table",
+    "edges",
+    "follow",
+    "joined",
+    "keys",
+    "mixed",
+]

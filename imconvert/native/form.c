@@ -1,10 +1,14 @@
 #include "form.h"
+#include "request.h"
 
 #include "sorted.h"
 
 #include <string.h>
 
-enum { STEP_LITERAL, STEP_PUT, STEP_MAYBE, STEP_OPEN, STEP_MEMBER, STEP_CLOSE };
+enum {
+    STEP_LITERAL, STEP_PUT, STEP_MAYBE, STEP_OPEN, STEP_MEMBER, STEP_CLOSE,
+    STEP_PAIR, STEP_MEMBERS, STEP_NAME, STEP_SECONDS, STEP_AMONG, STEP_OTHER, STEP_STRINGS, STEP_MOST, STEP_ABOVE, STEPS
+};
 
 typedef struct {
     int what;
@@ -28,6 +32,7 @@ struct Form {
     Set filled;
     Set remarks;
     int sorted;
+    int names;
     Py_ssize_t limit_count;
     Limit *limits;
     Py_ssize_t step_count;
@@ -106,6 +111,11 @@ Set form_remarks(const Form *form, const Fields *fields)
     return form->remarks & fields->seen;
 }
 
+int form_names(const Form *form)
+{
+    return form->names;
+}
+
 int form_sorted(const Form *form)
 {
     return form->sorted;
@@ -139,6 +149,24 @@ int form_fits(const Form *form, const Fields *fields)
             return 0;
     }
     return form_is_within(form, fields);
+}
+
+/* A step that only lines of requests have; 1 if it's done, 0 if the record is refused, -1 with an exception set. */
+static int request_step(const Step *step, const Fields *fields, Out *out)
+{
+    const Field *field = &fields->field[step->field];
+    int there = (fields->seen >> step->field) & 1;
+    switch (step->what) {
+    case STEP_PAIR: return request_pair(fields, step->text, out);
+    case STEP_MEMBERS: return there ? request_members(field, step->layers, step->text, out) : 1;
+    case STEP_NAME: return request_name(fields, step->layers, out);
+    case STEP_SECONDS: return request_seconds(field, step->layers, out);
+    case STEP_AMONG: return request_among(fields, step->text);
+    case STEP_OTHER: return !request_among(fields, step->text);
+    case STEP_STRINGS: return request_strings(field, step->most, step->layers, out);
+    case STEP_MOST: return !there || digits_value(field->span) <= step->most;
+    default: return there && digits_value(field->span) > step->most;
+    }
 }
 
 int form_write(const Form *form, const Fields *fields, Out *out)
@@ -179,12 +207,19 @@ int form_write(const Form *form, const Fields *fields, Out *out)
             } else if (there && !add_field(out, field, step->layers)) {
                 return -1;
             }
+            break;
+        default:
+            if ((done = request_step(step, fields, out)) <= 0)
+                return done;
         }
     }
     return 1;
 }
 
-static const char *const WORDS[] = {"literal", "put", "maybe", "open", "member", "close"};
+static const char *const WORDS[] = {
+    "literal", "put", "maybe", "open", "member", "close",
+    "pair", "members", "name", "seconds", "among", "other", "strings", "most", "above",
+};
 
 /* Whether this is a tuple; else an exception is set. */
 static int is_tuple(PyObject *object)
@@ -204,11 +239,11 @@ static int step_new(PyObject *tuple, Step *step)
     step->text.data = (const unsigned char *)text;
     step->text.size = (size_t)size;
     step->most = (size_t)most;
-    for (step->what = 0; step->what <= STEP_CLOSE; step->what++) {
+    for (step->what = 0; step->what < STEPS; step->what++) {
         if (strcmp(WORDS[step->what], word) == 0)
             break;
     }
-    if (step->what <= STEP_CLOSE && step->field >= 0 && step->field < FIELDS && step->layers >= 0 && step->layers <= VALUE_AS_IT_IS)
+    if (step->what < STEPS && step->field >= 0 && step->field < FIELDS && step->layers >= 0 && step->layers <= VALUE_AS_IT_IS)
         return 1;
     PyErr_SetString(PyExc_ValueError, "a step of a form is not known");
     return 0;
@@ -229,8 +264,9 @@ static int limit_new(PyObject *tuple, Limit *limit)
 static int fill(Form *form)
 {
     PyObject *limits, *steps;
-    if (!PyArg_ParseTuple(form->tuple, "iiKKKKpO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
-                          &form->filled, &form->remarks, &form->sorted, &PyTuple_Type, &limits, &PyTuple_Type, &steps))
+    if (!PyArg_ParseTuple(form->tuple, "iiKKKKppO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
+                          &form->filled, &form->remarks, &form->sorted, &form->names, &PyTuple_Type, &limits,
+                          &PyTuple_Type, &steps))
         return 0;
     form->limit_count = PyTuple_GET_SIZE(limits);
     form->step_count = PyTuple_GET_SIZE(steps);

@@ -10,7 +10,7 @@ Promise: a record whose fields are not exactly those that the form asks for and 
 
 typedef struct Form Form;
 
-/* From a tuple (kind, chat, required, allowed, filled, remarks, sorted, limits, steps); see vendors/shapes.py. */
+/* From a tuple (kind, chat, required, allowed, filled, remarks, sorted, names, limits, steps); see vendors/shapes.py. */
 Form *form_new(PyObject *tuple);
 
 void form_free(Form *form);
@@ -20,6 +20,9 @@ int form_is_for(const Form *form, unsigned char kind, int chat);
 
 /* Which of the fields are to be remarked upon. */
 Set form_remarks(const Form *form, const Fields *fields);
+
+/* Whether what has no name is called by its URL. */
+int form_names(const Form *form);
 
 /* Whether the content's digest is taken with sorted keys. */
 int form_sorted(const Form *form);

@@ -272,6 +272,35 @@ int read_kept(const Node *node, Scan *scan, Fields *fields)
     return keep(fields, node->field, raw, AS_IT_CAME);
 }
 
+/* A string that holds an object of the app's own, which it is from here on, or else any text that plainly is none. */
+int read_opened(const Node *node, Scan *scan, Fields *fields)
+{
+    Scan before = *scan;
+    Span text;
+    if (!scan_meaning(scan, &text))
+        return 0;
+    if (!text.size)
+        return 1;
+    if (text.data[0] == '{') {
+        Scan inner = {text.data, text.data + text.size, scan->room};
+        if (!scan_compact(&inner, &text) || !scan_done(&inner))
+            return 0;
+        scan->room = inner.room;
+        return keep(fields, node->field, text, 0);
+    }
+    if (!visible(text.data[0]))
+        return 0;
+    scan->at = before.at;
+    return scan_string(scan, &text) && keep(fields, node->field, text, 1);
+}
+
+/* A value that had to be mended to be read by the child. */
+int read_mended(const Node *node, Scan *scan, Fields *fields)
+{
+    fields->mended |= 1u << node->field;
+    return node->children[0]->read(node->children[0], scan, fields);
+}
+
 int read_anything(const Node *node, Scan *scan, Fields *fields)
 {
     Span value;

@@ -60,7 +60,8 @@ int skip_value(Scan *scan);
 
 Read read_object, read_whole, read_only, read_text, read_some_text, read_word, read_number, read_digits, read_decimal,
     read_choice, read_json, read_object_as_it_is, read_extension, read_kept, read_anything, read_unread, read_refused,
-    read_either, read_ignored, read_some_number, read_without, read_suffix, read_wall, read_by_kind, read_pick, read_class, read_unset,
-    read_unless, read_id, read_trimmed, read_scaled, read_items, read_row, read_clock, read_degrees;
+    read_either, read_ignored, read_some_number, read_without, read_suffix, read_wall, read_by_kind, read_pick, read_class,
+    read_opened, read_mended, read_unset, read_unless, read_id, read_trimmed, read_scaled, read_items, read_row, read_clock,
+    read_degrees;
 
 #endif

@@ -59,12 +59,14 @@ static int run_plain(Scan *scan)
             return 0;
         if (*at < 0x80) {
             at++;
-        } else {
+            continue;
+        }
+        do {
             size_t length = sequence(at, end);
             if (!length)
                 return 0;
             at += length;
-        }
+        } while (at < end && *at >= 0x80);
     }
     scan->at = at;
     return 1;

@@ -25,12 +25,16 @@ typedef struct {
 /* A JSON value that is not compact yet. */
 #define AS_IT_CAME (-1)
 
+/* What had to be mended in a record; vendors/shapes.py names them in this order. */
+enum { MARKED, LABELLED, NUMBER_IN_STRING, TIME_SCALED, NAMED_BY_URL };
+
 /* Fields as bits. */
 typedef uint64_t Set;
 
-/* A record's fields; bit n of `seen` says that field n is there. */
+/* A record's fields; bit n of `seen` says that field n is there, bit n of `mended` that mending n was needed. */
 typedef struct {
     Set seen;
+    uint32_t mended;
     Field field[FIELDS];
 } Fields;
 

@@ -13,6 +13,7 @@ Where this module can't be built, that Python does all the work.
 #include "form.h"
 #include "hashes.h"
 #include "ids.h"
+#include "lines.h"
 #include "moment.h"
 #include "naming.h"
 #include "opening.h"
@@ -27,10 +28,11 @@ Where this module can't be built, that Python does all the work.
 same, and a team's record has to have one. */
 enum { TARGETS_AS_THEY_ARE, TARGETS_GROUP_FIRST, TARGETS_APART };
 
-/* How often records of one form had one set of remarks, and the number of the first. */
+/* How often records of one form had one set of remarks and mendings, and the number of the first. */
 typedef struct {
     Py_ssize_t form;
     Set remarks;
+    uint32_t mended;
     Py_ssize_t count;
     Py_ssize_t first;
 } Taken;
@@ -49,6 +51,8 @@ typedef struct {
     Naming *naming; /* or NULL for records with numbers of their own */
     int bare;
     int find_suffix;
+    int strict;
+    PyObject *label; /* a word that may stand glued before a record, as bytes; None where nothing is mended */
     Opening opening;
     int targets; /* how RECEIVER and GROUP are told apart: one of TARGETS_... */
     Out line, key, name, opened, wrapped;
@@ -94,6 +98,24 @@ static int find_ends(Through *self, Record *record)
            ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
            (!has(fields, OTHER) ||
             ids_find(self->accounts, field[OTHER].span, self->bare, &record->other, &field[OTHER]));
+}
+
+/* A file without a name is called by the last part of its URL, as the targets call it. */
+static void name_by_url(Fields *fields)
+{
+    Field *name = &fields->field[NAME];
+    Span url = fields->field[URL].span, found = {url.data, 0};
+    if (has(fields, NAME) || !has(fields, URL))
+        return;
+    for (size_t i = 0; i < url.size && url.data[i] != '?'; i++) {
+        if (url.data[i] == '/')
+            found = (Span){url.data + i + 1, 0};
+        else
+            found.size++;
+    }
+    *name = (Field){found.size ? found : (Span){(const unsigned char *)"file", 4}, 1};
+    fields->seen |= (Set)1 << NAME;
+    fields->mended |= 1u << NAMED_BY_URL;
 }
 
 static int make_room(Through *self, size_t size)
@@ -155,15 +177,63 @@ static int find_name(Through *self, Record *record, Scan *scan)
     return 1;
 }
 
-/* The first form for the kind and chat whose fields are those of the record. */
-static int find_form(const Through *self, const Record *record)
+/* Whether what has no name is called by its URL in the lines for a record. */
+static int names_by_url(const Through *self, const Record *record)
 {
     unsigned char kind = record->fields.field[KIND].span.data[0];
     for (Py_ssize_t i = 0; i < self->form_count; i++) {
+        if (form_is_for(self->forms[i], kind, record->chat))
+            return form_names(self->forms[i]);
+    }
+    return 0;
+}
+
+/* The first form from `first` on for the kind and chat whose fields are those of the record, or -1. */
+static Py_ssize_t find_form(const Through *self, const Record *record, Py_ssize_t first)
+{
+    unsigned char kind = record->fields.field[KIND].span.data[0];
+    for (Py_ssize_t i = first; i < self->form_count; i++) {
         if (form_is_for(self->forms[i], kind, record->chat) && form_fits(self->forms[i], &record->fields))
-            return (int)i;
+            return i;
     }
     return -1;
+}
+
+/* Skip a byte order mark and the word that may stand glued before a record. */
+static void skip_glued(const Through *self, Scan *scan, Fields *fields)
+{
+    const char *label = PyBytes_AS_STRING(self->label);
+    size_t size = (size_t)PyBytes_GET_SIZE(self->label);
+    scan_blanks(scan);
+    if (scan->end - scan->at > 3 && memcmp(scan->at, "\xEF\xBB\xBF", 3) == 0) {
+        scan->at += 3;
+        scan_blanks(scan);
+        fields->mended |= 1u << MARKED;
+    }
+    if (size && (size_t)(scan->end - scan->at) > size && memcmp(scan->at, label, size) == 0) {
+        scan->at += size;
+        fields->mended |= 1u << LABELLED;
+    }
+}
+
+/* Make milliseconds of a time that is seconds or microseconds; see values.milliseconds. */
+static void scale_time(const Through *self, Fields *fields, Scan *scan)
+{
+    Span *digits = &fields->field[TIME].span;
+    int64_t time, scaled;
+    int seconds = digits->size == 10;
+    if (!has(fields, TIME) || !(seconds || digits->size == 16) || digits->data[0] == '0')
+        return;
+    time = (int64_t)digits_value(*digits);
+    scaled = seconds ? time * 1000 : time / 1000;
+    if ((time >= self->moment.earliest && time <= self->moment.latest) || scaled < self->moment.earliest ||
+        scaled > self->moment.latest)
+        return;
+    memcpy(scan->room, digits->data, digits->size);
+    memcpy(scan->room + digits->size, "000", 3);
+    *digits = (Span){scan->room, 13};
+    scan->room += 19;
+    fields->mended |= 1u << TIME_SCALED;
 }
 
 /* Make content compact, and wrap it. */
@@ -204,31 +274,41 @@ static int read_record(Through *self, Span raw, Record *record)
     Fields *fields = &record->fields;
     Scan scan;
     fields->seen = 0;
+    fields->mended = 0;
     if (opening_open(&self->opening, raw, &self->opened, &raw) <= 0)
         return 0;
     /* a nested text is unescaped, then its strings rewritten; a value can be kept twice; numbers gain some zeros */
     if (!make_room(self, raw.size * 4 + ROOM_MORE))
         return 0;
     scan = (Scan){raw.data, raw.data + raw.size, self->room};
+    if (self->label != Py_None)
+        skip_glued(self, &scan, fields);
     if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
         return 0;
     if (self->targets)
         choose_target(fields, self->targets);
     if (self->group && self->group != Py_None && !has(fields, RECEIVER) && !has(fields, GROUP))
         keep_bytes(fields, GROUP, self->group, 1);
+    fill_in(self, fields);
+    if (!has(fields, KIND) || !has(fields, CLIENT) || (record->chat = chat_of(fields)) < 0)
+        return 0;
+    if (names_by_url(self, record))
+        name_by_url(fields);
     if (self->find_suffix)
         suffix_find(fields, &scan);
-    fill_in(self, fields);
-    if (!has(fields, KIND) || !has(fields, CLIENT) || (record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record)) < 0)
+    if ((record->form = find_form(self, record, 0)) < 0)
         return 0;
     if (!(self->naming ? find_name(self, record, &scan) : number_of(fields, MSGID, &record->msgid)) || record->msgid < 1)
         return 0;
+    if (self->label != Py_None)
+        scale_time(self, fields, &scan);
     if (!moment_find(&self->moment, fields, &scan, &record->time))
         return 0;
-    if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT) &&
-        !(make_content(self, fields, &scan) && form_is_within(self->forms[record->form], fields)))
-        return 0;
-    return find_ends(self, record);
+    if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT)) {
+        if (!make_content(self, fields, &scan) || (record->form = find_form(self, record, 0)) < 0)
+            return 0;
+    }
+    return !(self->strict && fields->mended) && find_ends(self, record);
 }
 
 static int add_key_field(Out *key, const Field *field)
@@ -238,6 +318,20 @@ static int add_key_field(Out *key, const Field *field)
     out_add(key, ",\"", 1 + (size_t)field->layers);
     out_add(key, field->span.data, field->span.size);
     out_add(key, "\"", (size_t)field->layers);
+    return 1;
+}
+
+/* The target; a group whose id is text stands in an array, so that it never equals a person. */
+static int add_key_target(Out *key, const Field *field, int chat)
+{
+    int group = chat && field->layers;
+    if (!group)
+        return add_key_field(key, field);
+    if (!out_reserve(key, field->span.size + 6))
+        return 0;
+    out_add(key, ",[\"", 3);
+    out_add(key, field->span.data, field->span.size);
+    out_add(key, "\"]", 2);
     return 1;
 }
 
@@ -256,7 +350,8 @@ static int write_key(Through *self, const Record *record)
     out_add(key, field[MSGID].span.data, field[MSGID].span.size);
     if (self->naming && naming_alone(self->naming))
         return out_reserve(key, sizeof NOTHING_MORE) && (out_add(key, NOTHING_MORE, sizeof NOTHING_MORE - 1), 1);
-    if (!add_key_field(key, &field[SENDER]) || !add_key_field(key, &field[RECEIVER]) || !add_key_field(key, &field[TIME]))
+    if (!add_key_field(key, &field[SENDER]) || !add_key_target(key, &field[RECEIVER], record->chat) ||
+        !add_key_field(key, &field[TIME]))
         return 0;
     if (!out_reserve(key, 1))
         return 0;
@@ -286,7 +381,7 @@ static int count(Through *self, const Record *record, Py_ssize_t source)
     Set remarks = form_remarks(self->forms[record->form], &record->fields);
     Taken *taken = self->taken, *end = self->taken + self->taken_count;
     for (; taken < end; taken++) {
-        if (taken->form == record->form && taken->remarks == remarks) {
+        if (taken->form == record->form && taken->remarks == remarks && taken->mended == record->fields.mended) {
             taken->count++;
             return 1;
         }
@@ -294,8 +389,22 @@ static int count(Through *self, const Record *record, Py_ssize_t source)
     if (self->taken_count == MOST_GROUPS)
         return 0;
     self->taken_count++;
-    *taken = (Taken){record->form, remarks, 1, source};
+    *taken = (Taken){record->form, remarks, record->fields.mended, 1, source};
     return 1;
+}
+
+/* Write the line by the first form that takes the record, from the one on that it fits. */
+static int write_line(Through *self, Record *record)
+{
+    for (;;) {
+        int done;
+        self->line.size = 0;
+        done = form_write(self->forms[record->form], &record->fields, &self->line);
+        if (done)
+            return done > 0;
+        if ((record->form = find_form(self, record, record->form + 1)) < 0)
+            return 0;
+    }
 }
 
 static int take(Through *self, PyObject *const *columns, Span raw, Py_ssize_t source)
@@ -303,9 +412,8 @@ static int take(Through *self, PyObject *const *columns, Span raw, Py_ssize_t so
     Record record;
     if (!raw.size || !read_record(self, raw, &record))
         return 0;
-    self->line.size = 0;
-    return form_write(self->forms[record.form], &record.fields, &self->line) > 0 && write_key(self, &record) &&
-           count(self, &record, source) && add_row(self, columns[record.chat], &record, source);
+    return write_line(self, &record) && write_key(self, &record) && count(self, &record, source) &&
+           add_row(self, columns[record.chat], &record, source);
 }
 
 /* Hand a record that was not taken to Python; it is made an object of if it is none yet. */
@@ -372,7 +480,8 @@ static PyObject *taken_list(const Through *self)
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list && i < self->taken_count; i++) {
         const Taken *taken = &self->taken[i];
-        PyObject *row = Py_BuildValue("nKnn", taken->form, (unsigned long long)taken->remarks, taken->count, taken->first);
+        PyObject *row = Py_BuildValue("nKInn", taken->form, (unsigned long long)taken->remarks, taken->mended, taken->count,
+                                      taken->first);
         if (!row || PyList_Append(list, row) < 0)
             Py_CLEAR(list);
         Py_XDECREF(row);
@@ -414,6 +523,7 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->group);
     Py_VISIT(self->defaults);
+    Py_VISIT(self->label);
     if (self->hashes && hashes_traverse(self->hashes, visit, arg))
         return -1;
     if (self->accounts && ids_traverse(self->accounts, visit, arg))
@@ -425,6 +535,7 @@ static int through_clear(Through *self)
 {
     Py_CLEAR(self->group);
     Py_CLEAR(self->defaults);
+    Py_CLEAR(self->label);
     if (self->hashes)
         hashes_clear(self->hashes);
     if (self->accounts)
@@ -495,23 +606,27 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
                             "sorted_digest", "defaults", "earliest", "latest", "bare", "find_suffix", "plain_account",
-                            "longest_account", "naming", "order", "opening", "targets", "wrapping", NULL};
+                            "longest_account", "label", "strict", "naming", "order", "opening", "targets", "wrapping",
+                            NULL};
     PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group;
-    PyObject *hashed, *digest, *sorted, *defaults, *naming, *wrapping;
+    PyObject *hashed, *digest, *sorted, *defaults, *label, *naming, *opening, *wrapping;
     const char *plain;
     Py_ssize_t plain_size, longest;
     long long earliest, latest;
-    PyObject *opening;
-    int bare, find_suffix, order, targets;
+    int bare, find_suffix, strict, order, targets;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOO!LLppy#nOiOiO!", names, &shape, &PyTuple_Type, &forms,
-                                     &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
-                                     &hashed, &digest, &sorted, &PyTuple_Type, &defaults, &earliest, &latest, &bare, &find_suffix,
-                                     &plain, &plain_size, &longest, &naming, &order, &opening, &targets,
-                                     &PyTuple_Type, &wrapping))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOO!LLppy#nOpOiOiO!", names, &shape, &PyTuple_Type,
+                                     &forms, &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups,
+                                     &learn_group, &hashed, &digest, &sorted, &PyTuple_Type, &defaults, &earliest,
+                                     &latest, &bare, &find_suffix, &plain, &plain_size, &longest, &label, &strict,
+                                     &naming, &order, &opening, &targets, &PyTuple_Type, &wrapping))
         return NULL;
     if (order < 0 || order >= ORDERS) {
         PyErr_SetString(PyExc_ValueError, "an order is not known");
+        return NULL;
+    }
+    if (label != Py_None && !PyBytes_Check(label)) {
+        PyErr_SetString(PyExc_TypeError, "a label is bytes or None");
         return NULL;
     }
     if (!are_defaults(defaults))
@@ -519,6 +634,8 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     if (!(self = (Through *)type->tp_alloc(type, 0)))
         return NULL;
     self->defaults = Py_NewRef(defaults);
+    self->label = Py_NewRef(label);
+    self->strict = strict;
     self->moment = (Moment){order, earliest, latest, INT64_MIN, INT64_MAX, 0};
     self->targets = targets;
     self->bare = bare;
@@ -555,7 +672,7 @@ static PyMethodDef METHODS[] = {
     {"behind", (PyCFunction)through_behind, METH_VARARGS,
      "behind(first, stop, offset, group): what the head of the next records says about them; see Bounds."},
     {"take", (PyCFunction)(void (*)(void))through_take, METH_FASTCALL,
-     "take(records, streams, otherwise): see contract.Shortcut; gives (form, remarks, count, first) each."},
+     "take(records, streams, otherwise): see contract.Shortcut; gives (form, remarks, mended, count, first) each."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -580,7 +697,9 @@ static int add_type(PyObject *module, const char *name, PyObject *type)
 
 static int add_types(PyObject *module)
 {
-    return add_type(module, "Through", PyType_FromSpec(&SPEC)) && add_type(module, "Columns", columns_type()) ? 0 : -1;
+    if (!add_type(module, "Through", PyType_FromSpec(&SPEC)) || !add_type(module, "Columns", columns_type()))
+        return -1;
+    return PyModule_AddFunctions(module, lines_methods);
 }
 
 static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};

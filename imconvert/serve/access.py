@@ -20,7 +20,7 @@ MOST_ADDRESSES = 10_000
 
 
 class Secret:
-    """A token that does not show itself."""
+    """A token that does not show itself. What is given may be no UTF-8: it is compared byte by byte."""
 
     __slots__ = ("_digest",)
 

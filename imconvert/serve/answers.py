@@ -40,6 +40,7 @@ class Told:
     records: int = 0
     bytes: int = 0
     end: str = ""
+    proxied: bool = False
 
 
 @dataclass(slots=True)
@@ -104,12 +105,13 @@ def _gzipped(pieces: Iterator[bytes]) -> bytes:
 
 
 class Answer:
-    """An answer of records. A plain pull's answer `moves` the cursor if it arrives; `known` are the tags the puller
-    has already."""
+    """An answer of records. A plain pull's answer `moves` the cursor if it arrives, or is counted as a repetition;
+    `known` are the tags the puller has already."""
 
     def __init__(self, desk: Desk, window: Window, *, moves: bool, gzip: bool, known: str) -> None:
         self.desk, self.window = desk, window
-        self.moves = moves and window.stop > desk.feed.cursor
+        repeats = window.records > 0 and not window.fresh
+        self.moves = moves and (window.stop > desk.feed.cursor or repeats)
         self.gzip = gzip
         self.known = known
         self.began = desk.steady()
@@ -119,7 +121,8 @@ class Answer:
         told.records = self.window.records
         link: Link | None = scope.get("extensions", {}).get(LINK)
         tag = self.desk.tag(self.window, packed=self.gzip)
-        if self.window.records and tag in [one.strip().encode() for one in self.known.split(",")]:
+        known = [one.strip().removeprefix("W/").encode() for one in self.known.split(",")]
+        if self.window.records and tag in known and scope["method"] != "HEAD":
             await self._unchanged(send, tag, told)
             return
         body = await self.desk.pack(self.window) if self.gzip else None
@@ -153,7 +156,8 @@ class Answer:
         """The puller names the tag of this very window: it has all of it."""
         if self.moves:
             await self._note(told)
-        await send({"type": "http.response.start", "status": 304, "headers": [(b"etag", tag)]})
+        headers = [(b"etag", tag), (b"vary", b"accept-encoding")]
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
     async def _stream(self, pieces: Iterator[bytes], send: Any, link: Link | None, told: Told) -> None:

@@ -8,7 +8,7 @@ GET  /status /status.json /metrics /healthz
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -22,15 +22,24 @@ from imconvert.errors import ImconvertError, Rejected, remedy_of
 from imconvert.serve import page, replays, status
 from imconvert.serve.access import Access, Rates
 from imconvert.serve.answers import Answer, Desk
-from imconvert.serve.clerk import Clerk, Receipt
-from imconvert.serve.gate import Gate, Log
+from imconvert.serve.clerk import Clerk
+from imconvert.serve.gate import DRAINED, Gate, Log
+from imconvert.serve.receiving import Receipt
+from imconvert.serve.taking import HELD_REMEDY as HELD
 from imconvert.serve.windows import Window
 
 BODY_TIME = 30.0
+TAKE_TIME = 60.0
 READ_TIME = 3.0
-MOST_BODIES = 8
-"""Seconds for a body to come in, and for a pull to wait for lines that are being read; bodies taken in at once."""
+"""Seconds for a body to come in, for it to be taken in, and for a pull to wait for lines that are being read."""
 
+MOST_BODIES = 8
+MOST_TOLD = 1000
+LEAST_LINE = 64
+"""Bodies taken in at once; records named in an answer; bytes a line that a body has at least, for no record is
+shorter and each line costs memory."""
+
+REFUSED = "IMC-7140"
 NDJSON = ("application/x-ndjson", "application/ndjson", "application/jsonl", "application/jsonlines")
 
 
@@ -55,7 +64,7 @@ def make(clerk: Clerk, site: Site, access: Access, clock: Clock, log: Log) -> Ga
     )
     rates = Rates(access.rate, clock.steady)
     gate = Gate(inner, names, access, rates, log=log, trouble=app.trouble, steady=clock.steady)
-    app.requests = gate.requests
+    app.gate = gate
     return gate
 
 
@@ -66,7 +75,7 @@ class App:
         self.clerk, self.site, self.clock = clerk, site, clock
         self.desk = Desk(clerk.feed, clock.now, clock.steady)
         self.bodies = asyncio.Semaphore(MOST_BODIES)
-        self.requests: dict[tuple[str, int], int] = {}
+        self.gate: Gate | None = None
         self.routes: dict[str, tuple[Any, list[str]]] = {
             "ingest": (self.ingest, ["POST"]),
             "status": (self.status, ["GET"]),
@@ -81,7 +90,8 @@ class App:
 
     def _short(self, code: int) -> Response:
         """An answer that says no more than its code; the connection ends, for a body may still be on its way."""
-        return Response(self.trouble(code), code, {"connection": "close"}, "application/json")
+        headers = {"connection": "close"} | ({"retry-after": "5"} if code == 503 else {})
+        return Response(self.trouble(code), code, headers, "application/json")
 
     async def failed(self, request: Request, why: Exception) -> Response:
         """What went wrong here is no fault of the request."""
@@ -112,65 +122,79 @@ class App:
         )
 
     async def _next(self) -> Window | None:
-        """The next window; None where there may be something that can't be read."""
-        await self.desk.settle()
-        feed = self.clerk.feed
-        await self._read_on()
-        if feed.cursor == feed.end:
-            window = Window(feed.cursor, feed.cursor)
-        else:
-            window = await asyncio.to_thread(feed.pull, self._now)
-        return None if self.clerk.trouble and not window.records else window
+        """The next window; None where there may be something that can't be read.
 
-    async def _read_on(self) -> None:
-        """Wait a moment where nothing is there to be served only because its lines are still being read."""
-        until = self.clock.steady() + READ_TIME
-        while self.clerk.behind and self.clerk.feed.cursor == self.clerk.feed.end and self.clock.steady() < until:
+        Where nothing is there to be served only because its lines are still being read, wait a moment.
+        """
+        await self.desk.settle()
+        feed, until = self.clerk.feed, self.clock.steady() + READ_TIME
+        while True:
+            behind = self.clerk.behind
+            if feed.cursor >= feed.end and not feed.idle:
+                window = Window(feed.cursor, feed.cursor)
+            else:
+                window = await asyncio.to_thread(feed.pull, self._now)
+            if window.records or not behind or self.clerk.trouble or self.clock.steady() >= until:
+                break
             await asyncio.sleep(0.01)
+        if self.clerk.trouble and not window.records:
+            return None
+        return replace(window, more=True) if behind else window
 
     async def ingest(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in NDJSON or request.headers.get("content-encoding", "identity") != "identity":
-            return self._short(415)
+            return await self._refused(request, 415)
         if int(request.headers.get("content-length") or 0) > self.site.body:
-            return self._short(413)
+            return await self._refused(request, 413)
         async with self.bodies:
             try:
                 async with asyncio.timeout(BODY_TIME):
                     body = await self._body(request)
             except (TimeoutError, ClientDisconnect):
                 return self._short(408)
-            if body is None:
+            if body is None or body.count(b"\n") > self.site.body // LEAST_LINE:
                 return self._short(413)
-            records = body.split(b"\n")
-            receipt = await asyncio.wrap_future(self.clerk.hand_in(records, len(body)))
+            try:
+                async with asyncio.timeout(TAKE_TIME):
+                    receipt = await asyncio.wrap_future(self.clerk.hand_in(body))
+            except TimeoutError:
+                return self._short(503)
         request.scope["told"].records = receipt.accepted
-        return _receipt(receipt)
+        return _receipt(receipt, _language(request))
+
+    async def _refused(self, request: Request, code: int) -> Response:
+        assert self.gate
+        await self.gate.drain(request.scope, request.receive)
+        return self._short(code)
 
     async def _body(self, request: Request) -> bytes | None:
-        """The whole body; None where it is longer than allowed."""
+        """The whole body; None where it is longer than allowed. The rest of that is read too, and dropped."""
         parts: list[bytes] = []
         size = 0
         async for part in request.stream():
             size += len(part)
-            if size > self.site.body:
-                return None
-            parts.append(part)
-        return b"".join(parts)
+            if size <= self.site.body:
+                parts.append(part)
+            if size > self.site.body + DRAINED:
+                break
+        return b"".join(parts) if size <= self.site.body else None
 
     async def _facts(self) -> dict[str, Any]:
-        return await asyncio.to_thread(status.facts, self.clerk, self._now)
+        assert self.gate
+        found = await asyncio.to_thread(status.facts, self.clerk, self._now)
+        return found | {"proxied_pulls": self.gate.proxied}
 
     async def status_json(self, request: Request) -> Response:
         return Response(msgspec.json.encode(await self._facts()), media_type="application/json")
 
     async def status(self, request: Request) -> Response:
-        lang = "zh" if request.headers.get("accept-language", "").lower().startswith("zh") else "en"
-        body = page.render(msgspec.json.encode(await self._facts()), lang=lang)
+        body = page.render(msgspec.json.encode(await self._facts()), lang=_language(request))
         return Response(body, media_type="text/html", headers={"content-security-policy": page.policy()})
 
     async def metrics(self, request: Request) -> Response:
-        body = status.metrics(await self._facts(), self.requests)
+        assert self.gate
+        body = status.metrics(await self._facts(), self.gate.requests)
         return Response(body, media_type="text/plain; version=0.0.4")
 
     async def healthz(self, request: Request) -> Response:
@@ -178,7 +202,11 @@ class App:
         return Response(b"trouble\n" if trouble else b"ok\n", 503 if trouble else 200, media_type="text/plain")
 
 
-def _receipt(found: Receipt) -> Response:
+def _language(request: Request) -> str:
+    return "zh" if request.headers.get("accept-language", "").lower().startswith("zh") else "en"
+
+
+def _receipt(found: Receipt, lang: str) -> Response:
     """200 if every record was taken or known; 422 if one was refused or held, the others being taken."""
     bad = bool(found.rejected or found.held)
     body = {
@@ -186,14 +214,16 @@ def _receipt(found: Receipt) -> Response:
         "accepted": found.accepted,
         "duplicates": found.duplicates,
         "undecided": found.undecided,
-        "rejected": [_refused(line, why) for line, why in found.rejected],
-        "held": [_refused(line, why) for line, why in found.held],
+        "rejected": [_refused(line, why, REFUSED, lang) for line, why in found.rejected[:MOST_TOLD]],
+        "held": [_refused(line, why, HELD, lang) for line, why in found.held[:MOST_TOLD]],
+        "untold": sum(max(0, len(some) - MOST_TOLD) for some in (found.rejected, found.held)),
     }
     return Response(msgspec.json.encode(body), 422 if bad else 200, media_type="application/json")
 
 
-def _refused(line: int, why: Rejected) -> dict[str, Any]:
-    return {"line": line, "code": why.code, "why": why.why(), "remedy": remedy_of(why.code, why.values)}
+def _refused(line: int, why: Rejected, remedy: str, lang: str) -> dict[str, Any]:
+    """What is said of a record; its code's own remedy is for those who convert files."""
+    return {"line": line, "code": why.code, "why": why.why(lang), "remedy": remedy_of(remedy, lang=lang)}
 
 
 def _takes_gzip(header: str) -> bool:

@@ -6,6 +6,7 @@ no more than its status.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -24,6 +25,13 @@ HEADERS = [
 STRICT = (b"strict-transport-security", b"max-age=31536000")
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _OPEN = "healthz"
+_OF_PROXIES = frozenset({b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip"})
+"""Headers that a proxy adds: behind one, delivery is what the proxy took."""
+
+DRAINED = 64 << 20
+DRAIN_TIME = 3.0
+DRAINS = 64
+"""Bytes and seconds of a refused request's body that are read and dropped; and of how many at a time."""
 
 
 class Gate:
@@ -43,16 +51,19 @@ class Gate:
         self.app, self.names, self.access, self.rates = app, names, access, rates
         self.log, self.trouble, self.steady = log, trouble, steady
         self.requests: dict[tuple[str, int], int] = {}
+        self.proxied = 0
+        self.drain = Drain()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
         began, seen = self.steady(), Seen(send, strict=scope["scheme"] == "https")
-        scope["told"] = Told()
         name, path, given = self._asked(scope)
+        scope["told"] = Told(proxied=name == "feed" and any(key in _OF_PROXIES for key, _ in scope["headers"]))
         refusal = self._refusal(scope, name, given)
         try:
             if refusal:
+                await self.drain(scope, receive)
                 await seen.plain(refusal, self.trouble(refusal))
             else:
                 await self.app({**scope, "path": path, "raw_path": path.encode(), "root_path": ""}, receive, seen.send)
@@ -63,7 +74,7 @@ class Gate:
         """What is asked for, its path without a token, and the tokens given."""
         given = []
         for key, value in scope["headers"]:
-            text = value.decode("latin-1")
+            text = value.decode("utf-8", "surrogateescape")
             if key == b"x-token":
                 given.append(text.strip())
             elif key == b"authorization" and text[:7].lower() == "bearer ":
@@ -93,7 +104,37 @@ class Gate:
         address = scope["client"][0] if scope.get("client") else "-"
         line = {"from": address, "method": scope["method"][:10], "what": name, "status": status,
                 "seconds": round(seconds, 4), "records": told.records, "bytes": told.bytes}  # fmt: skip
-        self.log({**line, "end": told.end} if told.end else line)
+        self.proxied += told.proxied
+        self.log({**line, **({"end": told.end} if told.end else {}), **({"proxied": True} if told.proxied else {})})
+
+
+class Drain:
+    """Reads the rest of a body that nobody wants: a connection that is closed with unread bytes is reset, and the
+    sender would not see the answer. Who waits for a word before it sends a body gets none."""
+
+    def __init__(self) -> None:
+        self._left = DRAINS
+
+    async def __call__(self, scope: Any, receive: Any) -> None:
+        names = {key for key, _ in scope["headers"]}
+        if not self._left or b"expect" in names or not names & {b"content-length", b"transfer-encoding"}:
+            return
+        self._left -= 1
+        try:
+            async with asyncio.timeout(DRAIN_TIME):
+                await self._read(receive)
+        except TimeoutError:
+            return
+        finally:
+            self._left += 1
+
+    async def _read(self, receive: Any) -> None:
+        left = DRAINED
+        while left > 0:
+            message = await receive()
+            if not message.get("more_body"):
+                return
+            left -= len(message.get("body", b""))
 
 
 def _from_elsewhere(scope: Any) -> bool:

@@ -65,6 +65,7 @@ class Checker:
                 for line in write(_message(read, raw)):
                     streams[line.stream].add(line, index)
             except Rejected as why:
+                why.__traceback__ = why.__cause__ = why.__context__ = None  # they hold KiB of frames
                 found.refused.append((index, why))
 
         maker = self.vendor.shortcut

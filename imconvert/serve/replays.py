@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from imconvert.serve.feed import Feed
-from imconvert.serve.state import MOST, place
-from imconvert.serve.windows import BLOCK, Caps, Stretch, Window, opened
+from imconvert.serve.state import MOST, File, place
+from imconvert.serve.windows import BLOCK, Caps, Shelf, Stretch, Window
 
 SEEN = 64 << 20
 _NAMES = frozenset({"cursor", "since", "until", "limit"})
@@ -66,36 +66,36 @@ def window(feed: Feed, wanted: Wanted) -> Window:
 
 def _chosen(feed: Feed, start: int, times: range, caps: Caps) -> Window:
     found, seen = Window(start, start), 0
-    for stretch in feed.stretches(start):
-        file = stretch.file
-        if file.first >= times.stop or file.last < times.start:
-            found.stop = place(file.number, stretch.stop)
-            continue
-        for line in _lines(stretch):
-            length = line.stop - line.start
-            if found.records >= caps.records or (found.records and found.bytes + length > caps.bytes) or seen > SEEN:
-                found.more = True
-                return found
-            seen += length
-            if feed.target.read_key(line.data).time in times:
-                found.add(Stretch(file, line.start, line.stop), 1)
-            found.stop = place(file.number, line.stop)
+    for line in _lines(feed.stretches(start), times):
+        file, length = line.file, line.stop - line.start
+        if found.records >= caps.records or (found.records and found.bytes + length > caps.bytes) or seen > SEEN:
+            found.more = True
+            return found
+        seen += length
+        if line.data and feed.target.read_key(line.data).time in times:
+            found.add(Stretch(file, line.start, line.stop), 1)
+        found.stop = place(file.number, line.stop)
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
+    file: File
     start: int
     stop: int
     data: bytes
 
 
-def _lines(stretch: Stretch) -> Iterator[_Line]:
-    """The lines of a stretch."""
-    start, rest = stretch.start, b""
-    with opened(stretch.file, stretch.stop) as reader:
-        for block in reader.blocks(stretch.start, stretch.stop, size=BLOCK):
-            *lines, rest = (rest + block).split(b"\n")
-            for line in lines:
-                yield _Line(start, start + len(line) + 1, line)
-                start += len(line) + 1
+def _lines(stretches: Iterator[Stretch], times: range) -> Iterator[_Line]:
+    """The lines of stretches; for one whose file has no record of these times only its end, without data."""
+    with Shelf() as shelf:
+        for stretch in stretches:
+            file, start, rest = stretch.file, stretch.start, b""
+            if file.first >= times.stop or file.last < times.start:
+                yield _Line(file, stretch.stop, stretch.stop, b"")
+                continue
+            for block in shelf.blocks(stretch, stretch.stop, BLOCK):
+                *lines, rest = (rest + block).split(b"\n")
+                for line in lines:
+                    yield _Line(file, start, start + len(line) + 1, line)
+                    start += len(line) + 1

@@ -16,26 +16,30 @@ from uuid import uuid4
 from imconvert import durable
 from imconvert.convert import manifest
 from imconvert.convert.run import Clock
-from imconvert.errors import IntegrityError, UsageError
+from imconvert.errors import ImconvertError, IntegrityError, UsageError
 from imconvert.serve import app, listen
 from imconvert.serve.access import Access
 from imconvert.serve.app import Site
 from imconvert.serve.clerk import Clerk
-from imconvert.serve.feed import Feed
+from imconvert.serve.feed import Feed, Overlap
 from imconvert.serve.gate import Log
 from imconvert.serve.intake import Checker
+from imconvert.serve.judging import Judge
 from imconvert.serve.keys import KeyIndex
 from imconvert.serve.listen import Tls
+from imconvert.serve.register import Register
 from imconvert.serve.spool import Spool
 from imconvert.serve.state import State
 from imconvert.serve.taking import Taker
 from imconvert.serve.windows import Caps
 from imconvert.vendors import TARGETS
 
+Ready = Callable[[dict[str, Any]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What `imconvert serve` is asked to do. `overlap` is in ms, `again` windows are delivered once more."""
+    """What `imconvert serve` is asked to do; `again` windows are delivered once more."""
 
     outputs: tuple[Path, ...]
     state: Path
@@ -45,7 +49,7 @@ class Serving:
     port: int = 8080
     site: Site = Site("/feed", 8 << 20)
     caps: Caps = Caps(5000, 8 << 20)
-    overlap: int = 7_200_000
+    overlap: Overlap = Overlap()
     access: Access = field(default_factory=Access)
     tls: Tls | None = None
     open_to_all: bool = False
@@ -75,8 +79,9 @@ def opened(wanted: Serving, clock: Clock) -> Iterator[Clerk]:
         stack.callback(index.close)
         spool = Spool((wanted.spool or spool_of(wanted.state)).absolute())
         feed = Feed(state, target, wanted.caps, wanted.overlap)
-        taker = Taker(feed, index, spool, Checker(target, wanted.settings))
-        yield Clerk(feed, taker, clock, wanted.outputs, [_bulk(path) for path in wanted.after])
+        taker = Taker(feed, Judge(index, state, target), spool, Checker(target, wanted.settings))
+        register = Register(taker, wanted.outputs, [_bulk(path) for path in wanted.after])
+        yield Clerk(feed, taker, register, clock)
 
 
 def _index(folder: Path, state: State) -> KeyIndex:
@@ -114,10 +119,13 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def run(wanted: Serving, clock: Clock, log: Log, ready: Callable[[dict[str, Any]], None]) -> None:
-    """Serve until a signal comes; `ready` is told where."""
+def run(
+    wanted: Serving, clock: Clock, *, log: Log, tell: Callable[[ImconvertError | None], None], ready: Ready
+) -> None:
+    """Serve until a signal comes; `ready` is told where, `tell` of trouble when it begins, and None when it ends."""
     check(wanted)
     with opened(wanted, clock) as clerk:
+        clerk.tell = tell
         end = listen.bind(wanted.host, wanted.port)
         try:
             clerk.start()

@@ -2,7 +2,7 @@
 
 Format: `IMCK`, version; ROW rows sorted by key; then the fences (`hi` of every FENCE-th row) and a Bloom filter of
 about 10 to 20 bits a key; then a footer with the counts and the xxh3-64 of fences and filter. Little-endian.
-Cost: 24 bytes a key on disk, 1.3 to 2.6 in memory; a key that is not there costs no read but one time in a hundred.
+Cost: 32 bytes a key on disk, 1.3 to 2.6 in memory; a key that is not there costs no read but one time in a hundred.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,25 @@ from imconvert.errors import IntegrityError
 
 Array = NDArray[Any]
 
-ROW = np.dtype([("hi", "<u8"), ("lo", "<u8"), ("digest", "<u8")])
-"""Of one record: xxh3-128 of its canonical key, xxh3-64 of its canonical content."""
+ROW = np.dtype([("hi", "<u8"), ("lo", "<u8"), ("digest", "<u8"), ("place", "<u8")])
+"""Of one record: xxh3-128 of its canonical key, xxh3-64 of its canonical content, and its place in the feed."""
+
+
+class Known(NamedTuple):
+    """What is known of a key: the digest of its record's content, and the place of its line in the feed."""
+
+    digest: bytes
+    place: int
+
+
+def known_of(data: bytes) -> Known:
+    """What is known of a key, from its 16 bytes."""
+    return Known(data[:8], int.from_bytes(data[8:], "little"))
+
 
 FENCE = 128
 BLOCK = 65536
-_HEAD = b"IMCK\x01\0\0\0"
+_HEAD = b"IMCK\x02\0\0\0"
 _FOOT = struct.Struct("<QQQQ")
 _PROBES = 5
 _BITS_A_KEY = 10
@@ -93,16 +106,16 @@ class Run:
         bits = np.frombuffer(tail, np.uint8, offset=fences * 8)
         return count, np.frombuffer(tail, "<u8", count=fences), Bloom(bits)
 
-    def find(self, hi: Array, lo: Array) -> dict[int, bytes]:
-        """The digests of those keys that are in the run, by their index."""
+    def find(self, hi: Array, lo: Array) -> dict[int, Known]:
+        """Those keys that are in the run, by their index."""
         found = {}
         for index in self._bloom.maybe(hi, lo).tolist():
-            digest = self._look(hi[index], lo[index])
-            if digest is not None:
-                found[index] = digest
+            known = self._look(hi[index], lo[index])
+            if known is not None:
+                found[index] = known
         return found
 
-    def _look(self, hi: Any, lo: Any) -> bytes | None:
+    def _look(self, hi: Any, lo: Any) -> Known | None:
         first = max(0, int(np.searchsorted(self._fences, hi, "left")) - 1) * FENCE
         last = min(self.count, int(np.searchsorted(self._fences, hi, "right")) * FENCE)
         if first >= last:
@@ -112,7 +125,7 @@ class Run:
             if rows["hi"][row] != hi:
                 return None
             if rows["lo"][row] == lo:
-                return bytes(rows["digest"][row].tobytes())
+                return Known(rows["digest"][row].tobytes(), int(rows["place"][row]))
         return None
 
     def rows(self, start: int, stop: int) -> Array:
@@ -122,21 +135,25 @@ class Run:
 
 
 def write_run(path: Path, blocks: Iterable[Array], count: int) -> None:
-    """Make a synced run of sorted blocks of rows, `count` in all."""
+    """Make a synced run of sorted blocks of rows, `count` in all; nothing stays of one that fails."""
     writer = durable.Writer(path)
-    writer.write(_HEAD)
-    bloom, fences, place = Bloom.sized(count), [], 0
-    for rows in blocks:
-        writer.write(rows.tobytes())
-        bloom.add(rows)
-        fences.append(rows["hi"][-place % FENCE :: FENCE])
-        place += len(rows)
-    tail = np.concatenate([*fences, np.empty(0, "<u8")]).tobytes()
-    number = len(tail) // 8
-    tail += bloom.bits.tobytes()
-    writer.write(tail)
-    writer.write(_FOOT.pack(place, number, len(bloom.bits), xxh3_64_intdigest(tail)))
-    writer.finish(sync=True)
+    try:
+        writer.write(_HEAD)
+        bloom, fences, place = Bloom.sized(count), [], 0
+        for rows in blocks:
+            writer.write(rows.tobytes())
+            bloom.add(rows)
+            fences.append(rows["hi"][-place % FENCE :: FENCE])
+            place += len(rows)
+        tail = np.concatenate([*fences, np.empty(0, "<u8")]).tobytes()
+        number = len(tail) // 8
+        tail += bloom.bits.tobytes()
+        writer.write(tail)
+        writer.write(_FOOT.pack(place, number, len(bloom.bits), xxh3_64_intdigest(tail)))
+        writer.finish(sync=True)
+    except BaseException:
+        writer.give_up()
+        raise
 
 
 def merged(runs: list[Run]) -> Iterator[Array]:

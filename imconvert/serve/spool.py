@@ -1,13 +1,15 @@
 """The spool: a folder of NDJSON files of import records that grows while the feed serves it.
 
 Layout: `spool-000001.ndjson` and so on; records go to the last one only, so that all others are finished. Beside them
-`held.ndjson`: records that were handed in or found and are not served, each with code and cause.
+`held.ndjson`: records that were handed in or found and are not served, each with code and cause; and `.number`: the
+last number that was given, so that none is given again when files are moved away.
 Promise: whoever appends (the server, `imconvert spool append`, a relay) does so in turn and has its bytes on the disk
 before it says so. A file on which a write or sync failed is given up for the next number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +19,7 @@ from imconvert.durable import appending
 from imconvert.errors import IntegrityError
 
 HELD = "held.ndjson"
+NUMBER = ".number"
 LIMIT = 256 << 20
 """Bytes from which on a new file is begun."""
 
@@ -73,23 +76,30 @@ class Spool:
 
     def begin_next(self) -> Path:
         """Finish the last file by beginning the next one; call it in turn."""
-        found = self.segments()
-        number = int(found[-1].name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) + 1 if found else 1
+        number = self._last_number() + 1
         path = self.folder / f"{_PREFIX}{number:06}{_SUFFIX}"
         appending.begin(path)
+        durable.replace_file(self.folder / NUMBER, b"%d\n" % number)
         return path
 
-    def ends(self) -> dict[Path, int]:
-        """For each file where its last complete line ends; call it in turn."""
-        return {path: appending.whole_lines(path) for path in self.segments()}
+    def probe(self) -> None:
+        """See whether something can be written, durably. Raises IntegrityError IMC-6004."""
+        with self.turn():
+            durable.replace_file(self.folder / NUMBER, b"%d\n" % self._last_number())
+
+    def _last_number(self) -> int:
+        """The last number that was given to a file, be it there or not."""
+        found = self.segments()
+        last = int(found[-1].name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) if found else 0
+        given = (durable.read_file(self.folder / NUMBER) or b"").strip()
+        return max(last, int(given) if given.isdigit() else 0)
+
+    def ends(self, paths: Iterable[Path]) -> dict[Path, int]:
+        """For each of some files where its last complete line ends; call it in turn."""
+        return {path: appending.whole_lines(path) for path in paths}
 
     def hold(self, lines: bytes) -> None:
         """Append lines to HELD, durably."""
         with self.turn():
             appending.begin(self.folder / HELD)
             appending.append(self.folder / HELD, lines)
-
-    def held(self) -> int:
-        """How many lines HELD has."""
-        path = self.folder / HELD
-        return sum(1 for _ in durable.lines_of(path)) if durable.exists(path) else 0

@@ -8,7 +8,7 @@ anybody is told of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ MOST = 1 << SHIFT
 """Bits of a place that are the offset; so long may a file be."""
 
 KEPT_WINDOWS = 1000
+AT_ONCE = 2000
+"""Delivered windows that are remembered, and holes that are read at once."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -67,6 +69,12 @@ class File(Struct):
     left_bytes: int = 0
     first: int = 0
     last: int = 0
+
+    def saw(self, times: Sequence[int]) -> None:
+        """Widen the range of times."""
+        if times:
+            self.first = min(times) if not self.first else min(self.first, *times)
+            self.last = max(self.last, *times)
 
 
 class Hole(NamedTuple):
@@ -120,15 +128,22 @@ class State:
     def cursor(self) -> int:
         return self.windows[-1].stop if self.windows else 0
 
+    def from_place(self, start: int) -> list[File]:
+        """The file that holds a place, and all behind it."""
+        return self.files[max(0, (start >> SHIFT) - 1) :]
+
     def runs(self) -> list[str]:
         """The names of the runs of the key index."""
         return [name for (name,) in self._data.rows("SELECT name FROM runs ORDER BY name")]
 
-    def add_files(self, files: Iterable[File]) -> None:
-        """Put files at the end of the feed."""
-        new = list(files)
+    def add_files(self, files: Iterable[File], replaced: Iterable[File] = ()) -> None:
+        """Put files at the end of the feed; the `replaced` ones lose their names to some of them."""
+        new, renamed = list(files), [(file, f"{file.path}#{file.number}") for file in replaced]
         with self._data.change() as link:
+            link.executemany("UPDATE files SET path = ? WHERE number = ?", [(to, file.number) for file, to in renamed])
             link.executemany(f"INSERT INTO files VALUES ({','.join('?' * 13)})", [_row(file) for file in new])
+        for file, path in renamed:
+            file.path = path
         self.files.extend(new)
 
     def checkpoint(self, runs: list[str], files: Iterable[File], holes: Iterable[Hole]) -> None:
@@ -152,13 +167,19 @@ class State:
         for file in self.files:
             file.taken = file.records = file.left_out = file.left_bytes = 0
 
-    def holes(self, number: int, start: int, stop: int) -> list[Hole]:
-        """The recorded holes of a file that touch [start, stop), in order."""
-        rows = self._data.rows(
-            "SELECT number, start, stop FROM holes WHERE number = ? AND stop > ? AND start < ? ORDER BY start",
-            number, start, stop,
-        )  # fmt: skip
-        return [Hole(*row) for row in rows]
+    def holes(self, number: int, start: int, stop: int) -> Iterator[Hole]:
+        """The recorded holes of a file that touch [start, stop), in order; there may be millions."""
+        first = "(SELECT max(start) FROM holes WHERE number = ? AND start <= ?)"
+        query = (
+            f"SELECT number, start, stop FROM holes WHERE number = ? AND start >= coalesce({first}, ?) AND start < ?"
+            " ORDER BY start LIMIT ?"
+        )
+        while True:
+            rows = self._data.rows(query, number, number, start, start, stop, AT_ONCE)
+            yield from (hole for hole in map(Hole._make, rows) if hole.stop > start)
+            if len(rows) < AT_ONCE:
+                return
+            start = rows[-1][2]
 
     def delivered(self, sent: Sent) -> None:
         """Move the cursor to the end of a window, durably."""
@@ -169,10 +190,15 @@ class State:
         del self.windows[:-KEPT_WINDOWS]
 
     def undeliver(self, count: int) -> None:
-        """Move the cursor back to before the last `count` delivered windows."""
-        with self._data.change() as link:
-            link.execute("DELETE FROM windows WHERE id IN (SELECT id FROM windows ORDER BY id DESC LIMIT ?)", (count,))
-        del self.windows[max(0, len(self.windows) - count) :]
+        """Move the cursor back to before the last `count` delivered windows, as far as they are remembered."""
+        whole = bool(self.windows) and self.windows[0].start == 0
+        count = min(count, len(self.windows) - (0 if whole else 1))
+        if count > 0:
+            with self._data.change() as link:
+                link.execute(
+                    "DELETE FROM windows WHERE id IN (SELECT id FROM windows ORDER BY id DESC LIMIT ?)", (count,)
+                )
+            del self.windows[-count:]
 
     def close(self) -> None:
         self._data.close()

@@ -28,6 +28,7 @@ def facts(clerk: Clerk, now: int) -> dict[str, Any]:
         "version": __version__,
         "state": "trouble" if trouble else "starting" if clerk.behind else "serving",
         "why": trouble.text() if trouble else None,
+        "why_zh": trouble.text("zh") if trouble else None,
         "delivered_until_ms": last.until if last else None,
         "delivered_records": last.total if last else 0,
         "delivered_bytes": last.total_bytes if last else 0,
@@ -37,9 +38,10 @@ def facts(clerk: Clerk, now: int) -> dict[str, Any]:
         "next_window": _next(feed),
         "held": clerk.taker.held,
         "sources": _sources(feed),
-        "ingested_records": clerk.ingested,
-        "rejected_records": clerk.rejected,
+        "ingested_records": clerk.receiver.ingested,
+        "rejected_records": clerk.receiver.rejected,
         "known_keys": len(clerk.index),
+        "unconfirmed": clerk.taker.judge.unconfirmed,
     }
 
 
@@ -90,6 +92,10 @@ def metrics(found: dict[str, Any], requests: dict[tuple[str, int], int]) -> byte
          found["rejected_records"]),
         ("imconvert_feed_held_records", "gauge", "Records held back", found["held"]),
         ("imconvert_feed_known_keys", "gauge", "Keys in the index", found["known_keys"]),
+        ("imconvert_feed_unconfirmed_records_total", "counter",
+         "Records left out or held whose earlier line could not be read to compare the keys", found["unconfirmed"]),
+        ("imconvert_feed_proxied_pulls_total", "counter", "Pulls that came through a proxy since the start",
+         found["proxied_pulls"]),
         ("imconvert_feed_last_delivery_timestamp_seconds", "gauge", "When a window was last delivered",
          last["at_ms"] / 1000),
         ("imconvert_feed_delivered_until_timestamp_seconds", "gauge", "Time of the last record delivered",

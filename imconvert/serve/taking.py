@@ -9,7 +9,7 @@ same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,70 +22,64 @@ from imconvert.model import key_of
 from imconvert.serve import windows
 from imconvert.serve.feed import Feed
 from imconvert.serve.intake import Checker
-from imconvert.serve.keys import KeyIndex
+from imconvert.serve.judging import NEW, OTHER, Batch, Judge
 from imconvert.serve.spool import HELD, Spool
-from imconvert.serve.state import File, Hole
+from imconvert.serve.state import File, Hole, place
 
 STEP = 1 << 20
 """Bytes of a file that are taken in one step, unless a line is longer."""
 
-NEW, SAME, OTHER = 0, 1, 2
 DAMAGED = "IMC-6042"
 CONFLICT = "IMC-8301"
+HELD_REMEDY = "IMC-7141"
 _FOREVER = 1 << 62
 
 
 class Line(NamedTuple):
-    """A line of a file: bytes [start, stop) with its LF, and what is known of it; `key` is None where it is damaged."""
+    """A line of a file: its bytes without LF, its place [start, stop) with it, and what is known of it; `key` is empty
+    where it is damaged."""
 
+    data: bytes
     start: int
     stop: int
-    key: bytes | None
+    key: bytes
     digest: bytes
     time: int
 
 
-def judge(index: KeyIndex, keys: Sequence[bytes], digests: Sequence[bytes]) -> tuple[list[int], dict[bytes, bytes]]:
-    """For each key whether it is NEW, known with the SAME content or with OTHER content; and the new ones."""
-    known = index.find(keys)
-    fresh: dict[bytes, bytes] = {}
-    verdicts = []
-    for number, (key, digest) in enumerate(zip(keys, digests, strict=True)):
-        found = known.get(number) or fresh.get(key)
-        if found is None:
-            fresh[key] = digest
-            verdicts.append(NEW)
-        else:
-            verdicts.append(SAME if found == digest else OTHER)
-    return verdicts, fresh
-
-
-def held_line(code: str, values: dict[str, Any], raw: bytes, where: dict[str, Any]) -> bytes:
-    """A line for the file of held records."""
+def held_line(code: str, values: dict[str, Any], raw: bytes, where: dict[str, Any], served: bytes | None) -> bytes:
+    """A line for the file of held records; `served` is the record with the same key that is served."""
     found = {
         "code": code,
         **where,
         "why": cause_of(code, values),
-        "remedy": remedy_of(code, values),
+        "remedy": remedy_of(HELD_REMEDY if code == CONFLICT else code, values),
         "raw": raw.decode(errors="replace"),
     }
+    if served is not None:
+        found["served"] = served.decode(errors="replace")
     return msgspec.json.encode(found) + b"\n"
 
 
 class Taker:
-    """Takes files for one feed. `holes` gather until they are checkpointed."""
+    """Takes files for one feed. `known_held` are lines that were held since the last checkpoint, which is then noted
+    for good; should they be taken again, they are not held twice."""
 
-    def __init__(self, feed: Feed, index: KeyIndex, spool: Spool, checker: Checker) -> None:
+    def __init__(self, feed: Feed, judge: Judge, spool: Spool, checker: Checker) -> None:
         self.feed = feed
-        self.index = index
+        self.judge = judge
+        self.index = judge.index
         self.spool = spool
         self.checker = checker
         self.held = 0
         self._verified: set[int] = set()
         self._bad: dict[int, int] = {}
-        self._known_held = set(self._held_before())
+        self.known_held = set(self._held_before())
 
     def _held_before(self) -> Iterator[tuple[str, int]]:
+        """Lines that are held already, though they are still to be taken, for the last life ended before it could note
+        that; all others are only counted."""
+        taken = {file.path: file.taken for file in self.feed.state.files}
         path = self.spool.folder / HELD
         for line in durable.lines_of(path) if durable.exists(path) else ():
             self.held += 1
@@ -93,40 +87,44 @@ class Taker:
                 found = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 continue
-            if "file" in found:
+            if "file" in found and found["offset"] >= taken.get(found["file"], 0):
                 yield found["file"], found["offset"]
 
     def step(self, file: File, end: int) -> None:
-        """Take some lines of a file whose whole lines end at `end`. Raises IntegrityError IMC-6041, IMC-6004."""
+        """Take some lines of a file whose whole lines end at `end`. Raises IntegrityError IMC-6041, IMC-6004.
+
+        What can fail comes first: the file, the index and the holes change together or not at all.
+        """
         self._verify(file)
         start = file.taken
         with durable.Reader(Path(file.path)) as reader:
             data = _some_lines(reader, start, end)
         lines = list(self._read(file, start, data))
-        good = [line for line in lines if line.key is not None]
-        verdicts, fresh = judge(self.index, [line.key or b"" for line in good], [line.digest for line in good])
-        self.index.fresh.update(fresh)
-        left = dict(zip((line.start for line in good), verdicts, strict=True))
-        self._leave_out(file, [line for line in lines if left.get(line.start, OTHER) != NEW], left, data)
-        times = [line.time for line in good]
-        if times:
-            file.first = min(times) if not file.first else min(file.first, *times)
-            file.last = max(file.last, *times)
+        good = [line for line in lines if line.key]
+        verdicts = self.judge.judge(
+            Batch([line.key for line in good], [line.digest for line in good], [line.data for line in good])
+        )
+        left = {line.start: kind for line, kind in zip(good, verdicts.kinds, strict=True) if kind != NEW}
+        served = {good[number].start: line for number, line in verdicts.served.items()}
+        self._leave_out(file, [line for line in lines if not line.key or line.start in left], left, served)
+        for key, number in verdicts.fresh.items():
+            self.index.add(key, good[number].digest, place(file.number, good[number].start))
+        file.saw([line.time for line in good])
         file.records += len(lines)
         file.taken = start + len(data)
 
-    def _leave_out(self, file: File, lines: list[Line], left: dict[int, int], data: bytes) -> None:
+    def _leave_out(self, file: File, lines: list[Line], left: dict[int, int], served: dict[int, bytes]) -> None:
         if not lines:
             return
-        base, held = file.taken, []
+        held = {}
         for line in lines:
-            raw = data[line.start - base : line.stop - base - 1]
-            code = DAMAGED if line.key is None else CONFLICT if left[line.start] == OTHER else ""
-            if code and (file.path, line.start) not in self._known_held:
-                self._known_held.add((file.path, line.start))
-                held.append(held_line(code, {"why": "it is no canonical record"}, raw, _where(file, line)))
+            code = DAMAGED if not line.key else CONFLICT if left[line.start] == OTHER else ""
+            if code and (file.path, line.start) not in self.known_held:
+                where, why = {"file": file.path, "offset": line.start}, {"why": "it is no canonical record"}
+                held[file.path, line.start] = held_line(code, why, line.data, where, served.get(line.start))
         if held:
-            self.spool.hold(b"".join(held))
+            self.spool.hold(b"".join(held.values()))
+            self.known_held |= held.keys()
             self.held += len(held)
         holes = [Hole(file.number, line.start, line.stop) for line in lines]
         self.feed.holes.setdefault(file.number, []).extend(_joined(holes))
@@ -170,7 +168,7 @@ class Taker:
             stop = start + len(raw) + 1
             try:
                 key = target.read_key(raw)
-                yield Line(start, stop, key_of(*key), target.digest_of(raw), key.time)
+                yield Line(raw, start, stop, key_of(*key), target.digest_of(raw), key.time)
             except (msgspec.DecodeError, UnicodeDecodeError) as why:
                 raise IntegrityError("IMC-6041", file.path, why=f"byte {start} begins no record ({why})") from why
             start = stop
@@ -181,14 +179,10 @@ class Taker:
         for index, raw in enumerate(raws):
             stop, number = start + len(raw) + 1, known.get(index)
             if number is None:
-                yield Line(start, stop, None, b"", 0)
+                yield Line(raw, start, stop, b"", b"", 0)
             else:
-                yield Line(start, stop, found.keys[number], found.digests[number], found.times[number])
+                yield Line(raw, start, stop, found.keys[number], found.digests[number], found.times[number])
             start = stop
-
-
-def _where(file: File, line: Line) -> dict[str, Any]:
-    return {"file": file.path, "offset": line.start}
 
 
 def _joined(holes: list[Hole]) -> list[Hole]:

@@ -1,7 +1,8 @@
 """What an answer holds: a stretch of the feed, cut at whole records, planned before its first byte is sent.
 
 Strategy: a window is a list of byte ranges of files. Where it ends is found by counting line ends, so that no record
-is parsed; in an answer each line end becomes the separator, so that its length is known beforehand.
+is parsed; in an answer each line end becomes the separator, so that its length is known beforehand. Ranges may be as
+short as a line where others are left out between them, so that files stay open and are read in blocks (`Shelf`).
 Promise: every range was looked at when the window was planned: the file is there, is what it was when its lines were
 taken, and the range begins and ends at line ends. A file that fails this makes no answer (IMC-6041).
 """
@@ -96,37 +97,80 @@ def opened(file: File, stop: int) -> durable.Reader:
     return reader
 
 
+class Shelf:
+    """The file that is being read, and a block of it."""
+
+    def __init__(self) -> None:
+        self._file: File | None = None
+        self._reader: durable.Reader | None = None
+        self._size = 0
+        self._begin, self._block = 0, b""
+
+    def __enter__(self) -> Shelf:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._reader:
+            self._reader.close()
+
+    def take(self, stretch: Stretch) -> durable.Reader:
+        """The file of a stretch, looked at when it is opened. Raises IntegrityError IMC-6041."""
+        if self._reader is None or self._file is not stretch.file or stretch.stop > self._size:
+            self.__exit__()
+            self._reader = None
+            self._reader = opened(stretch.file, stretch.stop)
+            self._file, self._size, self._block = stretch.file, self._reader.size, b""
+        return self._reader
+
+    def at(self, stretch: Stretch, offset: int, length: int) -> bytes:
+        """Bytes of the file of a stretch; short pieces come out of a block."""
+        reader = self.take(stretch)
+        if length >= SENT:
+            return reader.at(offset, length)
+        begin = offset - self._begin
+        if not 0 <= begin <= len(self._block) - length:
+            self._block = reader.at(offset, min(SENT, self._size - offset))
+            self._begin, begin = offset, 0
+        return self._block[begin : begin + length]
+
+    def blocks(self, stretch: Stretch, stop: int, size: int) -> Iterator[bytes]:
+        """The bytes of a stretch up to `stop`, in blocks of at most `size`."""
+        for offset in range(stretch.start, stop, size):
+            yield self.at(stretch, offset, min(size, stop - offset))
+
+
 def verify(window: Window) -> None:
     """Raise IntegrityError IMC-6041 unless all files of a window are still what they were."""
-    for stretch in window.stretches:
-        opened(stretch.file, stretch.stop).close()
+    with Shelf() as shelf:
+        for stretch in window.stretches:
+            shelf.take(stretch)
 
 
 def fill(stretches: Iterator[Stretch], start: int, caps: Caps) -> Window:
     """The window that begins at place `start` and holds as much as the caps allow, but at least one record."""
     window = Window(start, start, begin=start)
-    for stretch in stretches:
-        if window.records >= caps.records or window.bytes >= caps.bytes:
-            window.more = True
-            break
-        left = Caps(caps.records - window.records, caps.bytes - window.bytes)
-        with opened(stretch.file, stretch.stop) as reader:
-            stop, records = _cut(reader, stretch, left, alone=not window.records)
-        if records:
-            window.add(Stretch(stretch.file, stretch.start, stop), records)
-        if stop < stretch.stop:
-            window.more = True
-            break
+    with Shelf() as shelf:
+        for stretch in stretches:
+            if window.records >= caps.records or window.bytes >= caps.bytes:
+                window.more = True
+                break
+            left = Caps(caps.records - window.records, caps.bytes - window.bytes)
+            stop, records = _cut(shelf, stretch, left, alone=not window.records)
+            if records:
+                window.add(Stretch(stretch.file, stretch.start, stop), records)
+            if stop < stretch.stop:
+                window.more = True
+                break
     window.fresh, window.fresh_bytes = window.records, window.bytes
     return window
 
 
-def _cut(reader: durable.Reader, stretch: Stretch, left: Caps, *, alone: bool) -> tuple[int, int]:
+def _cut(shelf: Shelf, stretch: Stretch, left: Caps, *, alone: bool) -> tuple[int, int]:
     """Where to cut a stretch, and how many records are before the cut; one that is too long stands `alone` or waits."""
-    _check_edges(reader, stretch)
+    _check_edges(shelf, stretch)
     most = min(stretch.stop, stretch.start + left.bytes)
     stop, records, offset = stretch.start, 0, stretch.start
-    for block in reader.blocks(stretch.start, most, size=BLOCK):
+    for block in shelf.blocks(stretch, most, BLOCK):
         count = block.count(b"\n")
         if records + count >= left.records:
             ends = np.flatnonzero(np.frombuffer(block, np.uint8) == 0x0A)
@@ -136,13 +180,13 @@ def _cut(reader: durable.Reader, stretch: Stretch, left: Caps, *, alone: bool) -
         records += count
         offset += len(block)
     if not records and alone:
-        return _first_end(reader, stretch), 1
+        return _first_end(shelf, stretch), 1
     return stop, records
 
 
-def _first_end(reader: durable.Reader, stretch: Stretch) -> int:
+def _first_end(shelf: Shelf, stretch: Stretch) -> int:
     offset = stretch.start
-    for block in reader.blocks(stretch.start, stretch.stop, size=BLOCK):
+    for block in shelf.blocks(stretch, stretch.stop, BLOCK):
         end = block.find(b"\n")
         if end >= 0:
             return offset + end + 1
@@ -150,10 +194,10 @@ def _first_end(reader: durable.Reader, stretch: Stretch) -> int:
     raise IntegrityError("IMC-6041", stretch.file.path, why="a line has no end")
 
 
-def _check_edges(reader: durable.Reader, stretch: Stretch) -> None:
+def _check_edges(shelf: Shelf, stretch: Stretch) -> None:
     """Raise IMC-6041 unless a stretch begins and ends at line ends."""
     edges = [edge - 1 for edge in (stretch.start, stretch.stop) if edge]
-    if any(reader.at(edge, 1) != b"\n" for edge in edges):
+    if any(shelf.at(stretch, edge, 1) != b"\n" for edge in edges):
         raise IntegrityError("IMC-6041", stretch.file.path, why="its lines are elsewhere")
 
 
@@ -166,10 +210,10 @@ def at_line_end(file: File, offset: int) -> bool:
 def whole(stretches: Iterator[Stretch], start: int, stop: int) -> Window:
     """The window of all that lies between two places; its records are not counted."""
     window = Window(start, stop)
-    for stretch in stretches:
-        with opened(stretch.file, stretch.stop) as reader:
-            _check_edges(reader, stretch)
-        window.add(stretch, 0)
+    with Shelf() as shelf:
+        for stretch in stretches:
+            _check_edges(shelf, stretch)
+            window.add(stretch, 0)
     window.stop = stop
     return window
 
@@ -177,12 +221,25 @@ def whole(stretches: Iterator[Stretch], start: int, stop: int) -> Window:
 def blocks(window: Window, between: bytes) -> Iterator[bytes]:
     """The lines of a window, set apart by `between`, which is as long as a line end."""
     left = window.bytes
-    for stretch in window.stretches:
-        with opened(stretch.file, stretch.stop) as reader:
-            for block in reader.blocks(stretch.start, stretch.stop, size=SENT):
-                left -= len(block)
-                block = block if left else block[:-1]
-                yield block.replace(b"\n", between)
+    for block in _gathered(window):
+        left -= len(block)
+        yield (block if left else block[:-1]).replace(b"\n", between)
+
+
+def _gathered(window: Window) -> Iterator[bytes]:
+    """The bytes of a window in blocks of about SENT, however short its stretches are."""
+    parts: list[bytes] = []
+    size = 0
+    with Shelf() as shelf:
+        for stretch in window.stretches:
+            for block in shelf.blocks(stretch, stretch.stop, SENT):
+                if size and size + len(block) > SENT:
+                    yield b"".join(parts)
+                    parts, size = [], 0
+                parts.append(block)
+                size += len(block)
+    if parts:
+        yield b"".join(parts)
 
 
 def last_line(window: Window) -> bytes:
@@ -200,5 +257,5 @@ def last_line(window: Window) -> bytes:
 def first_line(window: Window) -> bytes:
     """The first record of a window that has one."""
     stretch = window.stretches[0]
-    with opened(stretch.file, stretch.stop) as reader:
-        return reader.at(stretch.start, _first_end(reader, stretch) - stretch.start - 1)
+    with Shelf() as shelf:
+        return shelf.at(stretch, stretch.start, _first_end(shelf, stretch) - stretch.start - 1)

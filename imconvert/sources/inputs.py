@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from imconvert.errors import InputError, UsageError
 from imconvert.sources.containers import Limits, container_of, members
+from imconvert.sources.finished import MANIFEST, shards_of
 from imconvert.sources.heads import encoding_of
 
 STDIN = "-"
@@ -89,16 +90,26 @@ def _files_of(pattern: str, outside: Path | None) -> Iterator[tuple[str, Path]]:
 
 
 def _tree(folder: Path, outside: Path | None) -> Iterator[tuple[str, Path]]:
-    """All files below a folder but hidden ones, sorted bytewise; symbolic links to folders are not followed."""
+    """All files below a folder but hidden ones, sorted bytewise; symbolic links to folders are not followed.
+
+    Of finished outputs these are the shards alone. One that is named itself lends its name to their labels.
+    """
     root = Path(os.path.abspath(folder))
     if outside is not None and outside.is_relative_to(root.resolve()):
         raise UsageError("IMC-1011", str(outside), folder=str(folder))
     paths: list[Path] = []
+    above = root
     for base, folders, names in os.walk(root):
+        shards = shards_of(Path(base)) if MANIFEST in names else None
+        if shards is not None:
+            folders.clear()
+            paths.extend(shards)
+            above = root.parent if Path(base) == root else above
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths.extend(Path(base, name) for name in names if not name.startswith("."))
     for path in sorted(paths, key=os.fsencode):
-        yield path.relative_to(root).as_posix(), path
+        yield path.relative_to(above).as_posix(), path
 
 
 def open_inputs(files: list[tuple[str, Path]], limits: Limits) -> tuple[list[Input], list[Unreadable]]:
@@ -169,6 +180,38 @@ def text_lines(path: Path) -> Iterator[bytes]:
             for line in file:
                 if line.strip():
                     yield line.rstrip(b"\r\n")
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+
+
+SQLITE = b"SQLite format 3\0"
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file of the user's is an SQLite database. Raises InputError IMC-4001."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE)) == SQLITE
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+
+
+def lines_of_text(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 text of any size, with their ends. Raises InputError as `read_text` does."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from file
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+    except UnicodeDecodeError as why:
+        raise InputError("IMC-4008", str(path), encoding="another encoding") from why
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file of the user's, of any size. Raises InputError IMC-4001."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as why:
         raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
 

@@ -1,23 +1,31 @@
 """What the pipeline asks of a vendor: the `Vendor`, `Target` and `Setting` records, and the `Books` of ids.
 
 Plan: a reader turns the raw bytes of one record into messages, a writer turns a message into lines. Both are made
-once per segment, from settings, books and the notes they write to; after that they are plain functions.
+once per segment, from settings, books and the notes they write to; after that they are plain functions. What only the
+order of a conversation can tell, a target's `Arrange` does with its lines behind the sort.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert import native
 from imconvert.errors import Rejected
 from imconvert.model import Message, Notes, Skip, hash_of_source
+from imconvert.vendors.books import NOT_PLAIN as NOT_PLAIN
+from imconvert.vendors.books import Book as Book
+from imconvert.vendors.books import Plain as Plain
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
+    from imconvert.vendors.calls import Rest
+    from imconvert.vendors.people.mentions import MentionsOf
+    from imconvert.vendors.people.said import SaidIn
     from imconvert.vendors.shapes import LineForms, Shape
 
 Settings = Mapping[str, str]
@@ -25,11 +33,11 @@ Read = Callable[[bytes], Message | Skip]
 
 
 class KeyFields(NamedTuple):
-    """The key of a line: a group is an int, a person a str."""
+    """The key of a line: a group is an int, or a tuple of its id where that is text; a person is a str."""
 
     msgid: int
     sender: str
-    target: str | int
+    target: str | int | tuple[str]
     time: int
 
     def identity(self, own_keys: bool) -> KeyFields:
@@ -115,12 +123,13 @@ else:
 
 class Taken(NamedTuple):
     """Records that took the shortcut: the word for their content, what was changed in each, as in `Notes.changes`,
-    how many they are, and the number of the first in its batch."""
+    how many they are, the number of the first in its batch, and what was mended in each, as in `Notes.repairs`."""
 
     label: str
     changes: tuple[tuple[str, str], ...]
     records: int
     first: int
+    repairs: tuple[str, ...] = ()
 
 
 class Shortcut(NamedTuple):
@@ -142,11 +151,101 @@ class Unfit(Exception):
     """A record can't take the shortcut."""
 
 
+class LeftOut(Exception):
+    """A writer leaves the message out on purpose, as the `Skip` says."""
+
+    def __init__(self, skip: Skip) -> None:
+        super().__init__(skip)
+        self.skip = skip
+
+
+class Copies(NamedTuple):
+    """What a message is on the devices of those who have it: on the sender's, and on everybody else's.
+
+    `receiver` is the other one of a pair, None in a group.
+    """
+
+    sender: str
+    receiver: str | None
+    own: bytes
+    theirs: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """How the arranged lines of a target become packages, one for each user whose devices are to import them.
+
+    `copies(line)` makes the copies of a line; `most(settings)` messages go into one call of the SDK.
+    """
+
+    copies: Callable[[bytes], Copies]
+    most: Callable[[Settings], int]
+
+
 PutText = Callable[[Sequence[Columns], int, str, int, str, Any, int, int, Any, str], None]
 """Adds the line of a plain text to the columns of its stream: `(streams, source, chat, msgid, sender, target, time,
 client, ext, text)`, the ids looked up, `ext` a text or UNSET. Raises Unfit for what needs a closer look."""
 
 Write = Callable[[Message], list[Line]]
+"""Writes one message. Raises Rejected or LeftOut before it makes any line."""
+
+
+class Placed(NamedTuple):
+    """A line in the order of its conversation, without its newline; `time` is what it was sorted by, in ms."""
+
+    time: int
+    data: bytes
+
+
+class Request(NamedTuple):
+    """A line of a shard, without its newline, made of so many lines of a conversation, the next ones in order.
+
+    One that is made of none belongs to what came before it. Without `data` there is no line: what it is made of has
+    told what it had to, and needs no call of its own.
+    """
+
+    data: bytes
+    lines: int = 1
+
+
+Finish = Callable[[Iterator[Placed]], Iterator[Request]]
+FinishAll = Callable[[Iterator[Iterator[Placed]]], Iterator[Request]]
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """What has to be settled with the vendor before the lines of a stream can be loaded: a code that says it.
+
+    Its text may use {lines}, {conversations}, {first} and {last}, the times of day of the stream's messages.
+    """
+
+    code: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrange:
+    """What a target that is loaded in time order does with the lines of a conversation behind the sort.
+
+    `finisher(settings, notes)` makes a function that gets all lines of one conversation in order of (time, source),
+    lazily, and gives the requests made of them, taking every line in its turn; what it had to change stands in the
+    notes when it gives the request. It must stream: a conversation may be larger than the memory.
+    `together(stream)`, where it is there instead, makes a function that gets all conversations of a bucket of the
+    stream, one after the other, so that a request may be made of several.
+    `still(settings)`, if there is one, makes a function of the stream, the times of whole conversations that lie one
+    behind the other, and where each begins, all as arrays. It says which conversations need no finishing, because each
+    of their lines is a request as it stands. `blockers(settings)` are what has to be settled before loading.
+    """
+
+    finisher: Callable[[Settings, Notes], Finish] | None = None
+    still: Callable[[Settings], Callable[[str, Any, Any], Any]] | None = None
+    blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
+    together: Callable[[str], Callable[[Settings, Notes], FinishAll]] | None = None
+
+
+def number_in(value: str) -> int | None:
+    """The number that a setting of the kind "optional" or "moment" holds, if it holds one."""
+    return None if value == "none" else int(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,105 +258,15 @@ class Setting:
     help: str
 
     def accepts(self, value: str) -> bool:
-        """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line."""
+        """Whether `value` is one of `allowed`; "number" stands for any whole number from 1, "text" for any line,
+        "optional" for a number or none, "moment" for ms since 1970, or none."""
         if self.allowed == "text":
             return value.isprintable()
-        if self.allowed == "number":
-            return value.isascii() and value.isdigit() and int(value) > 0
+        if self.allowed in ("optional", "moment") and value == "none":
+            return True
+        if self.allowed in ("number", "optional", "moment"):
+            return value.isascii() and value.isdigit() and len(value) < 19 and int(value) > 0
         return value in self.allowed
-
-
-class Book(dict[str, Any]):
-    """Ids of the source to ids of the target, filled as they are met.
-
-    `map` is the user's own table with the set of its targets, and comes first. `rule` turns an id into a target id
-    or raises Rejected. An id that is some other id's mapped target is refused (IMC-2204).
-    `folded` holds the ids that the rule changed; `refused` says which ids collide after folding (IMC-2203);
-    `noted` is called each time an id is used that was folded.
-    """
-
-    def __init__(
-        self,
-        rule: Callable[[str], Any],
-        *,
-        map: tuple[Mapping[str, str], Set[str]] = ({}, frozenset()),
-        refused: Callable[[str], bool] | None = None,
-        noted: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__()
-        self.rule = rule
-        self.map, self.taken = map
-        self.refused = refused
-        self.noted = noted
-        self.folded: dict[str, Any] = {}
-        self.missing: dict[str, int] = {}
-
-    def __missing__(self, source: str) -> Any:
-        """Called for ids met for the first time, ids that change, and ids that are refused."""
-        known = self.folded.get(source)
-        if known is not None:
-            self.noted()
-            return known
-        try:
-            target = self._learn(source)
-        except Rejected:
-            self.missing[source] = self.missing.get(source, 0) + 1
-            raise
-        if source in self.folded:
-            self.noted()
-        return target
-
-    def learn(self, source: str) -> Any:
-        """The target of an id met for the first time. Raises KeyError where it is folded, refused or no text."""
-        if source.__class__ is not str:
-            raise KeyError(source)
-        if not self.map and source not in self.folded:
-            try:
-                target = self.rule(source)
-            except Rejected as why:
-                raise KeyError(source) from why
-            if str(target) == source:
-                self[source] = target
-                return target
-        if source not in self.folded:
-            try:
-                self._learn(source)
-            except Rejected as why:
-                raise KeyError(source) from why
-        if source in self.folded:
-            raise KeyError(source)
-        return self[source]
-
-    def preview(self, source: str) -> Any:
-        """The target of an id, without taking note that it was met. Raises Rejected."""
-        mapped = self.map.get(source)
-        return self.rule(source if mapped is None else mapped)
-
-    def _learn(self, source: str) -> Any:
-        mapped = self.map.get(source)
-        if mapped is not None:
-            self[source] = self.rule(mapped)
-            return self[source]
-        target = self.rule(source)
-        if str(target) in self.taken:
-            raise Rejected("IMC-2204", account=source)
-        if str(target) != source and self.refused and self.refused(source):
-            raise Rejected("IMC-2203", account=source, target=target)
-        if str(target) == source:
-            self[source] = target
-        else:
-            self.folded[source] = target
-        return target
-
-
-class Plain(NamedTuple):
-    """Ids that a target takes as they are, whatever else it is told: up to `most` of these ASCII characters."""
-
-    allowed: bytes = b""
-    most: int = 0
-
-
-NOT_PLAIN = Plain()
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +295,12 @@ class Target:
     whether, by the settings, ids that differ in case only are the same. `line_forms(settings)` describes its usual
     lines to the compiled part, and `plain_account` the ids that `account_rule` never changes. `feed` is how it pulls
     increments, if it does.
+    A target with `arrange` is loaded in time order: its lines begin with a head as in `vendors/requests.py`, by which
+    they are gathered and sorted; with `packages` they become packages for users' devices after that.
+    `account_rules(settings)` and `group_rules(settings)` make the rules for ids that no map names, where settings
+    change them.
+    `people` says that its lines are about people and groups: `writer` writes nouns, lines have no time, and keys are
+    those of `people/lines.py`; `secret` is the stream whose accounts get secrets, if they do.
     """
 
     name: str
@@ -303,6 +318,20 @@ class Target:
     line_forms: Callable[[Settings], LineForms] | None = None
     plain_account: Plain = NOT_PLAIN
     feed: Feed | None = None
+    arrange: Arrange | None = None
+    packages: Packages | None = None
+    account_rules: Callable[[Settings], Callable[[str], str]] | None = None
+    group_rules: Callable[[Settings], Callable[[str], Any]] | None = None
+    people: bool = False
+    secret: str = ""
+
+    def account_rule_by(self, settings: Settings) -> Callable[[str], str]:
+        """The rule for account ids that no map names."""
+        return self.account_rules(settings) if self.account_rules else self.account_rule
+
+    def group_rule_by(self, settings: Settings) -> Callable[[str], Any]:
+        """The rule for group ids that no map names."""
+        return self.group_rules(settings) if self.group_rules else self.group_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,12 +343,14 @@ class Documents:
     `reader(settings, notes, latest, head)` makes the reader for the elements behind `head`, which is what stands in
     their document before its array; None where the head says nothing about them. A name may be a dotted path of keys,
     and the empty one is an array that is the whole document. `always` says that nothing else is to be expected.
+    `whole` says that whole documents are records, one a line or laid out otherwise.
     """
 
     arrays: tuple[str, ...]
     by_line: bool = False
     always: bool = False
     one_a_line: bool = False
+    whole: bool = False
     reader: Callable[[Settings, Notes, int, bytes], Read] | None = None
 
 
@@ -339,6 +370,16 @@ class Survey:
 
 MakeRead = Callable[[Settings, Notes, int], Read]
 MakeShortcut = Callable[[Target, Settings, Book, Book, int], Shortcut | None]
+
+
+def rest_in(module: str) -> Callable[[], Rest]:
+    """What gives the REST interface that a module defines as REST; it is loaded only then."""
+
+    def load() -> Rest:
+        found: Rest = import_module(module).REST
+        return found
+
+    return load
 
 
 def peek_at_json(raw: bytes) -> dict[str, Any] | None:
@@ -384,6 +425,11 @@ class Vendor:
     where sender, target or time differ; a shortcut has to make its keys of the number
     alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells
     it; it is there for vendors whose source ids don't stand in their records as they are.
+    `people` is the vendor as the one whose saved pages about people are read: its reader gives nouns, and
+    `unfold(raw)` the pages with one item each that a page stands for, with their offsets in it. `provisions` are the
+    targets of what people and groups are made of, named VENDOR/CONTENT. `mentions(line)` finds the ids in a line for
+    this vendor as target, `said(line)` what its last message says.
+    `rest()` gives its REST interface, if data can be sent to it that way.
     `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
     `looks_like`, where it is not plain JSON; `redact(raw)` takes secrets out of a record that is to be told of.
     """
@@ -404,6 +450,12 @@ class Vendor:
     survey: Survey | None = None
     peek: Callable[[bytes], dict[str, Any] | None] = peek_at_json
     redact: Callable[[bytes], bytes] | None = None
+    people: Vendor | None = None
+    provisions: tuple[Target, ...] = ()
+    mentions: MentionsOf | None = None
+    said: SaidIn | None = None
+    unfold: Callable[[bytes], list[tuple[int, bytes]] | None] | None = None
+    rest: Callable[[], Rest] | None = None
 
     def behind(self, head: bytes) -> tuple[MakeRead, MakeShortcut | None]:
         """What makes reader and shortcut for records with this head: that of their table, document or input."""

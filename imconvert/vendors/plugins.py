@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imconvert.errors import Rejected, UsageError
 from imconvert.model import Message, Notes, Skip
 from imconvert.vendors.contract import Read, Settings, Vendor
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "imconvert.vendors"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -25,6 +27,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 def points() -> list[EntryPoint]:
     """The entry points that are installed, by name."""
+    from importlib.metadata import entry_points  # slow to load, and only wanted where plug-ins may matter
+
     return sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
 
 

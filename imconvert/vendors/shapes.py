@@ -1,243 +1,21 @@
 """Say what simple records look like and how their lines are written, as tables that the compiled part follows.
 
 Plan: a vendor describes its usual records as a `Shape`, a tree from keys to fields, with the kinds of content it
-takes; a target describes its lines as a `LineForm` for each kind and chat. `through` joins the two into a shortcut.
+takes; a target describes its lines as a `LineForm` for each kind and chat. `compiled.py` joins the two.
 Promise: a table only ever takes what reading and writing the message would give the same; tests/test_native.py
 compares. A record that fits no table takes the long way.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from msgspec.json import encode
-from xxhash import xxh3_64_digest, xxh3_128_digest
-
-from imconvert import native
 from imconvert.model import EPOCH
-from imconvert.vendors import values
-from imconvert.vendors.contract import NOT_PLAIN, Book, Plain, Shortcut, Taken
+from imconvert.vendors.nodes import Node, number_of
 
-FIELDS = (
-    "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "source", "counter", "random",
-    "wall", "echo-id", "echo-name", "derived", "ext", "other", "text", "url", "name", "suffix", "md5", "duration",
-    "width", "height", "size", "title", "longitude", "latitude", "content",
-    *(f"extra{number}" for number in range(16)),
-)  # fmt: skip
-"""The fields that a record can have, in the order of native/shape.h. `member` and `group` are the ends of a group
-message where the vendor gives them names of their own; `other` is the second person of a notice; `extra` ones are
-leftovers that the shape names. `source`, `counter` and `random` are there to be named by; `wall` is a wall clock in ms;
-the echoes are what has to say the same as other fields; `derived` is there where a number was made of a name."""
-
-Node = tuple[Any, ...]
 Step = tuple[str, bytes, int, int, int]
-
-
-def number_of(name: str) -> int:
-    """The number of a field."""
-    return FIELDS.index(name)
-
-
-def mask_of(names: Iterable[str]) -> int:
-    """Fields as bits."""
-    return sum(1 << number_of(name) for name in set(names))
-
-
-def record(**members: Node) -> Node:
-    """An object with these keys and no other, none of them twice; `from_` stands for the key "from"."""
-    return record_of({name.removesuffix("_"): node for name, node in members.items()})
-
-
-def record_of(members: Mapping[str, Node]) -> Node:
-    """An object with these keys and no other, none of them twice."""
-    return ("object", *((name.encode(), node) for name, node in members.items()))
-
-
-def whole(**members: Node) -> Node:
-    """An object with all of these keys and no other."""
-    return ("whole", *record(**members)[1:])
-
-
-def only(node: Node) -> Node:
-    """An array of one element."""
-    return ("only", node)
-
-
-def text(name: str) -> Node:
-    """A string."""
-    return ("text", number_of(name))
-
-
-def some_text(name: str) -> Node:
-    """A string; an empty one says nothing."""
-    return ("some-text", number_of(name))
-
-
-def word(name: str) -> Node:
-    """A string that begins and ends with visible ASCII and has nothing escaped in it."""
-    return ("word", number_of(name))
-
-
-def number(name: str, *, zeros: int = 0) -> Node:
-    """A whole number from 0, written with `zeros` more digits: 3 make seconds milliseconds."""
-    return ("number", number_of(name), zeros)
-
-
-def some_number(name: str) -> Node:
-    """A whole number from 0; 0 says nothing."""
-    return ("some-number", number_of(name))
-
-
-def without(name: str, refused: str) -> Node:
-    """A string with nothing escaped in it, and none of these characters of ASCII."""
-    return ("without", number_of(name), refused.encode())
-
-
-def suffix(name: str) -> Node:
-    """A string of 1 to 8 letters and digits of ASCII, which become lower case."""
-    return ("suffix", number_of(name))
-
-
-def wall_clock(name: str) -> Node:
-    """A string like "2022-01-21 15:40:28.920", from 1970 on, which becomes ms as if it were UTC."""
-    return ("wall", number_of(name))
-
-
-def identity(name: str) -> Node:
-    """A string that is not empty, or a whole number as one."""
-    return ("id", number_of(name))
-
-
-def trimmed(name: str, cut: Iterable[str], before: str) -> Node:
-    """The same without the first of these beginnings that it has, and with `before` in front if it is no URL."""
-    beginnings = ((beginning.encode(), b"") for beginning in cut)
-    return ("trimmed", number_of(name), before.encode(), *beginnings)
-
-
-def scaled(name: str, times: int, by: int = 1) -> Node:
-    """A number from 0, times and by something: a rest is cut off, but a fraction of the number has to come out even.
-
-    It may stand in a string if it is whole.
-    """
-    return ("scaled", number_of(name), times, by)
-
-
-def degrees(name: str) -> Node:
-    """A string of up to three digits and a fraction, with or without a minus."""
-    return ("degrees", number_of(name))
-
-
-def clock(name: str, signs: str, *, own: bool, zone: tuple[tuple[int, int, int], ...]) -> Node:
-    """A clock such as "2024-01-31 08:00:00", one of the signs between date and time, which becomes ms since 1970.
-
-    It may have a fraction of 3 or 6 digits, and tell its `own` offset; else that of the `zone` is taken, which is told
-    by intervals of wall clocks in ms (from, to, ms ahead of UTC).
-    """
-    return ("clock", number_of(name), f"{own:d}{signs}".encode(), zone)
-
-
-def unset(node: Node, *tokens: str) -> Node:
-    """A value that says nothing if it is one of these JSON tokens."""
-    return ("unset", node, *((token.encode(), b"") for token in tokens))
-
-
-def unless(*tokens: str) -> Node:
-    """A string with nothing escaped in it, a whole number from 0 or null, but none of these JSON tokens."""
-    return ("unless", *((token.encode(), b"") for token in tokens))
-
-
-def items(*nodes: Node) -> Node:
-    """An array whose first elements are read by these nodes; further ones say nothing, and there may be less."""
-    return ("items", *nodes)
-
-
-def row(*nodes: Node) -> Node:
-    """An array of just as many elements."""
-    return ("row", *nodes)
-
-
-def digits(name: str) -> Node:
-    """A whole number from 0 in a string, without leading zeros."""
-    return ("digits", number_of(name))
-
-
-def decimal(name: str) -> Node:
-    """A number that becomes a string of the same digits."""
-    return ("decimal", number_of(name))
-
-
-def choice(name: str, tokens: Mapping[str, str | int | None]) -> Node:
-    """One of these JSON tokens, each with what it means: text, for kinds and chats a number below 256, or nothing."""
-    return ("choice", number_of(name), *((token.encode(), _meaning(value)) for token, value in tokens.items()))
-
-
-def _meaning(value: str | int | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value if value is None else bytes([value])
-
-
-def among(*tokens: str) -> Node:
-    """One of these JSON tokens, which says nothing."""
-    return ("among", *((token.encode(), b"") for token in tokens))
-
-
-def json(node: Node) -> Node:
-    """A string that holds JSON; an empty one says nothing."""
-    return ("json", node)
-
-
-def content(name: str) -> Node:
-    """Any object, as it is."""
-    return ("content", number_of(name))
-
-
-def extension(name: str) -> Node:
-    """An object of the app's own; an empty one, or null, says nothing."""
-    return ("extension", number_of(name))
-
-
-def kept(name: str, node: Node) -> Node:
-    """A value that is read by `node`, and kept as it is beside that."""
-    return ("kept", number_of(name), node)
-
-
-def anything(name: str) -> Node:
-    """Any value, as it is."""
-    return ("anything", number_of(name))
-
-
-def class_name(name: str, kinds: Mapping[str, int], *, other: int | None = None, refused: str = "") -> Node:
-    """A name of a kind of content, which is kept. Others that don't begin with `refused` are of kind `other`."""
-    fallback = (b"", b"" if other is None else bytes([other]))
-    rows = ((name.encode(), bytes([kind])) for name, kind in kinds.items())
-    return ("class", number_of(name), refused.encode(), fallback, *rows)
-
-
-def by_kind(nodes: Mapping[int, Node]) -> Node:
-    """A value that is read by the node for the record's kind, which stands before it or in the same object."""
-    return ("by-kind", *((bytes([kind]), node) for kind, node in nodes.items()))
-
-
-def pick(name: str, node: Node) -> Node:
-    """An array of objects read by `node`, of which exactly one is of kind 1; the others, if any, are kept together."""
-    return ("pick", number_of(name), node)
-
-
-def string_or(string: Node, other: Node) -> Node:
-    """One node for strings, another for anything else."""
-    return ("either", string, other)
-
-
-IGNORED: Node = ("ignored",)
-"""A string that says nothing."""
-
-UNREAD: Node = ("unread",)
-"""Any value; it says nothing."""
-
-REFUSED: Node = ("refused",)
-"""A key whose records go the long way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,8 +133,10 @@ class Shape:
     name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
     `mark` is what all records have in them where a vendor has shapes beside its first. `behind(head)` is what a head
     means for its records; None leaves them. `naming` is for records without numbers, `order` is one of ORDERS,
-    `targets` one of TARGETS, `kind` that of all records that name none, `ext` the extension of those that have
-    none.
+    `targets` one of TARGETS, `opening` one of OPENINGS, `kind` that of all records that name none, `ext` the extension
+    of those that have none.
+    With a `label`, even an empty one, a byte order mark and that word may stand before a record, and its time may be in
+    seconds or microseconds; this is mended and counted.
     """
 
     tree: Node
@@ -375,22 +155,36 @@ class Shape:
     ext: str = ""
     wrapping: Steps = ()
     others: tuple[tuple[int, str, Kind], ...] = ()
+    label: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LineForm:
     """How a target writes one kind of content in one chat: limits in characters by field, and the steps.
 
-    `sorted_digest` says that the order of the keys in it means nothing.
+    `sorted_digest` says that the order of the keys in it means nothing, `named_by_url` that what has no name is called
+    by the last part of its URL, which counts as a repair.
+    A target with types of its own says which one it writes `into`. Then `needs`, `without` and `filled` are fields that
+    must be there, must not be there, and must not be empty, beside what the kind says; `changes` and `repairs` are told
+    of every record, `remarks` of those that have the field.
     """
 
     steps: tuple[Step, ...]
     limits: Mapping[str, int] = field(default_factory=dict)
     sorted_digest: bool = False
+    named_by_url: bool = False
+    into: str = ""
+    needs: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
+    changes: tuple[tuple[str, str], ...] = ()
+    repairs: tuple[str, ...] = ()
+    remarks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
-LineForms = Callable[[str, int, tuple[str, ...]], LineForm | None]
-"""The form for a kind in a chat (0 p2p, 1 team), with the names of its extra fields; None if there is none."""
+LineForms = Callable[[str, int, tuple[str, ...]], LineForm | tuple[LineForm, ...] | None]
+"""The form for a kind in a chat (0 p2p, 1 team), with the names of its extra fields, or several of which the first that
+takes a record counts; None if there is none."""
 
 
 def literal(data: str) -> Step:
@@ -433,111 +227,43 @@ def closed(data: str, *, most: int) -> Step:
     return ("close", data.encode(), 0, 0, most)
 
 
-def through(
-    shape: Shape,
-    forms: LineForms,
-    *,
-    books: tuple[Book, Book],
-    latest: int,
-    digest_of: Callable[[bytes], bytes],
-    plain: Plain = NOT_PLAIN,
-) -> Shortcut | None:
-    """The compiled shortcut from a shape to a target's lines; None where the compiled part isn't built.
-
-    `books` are those of accounts and groups, `digest_of` and `plain` are the target's own. A map comes before `plain`.
-    """
-    if not native.BUILT:
-        return None
-    accounts, groups = books
-    kinds = (*((number, *found) for number, found in shape.kinds.items()), *shape.others)
-    rows = [row for number, label, kind in kinds for row in _rows(shape, number, label, kind, forms)]
-    allowed, longest = NOT_PLAIN if accounts.map else plain
-    taker = native.Through(
-        shape=shape.tree,
-        forms=tuple(row.form for row in rows),
-        accounts=accounts,
-        learn_account=accounts.learn,
-        groups=groups,
-        learn_group=groups.learn,
-        hashed=xxh3_128_digest,
-        digest=xxh3_64_digest,
-        sorted_digest=digest_of,
-        defaults=tuple(_defaults(shape)),
-        earliest=values.EARLIEST,
-        latest=latest,
-        bare=shape.bare,
-        find_suffix=shape.find_suffix,
-        plain_account=allowed,
-        longest_account=longest,
-        naming=_naming(shape.naming) if shape.naming else None,
-        order=ORDERS.index(shape.order),
-        opening=_opening(shape.opening),
-        targets=TARGETS.index(shape.targets),
-        wrapping=shape.wrapping,
-    )
-
-    def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
-        return [
-            Taken(rows[row].word, rows[row].changes(seen), count, first)
-            for row, seen, count, first in taker.take(batch, streams, otherwise)
-        ]
-
-    def behind(head: bytes) -> tuple[str, str] | None:
-        bounds = shape.behind(head)
-        if bounds is None:
-            return None
-        group = None if bounds.group is None else encode(bounds.group)[1:-1]
-        taker.behind(bounds.first, bounds.stop, bounds.offset, group)
-        return bounds.clock
-
-    return Shortcut(take, native.Columns, splits=True, behind=behind)
+def pair(between: str) -> Step:
+    """Write the ids of sender and receiver, the lower one first."""
+    return ("pair", between.encode(), 0, 0, 0)
 
 
-def _defaults(shape: Shape) -> Iterable[tuple[int, int, bytes]]:
-    """What records have that don't say so: the field, how many strings it is escaped for, and what it is."""
-    if shape.client is not None:
-        yield number_of("client"), 0, b"%d" % shape.client
-    if shape.kind is not None:
-        yield number_of("kind"), 0, bytes([shape.kind])
-    if shape.ext:
-        yield number_of("ext"), 1, encode(shape.ext)[1:-1]
+def members(name: str, taken: str, *, text: bool = False) -> Step:
+    """Write the members of an object, a comma behind each; refuse one that has a key `taken` somewhere. With `text`,
+    write what is none as the member "ext", and refuse an object."""
+    return ("members", f'"{taken}":'.encode(), number_of(name), 1 if text else 0, 0)
 
 
-def _opening(found: Opening) -> tuple[Any, ...]:
-    signs = (sign[0] if sign else 0 for sign in (found.delimiter, found.quote, found.escape))
-    return (OPENINGS.index(found.what), *signs, found.nulls)
+def file_name(*, append: bool) -> Step:
+    """Write the name, or else the last part of the URL. It must end with the suffix if there is one; with `append` it
+    must not, and gets it."""
+    return ("name", b"", number_of("name"), 1 if append else 0, 0)
 
 
-def _naming(found: Naming) -> tuple[Any, ...]:
-    echoes = tuple((number_of(name), steps) for name, steps in found.echoes.items())
-    return (
-        found.space.encode(),
-        found.alone,
-        found.numbers,
-        f"\\{found.guarded}".encode(),
-        (found.p2p, found.team),
-        echoes,
-    )
+def seconds(name: str, *, whole: bool) -> Step:
+    """Write milliseconds as seconds; refuse them unless they are whole ones, or unless they aren't."""
+    return ("seconds", b"", number_of(name), 0 if whole else 1, 0)
 
 
-class _Row(NamedTuple):
-    """A form as the compiled part takes it, with its word in reports, and what is to be remarked for which fields."""
-
-    word: str
-    remarks: tuple[tuple[int, tuple[str, str]], ...]
-    form: tuple[Any, ...]
-
-    def changes(self, seen: int) -> tuple[tuple[str, str], ...]:
-        return tuple(dict.fromkeys(change for mask, change in self.remarks if seen & mask))
+def suffix_among(words: Iterable[str], *, wanted: bool = True) -> Step:
+    """Write nothing; refuse a suffix that is not among the words, or with `wanted` off one that is."""
+    return ("among" if wanted else "other", ",".join(words).encode(), number_of("suffix"), 0, 0)
 
 
-def _rows(shape: Shape, number: int, label: str, kind: Kind, forms: LineForms) -> Iterable[_Row]:
-    given = (*kind.required, *kind.optional, *(("suffix",) if shape.find_suffix else ()))
-    remarks = tuple((mask_of([name]), change) for name, change in kind.remarks.items())
-    for chat in (0, 1):
-        form = forms(label, chat, shape.extras)
-        if form:
-            limits = tuple((number_of(name), most) for name, most in form.limits.items())
-            masks = map(mask_of, (kind.required, given, kind.filled, kind.remarks))
-            found = (number, chat, *masks, form.sorted_digest, limits, form.steps)
-            yield _Row(re.split("[:+]", label)[0], remarks, found)
+def strings(name: str, *, most: int, mixed: bool) -> Step:
+    """Write an object of at most so many members with its values as strings, which all or, if `mixed`, not all are."""
+    return ("strings", b"", number_of(name), 1 if mixed else 0, most)
+
+
+def at_most(name: str, most: int) -> Step:
+    """Write nothing; refuse a greater number."""
+    return ("most", b"", number_of(name), 0, most)
+
+
+def above(name: str, most: int) -> Step:
+    """Write nothing; refuse a number that is not greater."""
+    return ("above", b"", number_of(name), 0, most)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 import threading
@@ -20,6 +21,7 @@ from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, convert
 from imconvert.serve import app, listen
 from imconvert.serve.clerk import Clerk
+from imconvert.serve.feed import Overlap
 from imconvert.serve.run import Serving, opened
 from imconvert.vendors import SETTINGS
 
@@ -56,8 +58,10 @@ def output_of(folder: Path, records: Sequence[bytes]) -> Path:
     return folder
 
 
-def serving(state: Path, *outputs: Path, **chosen: Any) -> Serving:
-    found = Serving(outputs=outputs, state=state, settings=DEFAULTS, port=0)
+def serving(
+    state: Path, *outputs: Path, overlap: int = 7_200_000, idle: int = 0, copies: int = 2, **chosen: Any
+) -> Serving:
+    found = Serving(outputs=outputs, state=state, settings=DEFAULTS, port=0, overlap=Overlap(overlap, idle, copies))
     return replace(found, **chosen)
 
 
@@ -72,7 +76,8 @@ class Answer:
 
     @property
     def records(self) -> list[Any]:
-        found = json.loads(self.body)
+        packed = self.headers.get("content-encoding") == "gzip"
+        found = json.loads(gzip.decompress(self.body) if packed else self.body)
         assert found["code"] == 200
         return list(found["data"])
 
@@ -119,8 +124,8 @@ class Server:
 
     def settled(self) -> Server:
         """Wait until the feed has read all that is there."""
-        self.clerk.hand_in([], 0).result()
-        wait_for(lambda: not self.clerk.behind and self.clerk._pending() is None)
+        self.clerk.hand_in(b"").result()
+        wait_for(lambda: not self.clerk.behind and self.clerk.register.pending() is None)
         return self
 
 
@@ -145,7 +150,7 @@ def read_answer(end: socket.socket, *, head_only: bool = False, stop: int | None
     return Answer(int(status.split(" ")[1]), headers, body, whole=len(body) == length)
 
 
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
+def wait_for(condition: Any, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -215,10 +220,12 @@ class Loop:
         )
 
     async def _close(self, found: asyncio.Server, state: ServerState) -> None:
+        """End all connections, also those that were accepted a moment ago and are still being made."""
         found.close()
-        for connection in list(state.connections):
-            connection.transport.abort()
-        for task in list(state.tasks):
-            task.cancel()
-        await asyncio.gather(*state.tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+        for _ in range(5):
+            for connection in list(state.connections):
+                connection.transport.abort()
+            for task in list(state.tasks):
+                task.cancel()
+            await asyncio.gather(*state.tasks, return_exceptions=True)
+            await asyncio.sleep(0)

@@ -1,1 +1,1 @@
-"""Yunxin's side of the increment feed: it asks a URL now and then and takes what it gets (yunxin.md §2)."""
+"""Yunxin's side: it asks the increment feed and takes what it gets (yunxin.md §2); its REST server is in `server`."""

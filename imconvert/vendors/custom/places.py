@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from imconvert.vendors.custom.spec import Path
-from imconvert.vendors.shapes import UNREAD, Node, by_kind, items, json, record_of, row, unset
+from imconvert.vendors.nodes import UNREAD, Node, by_kind, items, json, record_of, row, unset
 
 
 class Unfit(Exception):

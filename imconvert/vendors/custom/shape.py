@@ -20,15 +20,10 @@ from imconvert.vendors.custom.rows import header_of
 from imconvert.vendors.custom.spec import UNSET, Body, Mapping, Rule, Value
 from imconvert.vendors.custom.times import AS_ISO, SCALES, clock_of
 from imconvert.vendors.lenient import compact
-from imconvert.vendors.shapes import (
+from imconvert.vendors.nodes import (
     REFUSED,
     UNREAD,
-    Bounds,
-    Kind,
-    Naming,
     Node,
-    Opening,
-    Shape,
     among,
     choice,
     clock,
@@ -40,12 +35,12 @@ from imconvert.vendors.shapes import (
     scaled,
     string_or,
     text,
-    told,
     trimmed,
     unless,
     unset,
     word,
 )
+from imconvert.vendors.shapes import Bounds, Kind, Naming, Opening, Shape, told
 
 NAME = "custom"
 _NOTHING = ("null", '""')

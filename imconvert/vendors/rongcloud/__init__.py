@@ -1,7 +1,21 @@
-"""RongCloud (融云): hourly logs and posts of its message routing as source. Reference: rongcloud.md."""
+"""RongCloud (融云): hourly logs and posts of its message routing as source, its clients' local databases as target.
+Reference: rongcloud.md."""
 
-from imconvert.vendors.contract import Setting, Survey, Vendor
-from imconvert.vendors.rongcloud import lines, messages, records
+from imconvert.vendors.contract import Arrange, Blocker, Packages, Setting, Survey, Target, Vendor, rest_in
+from imconvert.vendors.device import packing
+from imconvert.vendors.people import source as people
+from imconvert.vendors.people.writing import provisions
+from imconvert.vendors.rongcloud import (
+    bundle,
+    lines,
+    lists,
+    mentions,
+    messages,
+    people_choices,
+    provisioning,
+    records,
+    rules,
+)
 from imconvert.vendors.rongcloud.shape import more_shapes, shape
 from imconvert.vendors.rongcloud.shortcut import shortcut
 
@@ -22,14 +36,53 @@ SETTINGS = (
             "what a command becomes: a custom message, or nothing"),
     Setting("rongcloud.signals", "skip", ("skip", "custom"),
             "what signalling (calls, receipts, typing) becomes: nothing, or a custom message"),
+    Setting("rongcloud.batch", "500", "number", "messages in one call of batchInsertMessage, as target"),
+    Setting("rongcloud.content", "text", ("text", "object"),
+            "how the content of a message is written: as JSON text, as the SDK's own JSON has it, or as an object"),
+    Setting("rongcloud.custom_class", "imconvert:raw", "text",
+            "the class for other vendors' content, which the app has to register"),
+    Setting("rongcloud.notices", "notice", ("notice", "skip"),
+            "what happened in a group: RC:GrpNtf where the vendor has an operation for it, else the custom class; or "
+            "nothing"),
+    Setting("rongcloud.size_limit", "131072", "number", "bytes of a message's content that are refused"),
 )  # fmt: skip
+
+TARGET = Target(
+    name=records.VENDOR,
+    streams=packing.STREAMS,
+    suffix=".ndjson",
+    account_rule=rules.account,
+    group_rule=rules.group,
+    writer=bundle.writer,
+    read_key=packing.read_key,
+    digest_of=bundle.digest_of,
+    with_msgid=bundle.with_msgid,
+    tombstone=bundle.tombstone,
+    put_text=None,
+    merge_fold=lambda settings: False,
+    arrange=Arrange(
+        packing.finisher,
+        packing.still,
+        lambda settings: tuple(Blocker("IMC-3253", stream) for stream in packing.STREAMS),
+    ),
+    packages=Packages(
+        copies=lambda line: packing.copies_of(line, bundle.SDK.names),
+        most=lambda settings: int(settings["rongcloud.batch"]),
+    ),
+)
+
+TITLE = "RongCloud 融云"
 
 VENDOR = Vendor(
     name=records.VENDOR,
-    title="RongCloud 融云",
+    title=TITLE,
     looks_like=records.looks_like,
     reader=messages.reader,
     settings=SETTINGS,
+    target=TARGET,
+    people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
+    provisions=provisions(TARGET, provisioning.CONTENTS),
+    mentions=mentions.MENTIONS,
     shortcut=shortcut,
     shape=shape,
     more_shapes=more_shapes,
@@ -37,4 +90,5 @@ VENDOR = Vendor(
     survey=Survey(messages.look, messages.reader, shortcut),
     redact=lines.redacted,
     own_keys=True,
+    rest=rest_in("imconvert.vendors.rongcloud.rest"),
 )

@@ -11,20 +11,11 @@ from functools import partial
 
 from imconvert.model import UNKNOWN_CLIENT, Notes
 from imconvert.vendors.contract import Settings
-from imconvert.vendors.rongcloud.bodies import BUILT_IN, KEYS
-from imconvert.vendors.rongcloud.messages import CLIENT_OF, clock_of
-from imconvert.vendors.rongcloud.records import VENDOR
-from imconvert.vendors.shapes import (
+from imconvert.vendors.nodes import (
     IGNORED,
-    JSON,
     REFUSED,
     UNREAD,
-    Bounds,
-    Kind,
-    Naming,
     Node,
-    Opening,
-    Shape,
     among,
     by_kind,
     choice,
@@ -37,16 +28,17 @@ from imconvert.vendors.shapes import (
     number,
     record,
     record_of,
-    said,
     some_text,
     string_or,
     suffix,
     text,
-    told,
     wall_clock,
-    whatever_head,
     word,
 )
+from imconvert.vendors.rongcloud.bodies import BUILT_IN, KEYS
+from imconvert.vendors.rongcloud.messages import CLIENT_OF, clock_of
+from imconvert.vendors.rongcloud.records import VENDOR
+from imconvert.vendors.shapes import JSON, Bounds, Kind, Naming, Opening, Shape, said, told, whatever_head
 
 TEXT, IMAGE, GIF, SOUND, VIDEO, FILE, PLACE, REPLY, TIP, CARD, COMBINED, COMMAND, STREAM, CONTACT, PROFILE, APP = range(
     16

@@ -1,27 +1,56 @@
-"""Tencent Cloud IM (腾讯云即时通信 IM): history files and recorded callbacks as source. Reference: tencent.md."""
+"""Tencent Cloud IM (腾讯云即时通信 IM): history files and recorded callbacks as source; import calls as target.
+Reference: tencent.md."""
 
-from imconvert.vendors.contract import Documents, Setting, Vendor
-from imconvert.vendors.tencent import messages
+from imconvert.vendors.contract import Arrange, Documents, Target, Vendor, rest_in
+from imconvert.vendors.people import source as people
+from imconvert.vendors.people.writing import provisions
+from imconvert.vendors.tencent import (
+    choices,
+    lines,
+    lists,
+    mentions,
+    messages,
+    order,
+    people_choices,
+    provisioning,
+    requests,
+    rules,
+    said,
+)
 from imconvert.vendors.tencent.shape import shape
 
-SETTINGS = (
-    Setting("tencent.order", "counter", ("counter", "imported", "none"),
-            "milliseconds that keep the order inside of a second: MsgSeq modulo 1000; or its millionth part, as "
-            "imported messages have it; or none"),
-    Setting("tencent.recalled", "drop", ("drop", "mark", "keep"),
-            "what a recalled message becomes: nothing, a message with a mark in its extension, or a message"),
-    Setting("tencent.topics", "group", ("group", "topic"),
-            "where a topic's message goes: into the topic's group, or into a group of its own (which needs a map)"),
-)  # fmt: skip
+TARGET = Target(
+    name="tencent",
+    streams=requests.STREAMS,
+    suffix=".ndjson",
+    account_rule=rules.account,
+    group_rule=rules.group,
+    writer=requests.writer,
+    read_key=lines.read_key,
+    digest_of=lines.digest_of,
+    with_msgid=lines.with_msgid,
+    tombstone=lines.tombstone,
+    put_text=None,
+    merge_fold=lambda settings: False,
+    arrange=Arrange(order.finisher, blockers=order.blockers),
+)
+
+TITLE = "Tencent Cloud IM 腾讯云"
 
 VENDOR = Vendor(
     name="tencent",
-    title="Tencent Cloud IM 腾讯云",
+    title=TITLE,
     looks_like=messages.looks_like,
     reader=messages.reader,
     documents=Documents(("MsgList", "RspMsgList"), by_line=True, reader=messages.document_reader),
-    settings=SETTINGS,
+    settings=choices.SETTINGS,
+    target=TARGET,
+    people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
+    provisions=provisions(TARGET, provisioning.CONTENTS),
+    mentions=mentions.MENTIONS,
+    said=said.said,
     shape=shape,
     own_keys=True,
     name_of=messages.name_of,
+    rest=rest_in("imconvert.vendors.tencent.rest"),
 )

@@ -7,12 +7,15 @@ can be typed: `c2c/USER/USER/SEQ_RANDOM_SECOND`, the users in byte order, as dir
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from imconvert.errors import Rejected
-from imconvert.model import derived_id
+from imconvert.model import Message, derived_id
 from imconvert.vendors.lenient import shown
 from imconvert.vendors.values import digits
 
 VENDOR = "tencent"
+U32 = (1 << 32) - 1
 
 
 def of_pair(one: str, other: str, key: str) -> str:
@@ -42,3 +45,21 @@ def read_key(key: str) -> tuple[int, int, int]:
 
 def _escaped(account: str) -> str:
     return account.replace("%", "%25").replace("/", "%2F") if "/" in account or "%" in account else account
+
+
+class Triple(NamedTuple):
+    """The three numbers that a message between two people has beside the two (§4.1)."""
+
+    seq: int
+    random: int
+    second: int
+
+
+def triple_of(message: Message) -> Triple | None:
+    """The numbers of a message that was read from Tencent, if they can be imported again: unsigned 32 bits."""
+    name = message.source_id
+    if message.chat != "p2p" or not name.startswith("c2c/") or message.msgid != number(name):
+        return None
+    found = Triple(*read_key(name.rsplit("/", 1)[-1]))
+    fits = 0 <= found.seq <= U32 and 0 <= found.random <= U32 and found.second == message.time // 1000
+    return found if fits else None

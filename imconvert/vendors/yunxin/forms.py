@@ -55,7 +55,8 @@ def line_forms(settings: Settings) -> LineForms:
             steps = (*_head(_NUMBERS[label], chat), maybe(',"accid2":', "other", layers=1), literal("}}"))
             return LineForm(steps, sorted_digest=True) if chat else None
         known = _PLACE if label == "place" else _ATTACH
-        return LineForm((*_head(_NUMBERS[label], chat), *_attach(known, extras, limit)), _LIMITS)
+        steps = (*_head(_NUMBERS[label], chat), *_attach(known, extras, limit))
+        return LineForm(steps, _LIMITS, named_by_url=label == "file")
 
     return form
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from imconvert.vendors.contract import Settings
 from imconvert.vendors.lenient import compact
-from imconvert.vendors.shapes import (
+from imconvert.vendors.nodes import (
     IGNORED,
-    Kind,
-    Shape,
+    Node,
     among,
     by_kind,
     choice,
@@ -18,15 +17,16 @@ from imconvert.vendors.shapes import (
     decimal,
     digits,
     json,
+    mended,
     number,
     record,
     record_of,
     some_text,
     string_or,
     text,
-    whatever_head,
     word,
 )
+from imconvert.vendors.shapes import Kind, Shape, whatever_head
 from imconvert.vendors.yunxin.copies import CLIENTS as CLIENTS_IN_COPIES
 from imconvert.vendors.yunxin.copies import MARK as COPY
 from imconvert.vendors.yunxin.copies import TRANSPORT
@@ -47,22 +47,35 @@ _ATTACH_NODES = {
     "lat": string_or(text("latitude"), decimal("latitude")),
 }
 _ATTACH = record_of(_ATTACH_NODES)
+_IN_STRING = "IMC-3007"
+
+
+def _number(name: str) -> Node:
+    """A number, or a string of one, which is mended."""
+    return string_or(mended(_IN_STRING, digits(name)), number(name))
+
+
+_MENDED = {"dur": _number("duration"), "w": _number("width"), "h": _number("height"), "size": _number("size")}
+_TYPES = (0, *MEDIA, PLACE, CUSTOM, *(kind for kind in NOTICE_KINDS if kind != INFO))
 
 _NOTICES = {kind: name for kind, name in NOTICE_KINDS.items() if kind != INFO}
 
 _TREE = record(
-    type=choice("kind", {str(kind): kind for kind in (0, *MEDIA, PLACE, CUSTOM, *_NOTICES)}),
+    type=string_or(
+        mended(_IN_STRING, choice("kind", {f'"{kind}"': kind for kind in _TYPES})),
+        choice("kind", {str(kind): kind for kind in _TYPES}),
+    ),
     data=record(
         ext=some_text("ext"),
         clientType=choice("client", {compact(given): str(meant) for given, meant in CLIENT_NUMBERS.items()}),
         createTime=string_or(digits("time"), number("time")),
-        msgid=number("msgid"),
+        msgid=_number("msgid"),
         from_=text("sender"),
         to=text("receiver"),
         accid=text("member"),
-        tid=number("group"),
+        tid=_number("group"),
         body=text("text"),
-        attach=string_or(json(_ATTACH), content("content")),
+        attach=string_or(json(record_of(_ATTACH_NODES | _MENDED)), content("content")),
         accid2=text("other"),
     ),
 )
@@ -81,6 +94,7 @@ _SHAPE = Shape(
         **{kind: (f"notice:{name}", Kind(("other",) if kind in WITH_OTHER else ())) for kind, name in _NOTICES.items()},
     },
     find_suffix=True,
+    label=b"json",
 )
 
 
@@ -118,7 +132,7 @@ def _copies(*teams: str) -> Shape:
         ext=some_text("ext"),
         **dict.fromkeys(TRANSPORT, IGNORED),
     )
-    return replace(_SHAPE, tree=tree, kinds=_kinds(_PLAIN, "chat", "extra7"), mark=COPY)
+    return replace(_SHAPE, tree=tree, kinds=_kinds(_PLAIN, "chat", "extra7"), mark=COPY, label=None)
 
 
 _IN_ANSWERS = {**_PLAIN, CUSTOM: "CUSTOM"}
@@ -158,5 +172,5 @@ _ITEM2 = record(
 def more_shapes(settings: Settings) -> tuple[Shape, ...]:
     """The shapes of copies, and of items of both kinds of answers."""
     teams = ("TEAM", "SUPER_TEAM") if settings["yunxin.super_team"] == "team" else ("TEAM",)
-    one = replace(_SHAPE, tree=_ITEM, kinds=_kinds(_IN_ANSWERS), mark=ITEM, behind=whatever_head)
+    one = replace(_SHAPE, tree=_ITEM, kinds=_kinds(_IN_ANSWERS), mark=ITEM, behind=whatever_head, label=None)
     return _copies(*teams), one, replace(one, tree=_ITEM2, mark=ITEM2)

@@ -1,0 +1,1 @@
+"""Shards of a REST target to the target: stages in order, lanes by conversation, through `deliver`."""

@@ -1,0 +1,171 @@
+"""NetEase Yunxin's server API as a REST target for people, friends and teams (yunxin.md §4).
+
+Messages don't go this way: Yunxin takes them as files, or pulls them (§0).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from imconvert.vendors.calls import (
+    Api,
+    App,
+    Call,
+    Failed,
+    Field,
+    Finding,
+    History,
+    Http,
+    Kind,
+    Limit,
+    Reply,
+    Rest,
+    Stage,
+    Token,
+    Verdict,
+    answer_of,
+    body_of,
+    form_of,
+    retry_after,
+)
+
+FIELDS = (
+    Field("appkey", None, "AppKey of the app; its AppSecret is not kept here"),
+    Field("url", "https://api.yunxinapi.com/nimserver", "address of the server API"),
+    Field("block", 60, "seconds that the target is left alone once it says 416"),
+)
+
+_ALL = "nimserver"
+_RATE = Limit(100)
+
+
+def _api(name: str, *, items: str | None = None, safe: bool = True, gives: str = "") -> Api:
+    return Api(f"{name}.action", _RATE, _ALL, items=items, safe=safe, gives=gives, body="form")
+
+
+APIS = (
+    _api("user/create"),
+    _api("user/updateUinfo"),
+    _api("user/block"),
+    _api("user/mute"),
+    _api("user/setDonnop"),
+    _api("friend/add"),
+    _api("friend/update"),
+    _api("user/setSpecialRelation"),
+    _api("team/create", safe=False, gives="group"),
+    _api("team/add", items="members"),
+    _api("team/addManager", items="members"),
+    _api("team/update"),
+    _api("team/changeOwner"),
+    _api("team/updateTeamNick"),
+    _api("team/muteTeam"),
+    _api("team/muteTlist"),
+    _api("team/muteTlistAll"),
+)
+"""§4.2: under 100 calls a second in all. What sets something may be said twice; creating a team may not (§4.3)."""
+
+STAGES = (
+    Stage("accounts", ("user/create.action",)),
+    Stage("profiles", ("user/updateUinfo.action", "user/setDonnop.action")),
+    Stage("friends", ("friend/add.action",)),
+    Stage("remarks", ("friend/update.action",)),
+    Stage("relations", ("user/setSpecialRelation.action",)),
+    Stage("groups", ("team/create.action",)),
+    Stage("members", ("team/add.action",)),
+    Stage("group-roles", (
+        "team/addManager.action", "team/update.action", "team/changeOwner.action", "team/updateTeamNick.action",
+        "team/muteTeam.action", "team/muteTlist.action", "team/muteTlistAll.action",
+    )),
+    Stage("bans", ("user/block.action", "user/mute.action")),
+)  # fmt: skip
+
+_KINDS: Mapping[Kind, tuple[int, ...]] = {
+    Kind.DONE: (200, 417, 808, 809, 810),
+    Kind.UNCLEAR: (408, 415, 431, 500, 503, 514),
+    Kind.THROTTLE: (416,),
+    Kind.SPLIT: (419, 801),
+    Kind.DEPENDENCY: (404, 803, 804),
+    Kind.STOP: (201, 302, 315, 509, 998, 999),
+}
+KINDS: Mapping[int, Kind] = {code: kind for kind, codes in _KINDS.items() for code in codes}
+"""§4.3; what is named nowhere is an item that can't go in. 414 is told apart by its text."""
+
+_STALE = ("checksum", "curtime", "time out", "timestamp")
+
+
+def check_sum(secret: str, nonce: str, now: int) -> str:
+    """Lower-case hex SHA1 of AppSecret, Nonce and CurTime in seconds, in this order (§4.1)."""
+    return hashlib.sha1(f"{secret}{nonce}{now}".encode()).hexdigest()
+
+
+def identity(app: App) -> str:
+    return f"yunxin {app.values['appkey']}"
+
+
+def address(app: App) -> str:
+    return str(app.values["url"]).rstrip("/")
+
+
+def prepare(app: App, api: Api, call: Call, token: Token, *, now: float, nonce: int) -> Http:
+    """The exact request, a form; the id of the request is that of the record, so that a retry is known (§4.1, §4.3)."""
+    kind, content = form_of(call.body)
+    number = hashlib.sha256(f"{api.name} {call.key}".encode()).hexdigest()[:32]
+    proof = check_sum(app.secret.reveal(), str(nonce), int(now))
+    headers = (
+        ("AppKey", str(app.values["appkey"])), ("Nonce", str(nonce)), ("CurTime", str(int(now))), ("CheckSum", proof),
+        ("RequestId", number), ("Content-Type", kind),
+    )  # fmt: skip
+    return Http("POST", f"{address(app)}/{call.path or api.name}", headers, content, (proof, app.secret.reveal()))
+
+
+def read(app: App, api: Api, call: Call, reply: Reply) -> Verdict:
+    """What an answer means: the code inside of a 200 decides (§4.1, §4.3)."""
+    found = answer_of(reply)
+    if reply.status == 429:
+        return Verdict(Kind.THROTTLE, "HTTP 429", "", retry_after(reply))
+    if reply.status != 200 or found is None or not isinstance(found.get("code"), int):
+        return Verdict(Kind.UNCLEAR, f"HTTP {reply.status}", "no answer of the API's")
+    code, text = found["code"], str(found.get("desc", ""))
+    kind = KINDS.get(code, Kind.ITEM) if code != 414 else _of_414(text)
+    if kind is Kind.DONE:
+        return Verdict(kind, failed=_left_out(call, found), given=str(found.get("tid", "")) if api.gives else "")
+    wait = retry_after(reply, float(app.values["block"])) if kind is Kind.THROTTLE else 0.0
+    return Verdict(kind, str(code), text, wait)
+
+
+def _of_414(text: str) -> Kind:
+    """414 is a bad parameter, a stale signature, or an account that is there already (§4.3)."""
+    if "already" in text.lower():
+        return Kind.DONE
+    return Kind.REAUTH if any(word in text.lower() for word in _STALE) else Kind.ITEM
+
+
+def _left_out(call: Call, found: Mapping[str, object]) -> tuple[Failed, ...]:
+    """`faccid` names those who could not be added to a team (§4.4)."""
+    rest = found.get("faccid")
+    bad = {str(name).lower() for name in rest.get("accid") or ()} if isinstance(rest, dict) else set()
+    why = str(rest.get("msg", "")) if isinstance(rest, dict) else ""
+    names = body_of(call).get("members", [])
+    rows = [str(name).lower() for name in names] if isinstance(names, list) else []
+    return tuple(Failed(item, Kind.ITEM, "faccid", why) for item, name in enumerate(rows) if name in bad)
+
+
+def checks(app: App, history: History) -> list[Finding]:
+    """Nothing is known to stand in the way."""
+    return []
+
+
+REST = Rest(
+    title="NetEase Yunxin 网易云信",
+    apis={api.name: api for api in APIS},
+    stages=STAGES,
+    fields=FIELDS,
+    secret_env="IMCONVERT_YUNXIN_SECRET",
+    identity=identity,
+    address=address,
+    prepare=prepare,
+    read=read,
+    checks=checks,
+    no_messages="IMC-7283",
+)
