@@ -6,7 +6,7 @@ from setuptools import Extension, setup
 
 NAMES = [
     "through", "ids", "columns", "hashes", "sorted", "form", "request", "lines", "shape", "nodes", "pick", "wall",
-    "suffix", "steps", "naming", "moment", "opening", "scan", "cut",
+    "loose", "suffix", "steps", "naming", "moment", "opening", "scan", "cut",
 ]  # fmt: skip
 SOURCES = [f"imconvert/native/{name}.c" for name in NAMES]
 

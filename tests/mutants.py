@@ -25,10 +25,15 @@ SETS = st.fixed_dictionaries({}, optional={
 })  # fmt: skip
 
 
+def mutated(vendor: str) -> st.SearchStrategy[bytes]:
+    """A golden record of a vendor, with damage."""
+    return damaged(SEEDS[vendor])
+
+
 @st.composite
-def mutated(draw: st.DrawFn, vendor: str) -> bytes:
-    """A golden line with a few pieces cut out, doubled, or replaced; half of the time whole values are replaced."""
-    raw = draw(st.sampled_from(SEEDS[vendor]))
+def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """A record with a few pieces cut out, doubled, or replaced; half of the time whole values are replaced."""
+    raw = draw(st.sampled_from(seeds))
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(raw)))
         stop = draw(st.integers(start, min(len(raw), start + 12)))

@@ -89,15 +89,16 @@ class Shortcut:
         chosen, vendor = complete(settings), known(vendor)
         books = Book(TARGET.account_rule), Book(TARGET.group_rule)
         if compiled:
-            every = [*(vendor.more_shapes(chosen) if vendor.more_shapes else ()), vendor.shape(chosen)]
-            self.ways = [(shape.mark, compiled_from(shape, chosen, books, head, strict=strict)) for shape in every]
+            every = [*(vendor.more_shapes(chosen) if vendor.more_shapes else ()), usual_shape(vendor, chosen, head)]
+            found = [(shape.mark, shape) for shape in every if shape]
+            self.ways = [(mark, compiled_from(shape, chosen, books, head, strict=strict)) for mark, shape in found]
         else:
             make = vendor.behind(head)[1]
             self.ways = [(b"", make(TARGET, chosen, *books, LATEST) if make else None)]
 
     def __call__(self, raw: bytes) -> Written | None:
         left: list[int] = []
-        through = next(through for mark, through in self.ways if mark in raw)
+        through = next((through for mark, through in self.ways if mark in raw), None)
         if through is None:
             return None
         streams = tuple(through.columns() for _ in TARGET.streams)
@@ -126,11 +127,18 @@ def compiled_from(
     return found if found.behind(head) else None
 
 
+def usual_shape(vendor: Vendor, chosen: dict[str, str], head: bytes) -> shapes.Shape | None:
+    if vendor.tables:
+        return vendor.tables.shape(chosen, head) if vendor.tables.shape else None
+    return vendor.shape(chosen)
+
+
 def ways_of(vendor: Vendor) -> tuple[bool, ...]:
     """The shortcuts of a vendor, the compiled ones and others, as what `compiled` has to be for them."""
     survey, rows = vendor.survey and vendor.survey.shortcut, vendor.tables and vendor.tables.shortcut
     own = bool(vendor.shortcut or survey or rows)
-    return (*((False,) if own else ()), *((True,) if vendor.shape and native.BUILT else ()))
+    shaped = vendor.shape or (vendor.tables and vendor.tables.shape)
+    return (*((False,) if own else ()), *((True,) if native.BUILT and shaped else ()))
 
 
 def gathered(streams: tuple[Gathers, ...]) -> list[Line]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from golden import CLOCK, FIXTURES, LATEST, Case, cases
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mutants import SNIPPETS
 
@@ -31,7 +32,7 @@ from imconvert.sources.records import lines
 from imconvert.sources.tables import rows
 from imconvert.vendors import CUSTOM, TARGETS, find
 from imconvert.vendors.contract import Book, Columns, Line, Vendor
-from imconvert.vendors.custom import mapping_of
+from imconvert.vendors.custom import mapping_of, times, zones
 from imconvert.vendors.custom.proposal import proposal
 from imconvert.vendors.custom.spec import path_of, shown
 
@@ -536,3 +537,24 @@ def test_counts_are_those_of_the_generator(shape: str, example: str, tmp_path: P
     ) == (totals.read, totals.written, totals.conflicts, totals.rejected, totals.skipped)
     assert truth["duplicates"] + totals.split - truth["extra_bodies"] == totals.duplicates
     assert truth["by_chat"]["p2p"] + truth["by_chat"]["team"] == truth["messages"]
+
+
+# --- zones for the compiled part -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "America/New_York", "Africa/Casablanca",
+                                  "Australia/Lord_Howe", "Asia/Kathmandu", "+08:00", "UTC"])  # fmt: skip
+@given(seconds=st.integers(zones.LAST - 41 * 366 * zones.DAY, zones.LAST + zones.DAY))
+@example(seconds=1_710_037_800)
+@example(seconds=1_729_996_200)
+@settings(max_examples=150, deadline=None)
+def test_intervals_hold_clocks_that_one_offset_alone_is_right_for(zone: str, seconds: int) -> None:
+    wall = datetime(1970, 1, 1) + timedelta(seconds=seconds)
+    known = times.zone_of(zone)
+    found = [offset for first, stop, offset in zones.intervals(zone) if first <= seconds * 1000 < stop]
+    earlier, later = (wall.replace(tzinfo=known, fold=fold).utcoffset() for fold in (0, 1))
+    assert len(found) <= 1
+    if found:
+        assert earlier == later == timedelta(milliseconds=found[0])
+    elif 946_684_800 < seconds < zones.LAST - zones.DAY:
+        assert earlier != later, "only what a change shows twice or never is in no interval"

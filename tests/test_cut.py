@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from imconvert import native
 from imconvert.errors import InputError
-from imconvert.sources import documents, layout, pieces
+from imconvert.sources import documents, layout, pieces, tables
 from imconvert.sources import records as limits
 from imconvert.sources.documents import elements
 from imconvert.sources.layout import rows
 from imconvert.sources.records import Batch
 from imconvert.vendors import find
-from imconvert.vendors.contract import Documents
+from imconvert.vendors.contract import Documents, Tables
 
 pytestmark = pytest.mark.skipif(not native.BUILT, reason="the part in C isn't built here")
 
@@ -73,6 +73,29 @@ def test_cut_in_c_as_in_python(cut: Cut, data: bytes, build: Documents, size: in
         patch.setattr(limits, "KEPT", 10)
         patch.setattr(layout, "RECORD_LIMIT", 60)
         ways = [taken(cut(blocks(data, min(size, 60)), build, "in", compiled=compiled)) for compiled in (False, True)]
+    assert ways[0] == ways[1]
+
+
+MARKS = [
+    b"a", b"bc", b",", b"|", b'"', b"'", b'""', b"\\", b'\\"', b"\\\\", b"\n", b"\r\n", b"\\\n", b"\r", b"\xef\xbb\xbf",
+    b"\\N", b'"x,\ny"', b"\xe4\xbd\xa0",
+]  # fmt: skip
+grids = st.lists(st.sampled_from(MARKS), max_size=40).map(b"".join)
+SIGNS = st.sampled_from(
+    [(",", '"', ""), (",", '"', "\\"), ("|", "'", ""), ("\t", "", "\\"), (",", '"', '"'), (",", "", "")]
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(grids, SIGNS, st.integers(1, 60), st.booleans(), st.sampled_from(["utf-8", "gb18030"]))
+def test_rows_of_tables_are_cut_the_same(
+    data: bytes, signs: tuple[str, str, str], size: int, header: bool, encoding: str
+) -> None:
+    build = Tables(None, None, *signs, encoding, header)  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "RECORD_LIMIT", 60)
+        patch.setattr(tables, "KEPT", 10)
+        ways = [taken(tables.rows(blocks(data, min(size, 60)), build, compiled=compiled)) for compiled in (False, True)]
     assert ways[0] == ways[1]
 
 

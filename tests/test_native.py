@@ -26,7 +26,7 @@ from support.small_jobs import differing, options, run, tree
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert import native
-from imconvert.vendors import compiled, shapes
+from imconvert.vendors import compiled, nodes, shapes
 from imconvert.vendors.contract import NOT_PLAIN, Book, Columns, Gathered, Line, Plain
 from imconvert.vendors.shapes import LineForm, literal, put
 
@@ -40,9 +40,9 @@ ENDS = b'"msgid":7,"time":1711000000000,"kind":0,"from":"a","to":"b"'
 @cache
 def through(value: Any, layers: int = 0, *, name: str = "text") -> Any:
     """A shortcut for records whose key "value" is of this shape; its line is the field alone."""
-    tree = shapes.record(
-        msgid=shapes.number("msgid"), time=shapes.number("time"), kind=shapes.choice("kind", {"0": 0}),
-        from_=shapes.text("sender"), to=shapes.text("receiver"), value=value,
+    tree = nodes.record(
+        msgid=nodes.number("msgid"), time=nodes.number("time"), kind=nodes.choice("kind", {"0": 0}),
+        from_=nodes.text("sender"), to=nodes.text("receiver"), value=value,
     )  # fmt: skip
     kinds = {0: ("text", shapes.Kind(required=(name,)))}
     form = LineForm((literal("<"), put(name, layers=layers), literal(">")))
@@ -55,18 +55,18 @@ def through(value: Any, layers: int = 0, *, name: str = "text") -> Any:
     )
 
 
-TEXT = shapes.text("text")
+TEXT = nodes.text("text")
 
 
 def one_field(
     book: Book, plain: Plain, value: Any = TEXT, digest_of: Any = TARGET.digest_of
 ) -> Any:  # fmt: skip
     """A shortcut for records with one value, that asks this book for people; its lines name them, or its content."""
-    tree = shapes.record(
-        msgid=shapes.number("msgid"), time=shapes.number("time"), kind=shapes.choice("kind", {"0": 0}),
-        from_=shapes.text("sender"), to=shapes.text("receiver"), value=value,
+    tree = nodes.record(
+        msgid=nodes.number("msgid"), time=nodes.number("time"), kind=nodes.choice("kind", {"0": 0}),
+        from_=nodes.text("sender"), to=nodes.text("receiver"), value=value,
     )  # fmt: skip
-    name = shapes.FIELDS[value[1]]
+    name = nodes.FIELDS[value[1]]
     ends, content = (put("sender", layers=1), put("receiver", layers=1)), (literal('{"v":'), put(name), literal("}"))
     form = LineForm(content, sorted_digest=True) if name == "content" else LineForm(ends)
     return compiled.through(
@@ -109,7 +109,7 @@ strings = st.lists(pieces, max_size=6).map(lambda parts: b'"' + b"".join(parts) 
 @given(strings)
 def test_strings_are_written_as_they_are_meant(token: bytes) -> None:
     meant = decoded(token)
-    found = taken(through(shapes.text("text"), 1), token)
+    found = taken(through(nodes.text("text"), 1), token)
     if found is None:
         assert not isinstance(meant, str) or b"\\" not in token, "only odd escapes may be left"
     else:
@@ -118,7 +118,7 @@ def test_strings_are_written_as_they_are_meant(token: bytes) -> None:
 
 @needed
 def test_the_plainest_strings_are_taken() -> None:
-    shortcut = through(shapes.text("text"), 1)
+    shortcut = through(nodes.text("text"), 1)
     for text in ("", "a", "你好", "😀", "a" * 1000, "tab\t", 'quote"', "back\\slash", "\x7f", "\u2028"):
         for token in (json.dumps(text), json.dumps(text, ensure_ascii=False)):
             assert taken(shortcut, token.encode()) == msgspec.json.encode(text)
@@ -138,7 +138,7 @@ numbers = st.one_of(
 @settings(max_examples=1000, deadline=None)
 @given(numbers)
 def test_numbers_keep_their_text_or_are_left(text: str) -> None:
-    found = taken(through(shapes.decimal("text"), 1), text.encode())
+    found = taken(through(nodes.decimal("text"), 1), text.encode())
     meant = decoded(text.encode())
     assert found is None or (type(meant) in (int, float) and f'"{meant!r}"'.encode() == found)
 
@@ -146,17 +146,17 @@ def test_numbers_keep_their_text_or_are_left(text: str) -> None:
 @needed
 @given(numbers)
 def test_whole_numbers_are_exact(text: str) -> None:
-    found = taken(through(shapes.number("size"), name="size"), text.encode())
+    found = taken(through(nodes.number("size"), name="size"), text.encode())
     meant = decoded(text.encode())
     fits = type(meant) is int and 0 <= meant < 1 << 63 and text != "-0"
     assert found == (str(meant).encode() if fits else None)
-    assert taken(through(shapes.digits("size"), name="size"), b'"%s"' % text.encode()) == found
+    assert taken(through(nodes.digits("size"), name="size"), b'"%s"' % text.encode()) == found
 
 
 @needed
 @given(st.integers(0, 10**19), st.integers(0, 9))
 def test_zeros_are_added_to_what_stays_in_range(number: int, zeros: int) -> None:
-    found = taken(through(shapes.number("size", zeros=zeros), name="size"), b"%d" % number)
+    found = taken(through(nodes.number("size", zeros=zeros), name="size"), b"%d" % number)
     assert found in (b"%d" % (number * 10**zeros), None)
     assert (found is not None) == (number * 10**zeros < 10**18 or (zeros == 0 and number < 1 << 63) or number == 0)
 
@@ -175,7 +175,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 @given(values, st.booleans(), st.sampled_from([None, 0, 2]))
 def test_values_are_made_compact_or_left(value: Any, narrow: bool, indent: int | None) -> None:
     token = json.dumps(value, ensure_ascii=narrow, indent=indent).encode("utf-8", "surrogatepass")
-    found = taken(through(shapes.anything("content"), name="content"), token)
+    found = taken(through(nodes.anything("content"), name="content"), token)
     assert found is None or msgspec.json.encode(decoded(token)) == found
 
 
@@ -189,14 +189,14 @@ MARKS = [b"{", b"}", b"[", b"]", b'"a"', b'"b"', b":", b",", b"1", b"null", b"tr
 @example(b'{"a":1,}')
 @example(b"[1,]")
 def test_what_is_no_json_is_left(token: bytes) -> None:
-    found = taken(through(shapes.anything("content"), name="content"), token)
+    found = taken(through(nodes.anything("content"), name="content"), token)
     assert found is None or msgspec.json.encode(decoded(token)) == found
 
 
 @needed
 @pytest.mark.parametrize("depth", [1, 31, 32, 33, 64, 100_000])
 def test_deep_values_are_left(depth: int) -> None:
-    found = taken(through(shapes.anything("content"), name="content"), b"[" * depth + b"]" * depth)
+    found = taken(through(nodes.anything("content"), name="content"), b"[" * depth + b"]" * depth)
     assert (found is not None) == (depth <= 32)
 
 
@@ -204,15 +204,15 @@ def test_deep_values_are_left(depth: int) -> None:
 def test_an_object_of_too_many_members_is_left() -> None:
     for count, fine in ((64, True), (65, False)):
         token = json.dumps({f"k{n}": n for n in range(count)}, separators=(",", ":")).encode()
-        assert (taken(through(shapes.anything("content"), name="content"), token) == token) == fine
+        assert (taken(through(nodes.anything("content"), name="content"), token) == token) == fine
 
 
 @needed
 @given(values)
 def test_json_in_a_string_is_read_like_json(value: Any) -> None:
-    inner = shapes.json(shapes.record(x=shapes.anything("content")))
+    inner = nodes.json(nodes.record(x=nodes.anything("content")))
     token = json.dumps(json.dumps({"x": value})).encode()
-    plain = taken(through(shapes.anything("content"), name="content"), json.dumps(value).encode())
+    plain = taken(through(nodes.anything("content"), name="content"), json.dumps(value).encode())
     assert taken(through(inner, name="content"), token) == plain
 
 
@@ -232,7 +232,7 @@ def test_a_wrong_shape_is_told(wrong: Any) -> None:
 def test_a_wrong_form_is_told(wrong: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         compiled.through(
-            shapes.Shape(shapes.record(a=shapes.text("text")), {0: ("text", shapes.Kind(()))}),
+            shapes.Shape(nodes.record(a=nodes.text("text")), {0: ("text", shapes.Kind(()))}),
             lambda label, chat, extras: LineForm((wrong,)),
             books=(Book(TARGET.account_rule), Book(TARGET.group_rule)), latest=LATEST, digest_of=TARGET.digest_of,
         )  # fmt: skip
@@ -243,7 +243,7 @@ def test_what_otherwise_raises_goes_up() -> None:
     def fail(number: int, raw: bytes) -> None:
         raise ArithmeticError(number)
 
-    shortcut = through(shapes.text("text"))
+    shortcut = through(nodes.text("text"))
     for batch in ([b"{}"], b"{}\n{}", b""):
         with pytest.raises(ArithmeticError, match="0"):
             shortcut.take(batch, (native.Columns(), native.Columns()), fail)
@@ -251,7 +251,7 @@ def test_what_otherwise_raises_goes_up() -> None:
 
 @needed
 def test_arguments_of_other_types_are_refused() -> None:
-    shortcut = through(shapes.text("text"))
+    shortcut = through(nodes.text("text"))
     columns = native.Columns()
     for batch, streams in (("{}", (columns, columns)), ([b"{}"], [columns, columns]), ([b"{}"], (columns,)),
                            ([b"{}"], (Columns(), Columns())), (["{}"], (columns, columns))):  # fmt: skip
@@ -261,7 +261,7 @@ def test_arguments_of_other_types_are_refused() -> None:
 
 @needed
 def test_lines_are_parted_like_python_parts_them() -> None:
-    shortcut = through(shapes.text("text"), 1)
+    shortcut = through(nodes.text("text"), 1)
     good = b"{" + ENDS + b',"value":"x"}'
     for text in (b"", b"\n", good, good + b"\n", b"\n" + good, b"a\n\n" + good + b"\r\n" + good + b"\nb"):
         both = []
@@ -322,7 +322,7 @@ def test_content_is_hashed_with_its_keys_in_order(content: dict[str, Any], refus
         asked.append(line)
         return xxh3_64_digest(sort(msgspec.json.decode(line)))
 
-    shortcut = one_field(Book(TARGET.account_rule), NOT_PLAIN, shapes.content("content"), digest_of)
+    shortcut = one_field(Book(TARGET.account_rule), NOT_PLAIN, nodes.content("content"), digest_of)
     streams = tuple(native.Columns() for _ in range(2))
     shortcut.take([b"{" + ENDS + b',"value":' + msgspec.json.encode(content) + b"}"], streams, lambda _, raw: None)
     found = Gathered(*streams[0].take())
@@ -338,6 +338,7 @@ ids = st.text(st.sampled_from("abz09_@.-A #/é"), min_size=1, max_size=34)
 
 
 @needed
+@settings(deadline=None)
 @given(st.lists(ids, min_size=1, max_size=30), st.dictionaries(ids, st.just("mapped"), max_size=1))
 def test_plain_ids_are_learned_like_the_book_learns_them(sources: list[str], mapped: dict[str, str]) -> None:
     """Ids that are put into the book in C are those that its rule would not have changed; a map comes first."""
@@ -375,7 +376,7 @@ def test_books_and_shortcuts_are_let_go_of() -> None:
 
     book = Watched(TARGET.account_rule)
     book.ring = compiled.through(
-        shapes.Shape(shapes.record(a=shapes.text("text")), {0: ("text", shapes.Kind(()))}),
+        shapes.Shape(nodes.record(a=nodes.text("text")), {0: ("text", shapes.Kind(()))}),
         lambda label, chat, extras: None,
         books=(book, book), latest=LATEST, digest_of=TARGET.digest_of,
     )  # fmt: skip
@@ -387,7 +388,7 @@ def test_books_and_shortcuts_are_let_go_of() -> None:
 
 @needed
 def test_hashes_are_those_of_the_library() -> None:
-    shortcut = through(shapes.text("text"), 1)
+    shortcut = through(nodes.text("text"), 1)
     streams = tuple(native.Columns() for _ in range(2))
     shortcut.take([b"{" + ENDS + b',"value":"x"}'], streams, lambda number, raw: None)
     found = Gathered(*streams[0].take())
@@ -403,7 +404,7 @@ def test_hashes_are_those_of_the_library() -> None:
 @needed
 def test_more_ids_than_are_kept_at_hand() -> None:
     """Twice as many ids as the table in front of the book holds, each asked for twice, in both orders."""
-    shortcut = through(shapes.text("text"), 1)
+    shortcut = through(nodes.text("text"), 1)
     people = [f"p{number}" for number in range(140_000)]
     head = b'{"msgid":7,"time":1711000000000,"kind":0,"to":"b","value":"x","from":'
     left: list[int] = []

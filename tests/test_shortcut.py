@@ -14,7 +14,7 @@ import pytest
 from golden import Case, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutants import HEADS, SETS, mutated
+from mutants import HEADS, SETS, damaged, mutated
 from roads import LongRoad, Shortcut, Written, elements, known, records, settings_of, vendor_of, ways_of
 
 from imconvert import native
@@ -135,6 +135,43 @@ def test_shortcut_knows_that_numbers_grow_when_written() -> None:
 @given(data=st.data())
 def test_shortcut_agrees_on_mutated_lines(vendor: str, data: st.DataObject) -> None:
     same(data.draw(mutated(vendor)), data.draw(SETS), vendor, data.draw(st.sampled_from(HEADS[vendor])))
+
+
+SELF_BUILT = [case for case in CASES if case.vendor == "custom"]
+MAPPED_VALUES = [
+    b'"', b"''", b"\\", b",", b"|", b"\\N", b"null", b"0", b"-1", b"1.5", b"2024-02-30 00:00:00", b"9" * 20,
+    b"2024-03-10 02:30:00", b"2024-10-27T02:30:00", b"2024-05-01T00:00:00.123Z", b"http://x/y", b"u_", b"{}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SELF_BUILT, ids=attrgetter("id"))
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_shortcut_agrees_on_damage_to_self_built_systems(case: Case, data: st.DataObject) -> None:
+    vendor = vendor_of(case)
+    found = [one for file in case.inputs() for one in elements(vendor, file.read_bytes(), file.name)]
+    head, raw = data.draw(st.sampled_from(found))
+    if data.draw(st.booleans()):
+        value = data.draw(st.sampled_from(MAPPED_VALUES))
+        places = [place for place in range(len(raw)) if raw[place : place + 1] in (b",", b":", b"|", b"\t")]
+        at = data.draw(st.sampled_from(places or [0]))
+        end = next((place for place in places if place > at), len(raw))
+        raw = raw[: at + 1] + value + raw[end:]
+    else:
+        raw = data.draw(damaged([raw]))
+    same(raw, None, vendor, head)
+
+
+def test_self_built_systems_take_the_compiled_way() -> None:
+    """Plain mappings have a shape, and the usual records of the two full examples fit it."""
+    for name, least in (("mysql-csv", 0.3), ("ndjson-log", 0.3), ("tsv-gb18030", 0), ("document-as-array", 0.9)):
+        case = next(case for case in SELF_BUILT if case.name == name)
+        vendor, taken, read = vendor_of(case), 0, 0
+        for file in case.inputs():
+            for head, raw in elements(vendor, file.read_bytes(), file.name):
+                read += 1
+                taken += Shortcut(vendor, None, head, compiled=True)(raw) is not None if ways_of(vendor)[-1] else 0
+        assert taken >= least * read, name
 
 
 @pytest.mark.parametrize("case", CASES, ids=attrgetter("id"))

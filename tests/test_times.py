@@ -80,3 +80,44 @@ def test_records_with_instants_need_no_zone(tmp_path: Path) -> None:
     outcome = run(options(tmp_path / "in", tmp_path / "out", source="easemob"))
     assert [Times("+00:00", "epoch", 1, "in")] == outcome.manifest.times
     assert "time zone" not in summary.as_text(outcome, None, "en")
+
+
+MAPPING = """
+version = 1
+[input]
+format = "csv"
+[message]
+id = "id"
+time = { path = "at", %s }
+sender = "from"
+receiver = "to"
+[chat]
+always = "p2p"
+[body.text]
+as = "text"
+text = "text"
+"""
+CLOCK = "2024-03-15 09:00:00"
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(
+    ("time", "written", "expected", "moment"),
+    [
+        ('unit = "iso", zone = "Asia/Shanghai"', CLOCK, [("Asia/Shanghai", "mapping")], 1_710_464_400_000),
+        ('unit = "format", format = "%Y-%m-%d %H:%M:%S", zone = "+08:00"', CLOCK, [("+08:00", "mapping")],
+         1_710_464_400_000),
+        ('unit = "iso", zone = "+08:00"', "2024-03-15T01:00:00Z", [("own", "value")], 1_710_464_400_000),
+        ('unit = "s"', "1710464400", [("+00:00", "epoch")], 1_710_464_400_000),
+    ],
+)  # fmt: skip
+def test_a_mapping_tells_its_zone(
+    tmp_path: Path, time: str, written: str, expected: list[tuple[str, str]], moment: int, *, compiled: bool
+) -> None:
+    """The zone that the mapping names, not UTC; times that tell an offset themselves are told apart."""
+    table, mapping = tmp_path / "in.csv", tmp_path / "map.toml"
+    table.write_text(f"id,at,from,to,text\n1,{written},ann,bob,hi\n2,{written},ann,bob,ho\n")
+    mapping.write_text(MAPPING % time)
+    found = run(options(table, tmp_path / "out", source="custom", map=mapping, compiled=compiled)).manifest
+    assert [(clock.offset, clock.source) for clock in found.times] == expected
+    assert [shard.times for shard in found.shards] == [(moment, moment)]

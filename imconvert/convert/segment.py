@@ -36,8 +36,8 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import TARGETS, Target, compiled, find
-from imconvert.vendors.contract import Book, Columns, LeftOut, MakeShortcut, Read, Shortcut, Taken, Write
+from imconvert.vendors import TARGETS, compiled, find
+from imconvert.vendors.contract import Book, Columns, LeftOut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
 from imconvert.vendors.wrapping import without_lines
 
@@ -167,38 +167,38 @@ class Mapper:
         self.vendor, self.target = find(job.vendor, job.mapping), target
         self.own_keys = self.vendor.own_keys
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
-        self.usual = self._shortcut(self.vendor.shortcut, compiled=job.compiled)
+        tables = self.vendor.tables
+        can_be = self.vendor.shape or self.vendor.more_shapes or (tables and tables.shape)
+        self.compiled = bool(job.compiled and native.BUILT and target.line_forms and can_be)
+        self.shape_of_rows = cache(self._shape_of_rows)
+        self.usual = self._compiled(self.vendor.shape(job.settings)) if self.compiled and self.vendor.shape else None
         self.marked = self._marked()
         self.waiting = Gathering()
         self._behind(b"")
         self.way = self.ways[b""]
-        columns = self.usual.columns if self.usual else Columns
+        columns = native.Columns if self.compiled else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
 
-    def _shortcut(self, own: MakeShortcut | None, *, compiled: bool) -> Shortcut | None:
-        """The compiled shortcut if there is one and it is asked for, else the vendor's own, if it has one."""
-        job, books, vendor, target = self.job, (self.accounts, self.groups), self.vendor, self.target
-        if compiled and vendor.shape and target.line_forms:
-            found = self._compiled(vendor.shape(job.settings), target)
-            if found:
-                return found
-        return own(target, job.settings, *books, job.latest) if own else None
-
-    def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
+    def _compiled(self, shape: Shape) -> Shortcut | None:
+        target, latest = self.target, self.job.latest
         assert target.line_forms
         forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
         return compiled.through(
-            shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of, plain=target.plain_account,
+            shape, forms, books=books, latest=latest, digest_of=target.digest_of, plain=target.plain_account,
             strict=self.job.strict,
         )  # fmt: skip
 
+    def _shape_of_rows(self, head: bytes) -> Shortcut | None:
+        """The compiled shortcut for rows of a table with this header."""
+        tables = self.vendor.tables
+        found = tables.shape(self.job.settings, head) if tables and tables.shape else None
+        return self._compiled(found) if found else None
+
     def _marked(self) -> dict[bytes, Callable[[], Shortcut | None]]:
         """What makes, when they are first met, the compiled shortcuts of the vendor's other formats, by their marks."""
-        vendor, target = self.vendor, self.target
-        if not (self.job.compiled and native.BUILT and vendor.more_shapes and target.line_forms):
-            return {}
-        shapes_of = vendor.more_shapes(self.job.settings)
-        return {shape.mark: cache(partial(self._compiled, shape, target)) for shape in shapes_of}
+        more = self.vendor.more_shapes
+        found = more(self.job.settings) if self.compiled and more else ()
+        return {shape.mark: cache(partial(self._compiled, shape)) for shape in found}
 
     def _way(self, batch: Batch) -> Way:
         """The way for a batch, by its first record; whatever doesn't fit its shortcut goes the long way."""
@@ -306,9 +306,12 @@ class Mapper:
         self.notes.clock = EPOCH
         made = read(job.settings, self.notes, job.latest)
         self.read: Read = without_lines(made, self.notes) if self.target.arrange else made
-        usual = _way_behind(head, self.usual)
-        if not usual.shortcut:
-            usual = Way(self._shortcut(through, compiled=False), self.notes.clock)
+        if self.compiled:
+            usual = _way_behind(head, self.shape_of_rows(head) if vendor.tables and head else self.usual)
+        else:
+            books = (self.accounts, self.groups)
+            shortcut = through(self.target, job.settings, *books, job.latest) if through else None
+            usual = Way(shortcut, self.notes.clock)
         self.ways = {b"": usual}
 
     def _record(self, at: At, raw: bytes) -> None:

@@ -135,6 +135,73 @@ static PyObject *cut_rows(PyObject *module, PyObject *const *given, Py_ssize_t c
     return PyLong_FromSsize_t(at - block);
 }
 
+/* How the rows of a table are written; a sign that there is none of is -1. */
+typedef struct {
+    int delimiter, quote, escape;
+} Signs;
+
+/* Where a row ends that begins at `at`: its LF; NULL if it does not end plainly. `lines` gets how many it has. */
+static At end_of_row(const Signs *signs, At at, At end, long *lines)
+{
+    for (*lines = 1;; at++) {
+        if (at < end && *at == signs->quote) {
+            for (at++;; at++) {
+                if (at >= end)
+                    return NULL;
+                if (*at == signs->escape) {
+                    *lines += ++at < end && *at == '\n';
+                } else if (*at == signs->quote) {
+                    if (at + 1 >= end || at[1] != signs->quote)
+                        break;
+                    at++;
+                } else {
+                    *lines += *at == '\n';
+                }
+            }
+            at++;
+            if (at < end && *at != signs->delimiter && *at != '\n')
+                return at + 1 < end && *at == '\r' && at[1] == '\n' ? at + 1 : NULL;
+        } else {
+            for (; at < end && *at != signs->delimiter && *at != '\n'; at++) {
+                if (*at == signs->escape)
+                    *lines += ++at < end && *at == '\n';
+            }
+        }
+        if (at >= end)
+            return NULL;
+        if (*at == '\n')
+            return at;
+    }
+}
+
+static PyObject *cut_table(PyObject *module, PyObject *arguments)
+{
+    PyObject *block, *records, *lines;
+    Py_ssize_t begin;
+    Signs signs;
+    At at, end;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "Sn(iii)O!O!", &block, &begin, &signs.delimiter, &signs.quote, &signs.escape,
+                          &PyList_Type, &records, &PyList_Type, &lines))
+        return NULL;
+    if (begin < 0 || begin > PyBytes_GET_SIZE(block)) {
+        PyErr_SetString(PyExc_ValueError, "begin lies outside of the block");
+        return NULL;
+    }
+    end = (At)PyBytes_AS_STRING(block) + PyBytes_GET_SIZE(block);
+    for (at = (At)PyBytes_AS_STRING(block) + begin; at < end;) {
+        long count;
+        At stop = end_of_row(&signs, at, end, &count);
+        if (!stop)
+            break;
+        if (!append(records, PyBytes_FromStringAndSize((const char *)at, stop - at)) ||
+            !append(lines, PyLong_FromLong(count)))
+            return NULL;
+        at = stop + 1;
+    }
+    return PyLong_FromSsize_t(at - (At)PyBytes_AS_STRING(block));
+}
+
 /* What the bytes so far have left open. */
 typedef struct {
     Py_ssize_t depth;
@@ -207,6 +274,9 @@ PyMethodDef cut_methods[] = {
     {"cut_rows", (PyCFunction)(void (*)(void))cut_rows, METH_FASTCALL,
      "cut_rows(block, begin, offset, records, offsets): add the lines from `begin` on that look like elements, without "
      "blanks and comma around; gives where the next line begins."},
+    {"cut_table", cut_table, METH_VARARGS,
+     "cut_table(block, begin, (delimiter, quote, escape), records, lines): add the rows from `begin` on without their LF, "
+     "and how many lines each has, up to one that does not end plainly; gives where that begins. A sign is a byte or -1."},
     {"edges", edges, METH_VARARGS,
      "edges(block, most, depth, in_string, escaped): the brackets outside of strings down to depth `most`, and those that "
      "open one more, as (place, opens, depth behind it); and depth, in_string and escaped at the end."},

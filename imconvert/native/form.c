@@ -126,6 +126,19 @@ int form_wants(const Form *form, int field)
     return (form->required >> field) & 1;
 }
 
+int form_is_within(const Form *form, const Fields *fields)
+{
+    for (Py_ssize_t i = 0; i < form->limit_count; i++) {
+        const Limit *limit = &form->limits[i];
+        const Field *field = &fields->field[limit->field];
+        if (!has(fields, limit->field) || field->layers == AS_IT_CAME || field->span.size <= limit->most)
+            continue;
+        if (span_characters(field->span) > limit->most)
+            return 0;
+    }
+    return 1;
+}
+
 int form_fits(const Form *form, const Fields *fields)
 {
     Set filled = form->filled & fields->seen;
@@ -135,13 +148,7 @@ int form_fits(const Form *form, const Fields *fields)
         if (filled & 1 && !fields->field[field].span.size)
             return 0;
     }
-    for (Py_ssize_t i = 0; i < form->limit_count; i++) {
-        const Limit *limit = &form->limits[i];
-        Span text = fields->field[limit->field].span;
-        if (has(fields, limit->field) && text.size > limit->most && span_characters(text) > limit->most)
-            return 0;
-    }
-    return 1;
+    return form_is_within(form, fields);
 }
 
 /* A step that only lines of requests have; 1 if it's done, 0 if the record is refused, -1 with an exception set. */

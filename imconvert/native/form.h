@@ -30,6 +30,9 @@ int form_sorted(const Form *form);
 /* Whether a line can't be without the field. */
 int form_wants(const Form *form, int field);
 
+/* 1 if no field is longer than the form allows, else 0; what is not compact yet is not looked at. */
+int form_is_within(const Form *form, const Fields *fields);
+
 /* 1 if the fields are those of the form, else 0. */
 int form_fits(const Form *form, const Fields *fields);
 

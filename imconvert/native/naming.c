@@ -13,6 +13,7 @@ struct Naming {
     PyObject *tuple; /* owns the name space */
     Span space;
     int alone;
+    int numbers; /* source ids that are numbers are taken as they are */
     Steps steps[CHATS];
     Py_ssize_t check_count;
     Check *checks;
@@ -50,6 +51,14 @@ int naming_write(const Naming *naming, const Fields *fields, int chat, Out *out,
     return done > 0 && out->size == *name ? 0 : done;
 }
 
+int naming_is_number(const Naming *naming, const Fields *fields)
+{
+    Span digits = fields->field[SOURCE].span, found;
+    Scan scan = {digits.data, digits.data + digits.size, NULL};
+    return naming->numbers && has(fields, SOURCE) && digits.size && digits.data[0] != '0' && scan_number(&scan, &found) &&
+           scan.at == scan.end;
+}
+
 int naming_alone(const Naming *naming)
 {
     return naming->alone;
@@ -85,7 +94,7 @@ static int fill(Naming *naming)
         PyErr_SetString(PyExc_TypeError, "a naming is a tuple");
         return 0;
     }
-    if (!PyArg_ParseTuple(naming->tuple, "y#py#(OO)O!", &space, &space_size, &naming->alone, &guarded, &guarded_size,
+    if (!PyArg_ParseTuple(naming->tuple, "y#ppy#(OO)O!", &space, &space_size, &naming->alone, &naming->numbers, &guarded, &guarded_size,
                           &steps[0], &steps[1], &PyTuple_Type, &checks))
         return 0;
     naming->space = (Span){(const unsigned char *)space, (size_t)space_size};

@@ -11,7 +11,7 @@ Promise: the same name as the vendor's reader gives; a field whose text is not j
 
 typedef struct Naming Naming;
 
-/* From a tuple (space, alone, guarded, (steps, steps), checks); see vendors/shapes.py. NULL with an exception set. */
+/* From a tuple (space, alone, numbers, guarded, (steps, steps), checks); see vendors/shapes.py. NULL with an exception set. */
 Naming *naming_new(PyObject *tuple);
 
 void naming_free(Naming *naming);
@@ -19,6 +19,9 @@ void naming_free(Naming *naming);
 /* Write the name space, a zero byte and the name of a record of this chat; `name` gets where the name begins. The fields
 that have to say the same as others are compared on the way. 1 if it's done, 0 unfit, -1 with an exception set. */
 int naming_write(const Naming *naming, const Fields *fields, int chat, Out *out, size_t *name);
+
+/* Whether a record's source id is a number that is taken as it is. */
+int naming_is_number(const Naming *naming, const Fields *fields);
 
 /* Whether the number alone is the key of a line. */
 int naming_alone(const Naming *naming);

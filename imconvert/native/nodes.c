@@ -15,15 +15,7 @@ static Py_ssize_t child_of(const Node *node, Span key, Py_ssize_t hint)
     return -1;
 }
 
-/* A value that can only be read when the kind is known, which stands behind it. */
-typedef struct {
-    const Node *child;
-    const unsigned char *at;
-} Later;
-
-#define MOST_LATER 16
-
-static int skip_value(Scan *scan)
+int skip_value(Scan *scan)
 {
     Span value;
     Scan inner = *scan;
@@ -33,7 +25,17 @@ static int skip_value(Scan *scan)
     return 1;
 }
 
-static int read_later(const Later *later, int count, Scan *scan, Fields *fields)
+int read_or_wait(const Node *child, Scan *scan, Fields *fields, Later *later, int *waiting)
+{
+    if (child->read != read_by_kind || has(fields, KIND))
+        return child->read(child, scan, fields);
+    if (*waiting == MOST_LATER)
+        return 0;
+    later[(*waiting)++] = (Later){child, scan->at};
+    return skip_value(scan);
+}
+
+int read_later(const Later *later, int count, Scan *scan, Fields *fields)
 {
     for (int i = 0; i < count; i++) {
         Scan inner = {later[i].at, scan->end, scan->room};
@@ -65,19 +67,12 @@ static int read_members(const Node *node, Scan *scan, Fields *fields, uint64_t *
         if (child < 0 || seen & (uint64_t)1 << child)
             return 0;
         seen |= (uint64_t)1 << child;
-        if (node->children[child]->read == read_by_kind && !has(fields, KIND)) {
-            if (waiting == MOST_LATER)
-                return 0;
-            later[waiting++] = (Later){node->children[child], scan->at};
-            if (!skip_value(scan))
-                return 0;
-        } else if (!node->children[child]->read(node->children[child], scan, fields)) {
+        if (!read_or_wait(node->children[child], scan, fields, later, &waiting))
             return 0;
-        }
         hint = child + 1 < node->count ? child + 1 : 0;
     } while (scan_mark(scan, ','));
     *all = seen;
-    return scan_mark(scan, '}') && (!waiting || read_later(later, waiting, scan, fields));
+    return scan_mark(scan, '}') && read_later(later, waiting, scan, fields);
 }
 
 int read_object(const Node *node, Scan *scan, Fields *fields)

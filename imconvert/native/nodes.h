@@ -12,6 +12,11 @@ typedef struct {
 
 typedef int Read(const Node *node, Scan *scan, Fields *fields);
 
+/* Wall clocks in ms from `first` to before `stop` are `offset` ms ahead of UTC. */
+typedef struct {
+    int64_t first, stop, offset;
+} Interval;
+
 /* `count` children, with their keys if they are an object's; or choices; or a field with its scale. */
 struct Node {
     Read *read;
@@ -23,6 +28,9 @@ struct Node {
     Span *keys;
     Choice *choices;
     Span refused;
+    Node *child;         /* beside choices */
+    uint64_t scaling[2]; /* times, by */
+    Interval *intervals; /* `scale` of them */
 };
 
 
@@ -37,9 +45,23 @@ static inline int keep(Fields *fields, int field, Span span, int layers)
     return 1;
 }
 
+/* A value that can only be read when the kind is known, which stands behind it. */
+typedef struct {
+    const Node *child;
+    const unsigned char *at;
+} Later;
+
+#define MOST_LATER 16
+
+/* Read a value by its node; or pass over one that needs the kind of the record, for it to be read by read_later. */
+int read_or_wait(const Node *child, Scan *scan, Fields *fields, Later *later, int *waiting);
+int read_later(const Later *later, int waiting, Scan *scan, Fields *fields);
+int skip_value(Scan *scan);
+
 Read read_object, read_whole, read_only, read_text, read_some_text, read_word, read_number, read_digits, read_decimal,
     read_choice, read_json, read_object_as_it_is, read_extension, read_kept, read_anything, read_unread, read_refused,
-    read_either, read_ignored, read_some_number, read_without, read_suffix, read_wall, read_by_kind, read_pick, read_class, read_opened,
-    read_mended;
+    read_either, read_ignored, read_some_number, read_without, read_suffix, read_wall, read_by_kind, read_pick, read_class,
+    read_opened, read_mended, read_unset, read_unless, read_id, read_trimmed, read_scaled, read_items, read_row, read_clock,
+    read_degrees;
 
 #endif

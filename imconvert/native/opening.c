@@ -86,20 +86,144 @@ static int open_form(Span raw, Out *room)
     return 1;
 }
 
-int opening_open(int opening, Span raw, Out *room, Span *json)
+/* What stands behind the escape sign of a row, as MySQL writes it. */
+static unsigned char unescaped(unsigned char byte)
+{
+    switch (byte) {
+    case 'n': return '\n';
+    case 't': return '\t';
+    case 'r': return '\r';
+    case 'b': return '\b';
+    case '0': return 0;
+    case 'Z': return 0x1A;
+    default: return byte;
+    }
+}
+
+/* A quoted value whose quote stands at `at`, as a JSON string; gives what is behind it, or NULL. */
+static const unsigned char *add_quoted(const Opening *opening, Out *out, const unsigned char *at, const unsigned char *end)
+{
+    out_add(out, "\"", 1);
+    for (at++; at < end; at++) {
+        if (opening->escape && *at == opening->escape) {
+            if (++at == end)
+                return NULL;
+            add_byte(out, unescaped(*at));
+        } else if (*at != opening->quote) {
+            add_byte(out, *at);
+        } else if (at + 1 < end && at[1] == opening->quote) {
+            add_byte(out, *at++);
+        } else {
+            out_add(out, "\"", 1);
+            return at + 1;
+        }
+    }
+    return NULL;
+}
+
+/* Where a value without quotes ends; NULL where an escape has nothing behind it. */
+static const unsigned char *end_of_plain(const Opening *opening, const unsigned char *at, const unsigned char *end)
+{
+    for (; at < end && *at != opening->delimiter; at++) {
+        if (opening->escape && *at == opening->escape && ++at == end)
+            return NULL;
+    }
+    return at;
+}
+
+static int is_null(const Opening *opening, const unsigned char *at, const unsigned char *end)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(opening->nulls); i++) {
+        PyObject *mark = PyTuple_GET_ITEM(opening->nulls, i);
+        if (PyBytes_GET_SIZE(mark) == end - at && memcmp(PyBytes_AS_STRING(mark), at, (size_t)(end - at)) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void add_plain(const Opening *opening, Out *out, const unsigned char *at, const unsigned char *end)
+{
+    out_add(out, "\"", 1);
+    for (; at < end; at++)
+        add_byte(out, opening->escape && *at == opening->escape ? unescaped(*++at) : *at);
+    out_add(out, "\"", 1);
+}
+
+static int open_row(const Opening *opening, Span raw, Out *room)
+{
+    const unsigned char *at = raw.data, *end = raw.data + raw.size;
+    out_add(room, "[", 1);
+    for (;;) {
+        const unsigned char *stop;
+        if (opening->quote && at < end && *at == opening->quote) {
+            stop = add_quoted(opening, room, at, end);
+        } else if ((stop = end_of_plain(opening, at, end))) {
+            if (is_null(opening, at, stop))
+                out_add(room, "null", 4);
+            else
+                add_plain(opening, room, at, stop);
+        }
+        if (!stop || (stop < end && *stop != opening->delimiter))
+            return 0;
+        if (stop == end)
+            break;
+        out_add(room, ",", 1);
+        at = stop + 1;
+    }
+    out_add(room, "]", 1);
+    return 1;
+}
+
+static Span without_end(Span raw, int blanks)
+{
+    if (raw.size && raw.data[raw.size - 1] == '\r')
+        raw.size--;
+    while (blanks && raw.size && (raw.data[raw.size - 1] == ' ' || raw.data[raw.size - 1] == '\t'))
+        raw.size--;
+    return raw;
+}
+
+int opening_open(const Opening *opening, Span raw, Out *room, Span *json)
 {
     int done;
-    *json = opening == OPEN_STAMPED ? without_stamp(raw) : raw;
-    if (opening != OPEN_FORM)
+    *json = opening->what == OPEN_STAMPED ? without_stamp(raw) : raw;
+    if (opening->what == OPEN_JSON || opening->what == OPEN_STAMPED)
         return 1;
-    while (raw.size && (raw.data[raw.size - 1] == '\r' || raw.data[raw.size - 1] == ' ' || raw.data[raw.size - 1] == '\t'))
-        raw.size--;
+    raw = without_end(raw, opening->what == OPEN_FORM);
     if (raw.size > OPENED_SIZE)
         return 0;
     room->size = 0;
     if (!out_reserve(room, raw.size * 6 + 16))
         return -1;
-    done = open_form(raw, room);
+    done = opening->what == OPEN_FORM ? open_form(raw, room) : open_row(opening, raw, room);
     *json = (Span){room->data, room->size};
     return done;
+}
+
+int opening_fill(Opening *opening, PyObject *tuple)
+{
+    PyObject *nulls;
+    if (!PyTuple_Check(tuple)) {
+        PyErr_SetString(PyExc_TypeError, "an opening is a tuple");
+        return 0;
+    }
+    if (!PyArg_ParseTuple(tuple, "ibbbO!", &opening->what, &opening->delimiter, &opening->quote, &opening->escape,
+                          &PyTuple_Type, &nulls))
+        return 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(nulls); i++) {
+        if (!PyBytes_Check(PyTuple_GET_ITEM(nulls, i))) {
+            PyErr_SetString(PyExc_TypeError, "values that are none are bytes");
+            return 0;
+        }
+    }
+    opening->nulls = Py_NewRef(nulls);
+    if (opening->what >= 0 && opening->what < OPENINGS)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "an opening is not known");
+    return 0;
+}
+
+void opening_clear(Opening *opening)
+{
+    Py_CLEAR(opening->nulls);
 }

@@ -7,13 +7,25 @@ Promise: what a form or a row says is told as JSON strings of the same text; wha
 
 #include "columns.h"
 
-/* JSON; JSON that may have "2022/01/21 15:40:28" before it; a form. */
-enum { OPEN_JSON, OPEN_STAMPED, OPEN_FORM, OPENINGS };
+/* JSON; JSON that may have "2022/01/21 15:40:28" before it; a form; a row of a table. */
+enum { OPEN_JSON, OPEN_STAMPED, OPEN_FORM, OPEN_ROW, OPENINGS };
+
+/* How a record is opened; of a row the signs, 0 where there is none, and the values that are none. */
+typedef struct {
+    int what;
+    unsigned char delimiter, quote, escape;
+    PyObject *nulls; /* a tuple of bytes, or NULL */
+} Opening;
 
 /* The longest record that is told as JSON, in bytes. */
 #define OPENED_SIZE (1 << 20)
 
+/* From a tuple (what, delimiter, quote, escape, nulls); 0 with an exception set. It may be cleared in any case. */
+int opening_fill(Opening *opening, PyObject *tuple);
+
+void opening_clear(Opening *opening);
+
 /* The JSON text of a record, in itself or in `room`; 1 done, 0 unfit, -1 with an exception set. */
-int opening_open(int opening, Span raw, Out *room, Span *json);
+int opening_open(const Opening *opening, Span raw, Out *room, Span *json);
 
 #endif

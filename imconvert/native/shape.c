@@ -29,6 +29,8 @@ void shape_free(Node *node)
     PyMem_Free(node->children);
     PyMem_Free(node->keys);
     PyMem_Free(node->choices);
+    PyMem_Free(node->intervals);
+    shape_free(node->child);
     Py_XDECREF(node->tuple);
     PyMem_Free(node);
 }
@@ -81,7 +83,7 @@ static int with_refused(Node *node)
 
 static int with_children(Node *node)
 {
-    node->children = PyMem_Calloc((size_t)node->count, sizeof(Node *));
+    node->children = PyMem_Calloc((size_t)node->count + 1, sizeof(Node *));
     if (!node->children) {
         PyErr_NoMemory();
         return 0;
@@ -198,6 +200,73 @@ static int with_choices(Node *node)
     return with_field(node) && fill_choices(node, 2);
 }
 
+/* A child, and tokens that it is not asked about. */
+static int with_unset(Node *node)
+{
+    if (PyTuple_GET_SIZE(node->tuple) < 3) {
+        PyErr_SetString(PyExc_ValueError, "this shape has a child and choices");
+        return 0;
+    }
+    node->field = -1;
+    return (node->child = shape_new(PyTuple_GET_ITEM(node->tuple, 1))) && fill_choices(node, 2);
+}
+
+/* A field, what is put in front, and beginnings; there may be none. */
+static int with_trimming(Node *node)
+{
+    if (PyTuple_GET_SIZE(node->tuple) < 3) {
+        PyErr_SetString(PyExc_ValueError, "this shape has a field and bytes");
+        return 0;
+    }
+    return with_field(node) && span_of(PyTuple_GET_ITEM(node->tuple, 2), &node->refused) &&
+           (PyTuple_GET_SIZE(node->tuple) == 3 || fill_choices(node, 3));
+}
+
+static int with_scaling(Node *node)
+{
+    int times, by;
+    if (!with_field(node) || !number_at(node->tuple, 2, 1 << 30, &times) || !number_at(node->tuple, 3, 1 << 30, &by))
+        return 0;
+    if (!times || !by) {
+        PyErr_SetString(PyExc_ValueError, "a scale is 0");
+        return 0;
+    }
+    node->scaling[0] = (uint64_t)times;
+    node->scaling[1] = (uint64_t)by;
+    return 1;
+}
+
+/* A field; whether clocks may tell their offset, and the signs between date and time; intervals. */
+static int with_clock(Node *node)
+{
+    PyObject *intervals;
+    if (PyTuple_GET_SIZE(node->tuple) != 4 || !with_field(node) || !span_of(PyTuple_GET_ITEM(node->tuple, 2), &node->refused) ||
+        !PyTuple_Check(intervals = PyTuple_GET_ITEM(node->tuple, 3)) || !node->refused.size) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "this shape has a field, signs and intervals");
+        return 0;
+    }
+    if (!(node->intervals = PyMem_Calloc((size_t)PyTuple_GET_SIZE(intervals) + 1, sizeof(Interval)))) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    for (; node->scale < PyTuple_GET_SIZE(intervals); node->scale++) {
+        Interval *interval = &node->intervals[node->scale];
+        PyObject *found = PyTuple_GET_ITEM(intervals, node->scale);
+        long long first, stop, offset;
+        if (!PyTuple_Check(found) || !PyArg_ParseTuple(found, "LLL", &first, &stop, &offset))
+            return 0;
+        *interval = (Interval){first, stop, offset};
+    }
+    return 1;
+}
+
+static int with_all(Node *node)
+{
+    node->count = PyTuple_GET_SIZE(node->tuple) - 1;
+    return with_children(node);
+}
+
 /* A field, the beginning that names of no choice must not have, and choices. */
 static int with_classes(Node *node)
 {
@@ -254,6 +323,15 @@ static const struct {
     {"wall", read_wall, with_field},
     {"by-kind", read_by_kind, with_keys},
     {"class", read_class, with_classes},
+    {"unset", read_unset, with_unset},
+    {"unless", read_unless, with_tokens},
+    {"id", read_id, with_field},
+    {"trimmed", read_trimmed, with_trimming},
+    {"scaled", read_scaled, with_scaling},
+    {"clock", read_clock, with_clock},
+    {"degrees", read_degrees, with_field},
+    {"items", read_items, with_all},
+    {"row", read_row, with_all},
     {"pick", read_pick, with_field_and_one},
 };
 

@@ -13,8 +13,8 @@ Promise: a record either fits the shape whole, every key known and none twice, o
 /* The fields that a record of any vendor can have; vendors/shapes.py names them in this order. */
 enum {
     KIND, CHAT, MSGID, TIME, CLIENT, SENDER, RECEIVER, MEMBER, GROUP, SOURCE, COUNTER, RANDOM, WALL, ECHO_ID, ECHO_NAME,
-    EXT, OTHER, TEXT, URL, NAME, SUFFIX, MD5, DURATION, WIDTH, HEIGHT, SIZE, TITLE, LONGITUDE, LATITUDE, CONTENT, EXTRA,
-    FIELDS = EXTRA + 16
+    DERIVED, EXT, OTHER, TEXT, URL, NAME, SUFFIX, MD5, DURATION, WIDTH, HEIGHT, SIZE, TITLE, LONGITUDE, LATITUDE,
+    CONTENT, EXTRA, FIELDS = EXTRA + 16
 };
 
 typedef struct {

@@ -22,6 +22,11 @@ Where this module can't be built, that Python does all the work.
 
 #define CHATS 2
 #define MOST_GROUPS 256
+#define ROOM_MORE 4096
+
+/* By which of them is there; a group comes before the receiver in a team's record, and means nothing in another's; the
+same, and a team's record has to have one. */
+enum { TARGETS_AS_THEY_ARE, TARGETS_GROUP_FIRST, TARGETS_APART };
 
 /* How often records of one form had one set of remarks and mendings, and the number of the first. */
 typedef struct {
@@ -40,7 +45,7 @@ typedef struct {
     Ids *accounts, *groups;
     Hashes *hashes;
     PyObject *group;  /* that of records that name neither a group nor a receiver, as bytes, or None or NULL */
-    PyObject *client; /* that of records that name none, as bytes, or None */
+    PyObject *defaults; /* a tuple of (field, layers, bytes) for fields that a record may lack */
     Moment moment;
     Steps wrapping; /* how content that is wrapped is told; none where it stays as it is */
     Naming *naming; /* or NULL for records with numbers of their own */
@@ -48,8 +53,8 @@ typedef struct {
     int find_suffix;
     int strict;
     PyObject *label; /* a word that may stand glued before a record, as bytes; None where nothing is mended */
-    int opening;
-    int group_first; /* a group comes before the receiver in a team's record, and means nothing in another's */
+    Opening opening;
+    int targets; /* how RECEIVER and GROUP are told apart: one of TARGETS_... */
     Out line, key, name, opened, wrapped;
     unsigned char *room;
     size_t room_size;
@@ -136,22 +141,29 @@ static int number_of(const Fields *fields, int field, uint64_t *number)
 }
 
 /* Leave the target of a record whose vendor tells a team's beside, or instead of, the receiver. */
-static void choose_target(Fields *fields)
+static void choose_target(Fields *fields, int targets)
 {
     Set receiver = (Set)1 << RECEIVER, group = (Set)1 << GROUP;
     int team = has(fields, CHAT) && fields->field[CHAT].span.data[0];
     if (!team)
         fields->seen &= ~group;
-    else if (has(fields, GROUP))
+    else if (has(fields, GROUP) || targets == TARGETS_APART)
         fields->seen &= ~receiver;
 }
 
-/* Name a record, and make its number of the name. */
+/* Name a record, and make its number of the name, unless it has one. */
 static int find_name(Through *self, Record *record, Scan *scan)
 {
     Field *number = &record->fields.field[MSGID];
     unsigned char hash[DIGEST_SIZE];
-    int done = naming_write(self->naming, &record->fields, record->chat, &self->name, &record->name);
+    int done;
+    if (naming_is_number(self->naming, &record->fields)) {
+        record->fields.seen |= (Set)1 << MSGID;
+        *number = (Field){record->fields.field[SOURCE].span, 0};
+        record->msgid = digits_value(number->span);
+        return 1;
+    }
+    done = naming_write(self->naming, &record->fields, record->chat, &self->name, &record->name);
     if (done <= 0 || !hashes_content(self->hashes, &self->name, 0, (char *)hash))
         return 0;
     record->msgid = 0;
@@ -161,7 +173,7 @@ static int find_name(Through *self, Record *record, Scan *scan)
     record->msgid += !record->msgid;
     number->span = scan_put_number(scan, record->msgid);
     number->layers = 0;
-    record->fields.seen |= (Set)1 << MSGID;
+    record->fields.seen |= (Set)1 << MSGID | (Set)1 << DERIVED;
     return 1;
 }
 
@@ -245,6 +257,17 @@ static void keep_bytes(Fields *fields, int field, PyObject *bytes, int layers)
     fields->field[field] = (Field){span, layers};
 }
 
+/* Give a record the fields that it lacks. */
+static void fill_in(const Through *self, Fields *fields)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->defaults); i++) {
+        PyObject *given = PyTuple_GET_ITEM(self->defaults, i);
+        int field = (int)PyLong_AsLong(PyTuple_GET_ITEM(given, 0));
+        if (!has(fields, field))
+            keep_bytes(fields, field, PyTuple_GET_ITEM(given, 2), (int)PyLong_AsLong(PyTuple_GET_ITEM(given, 1)));
+    }
+}
+
 /* Read a record and find all that its line needs. Like the next ones: 1 done, 0 unfit, or with an exception set. */
 static int read_record(Through *self, Span raw, Record *record)
 {
@@ -252,21 +275,22 @@ static int read_record(Through *self, Span raw, Record *record)
     Scan scan;
     fields->seen = 0;
     fields->mended = 0;
-    if (opening_open(self->opening, raw, &self->opened, &raw) <= 0)
+    if (opening_open(&self->opening, raw, &self->opened, &raw) <= 0)
         return 0;
     /* a nested text is unescaped, then its strings rewritten; a value can be kept twice; numbers gain some zeros */
-    if (!make_room(self, raw.size * 4 + 1024))
+    if (!make_room(self, raw.size * 4 + ROOM_MORE))
         return 0;
     scan = (Scan){raw.data, raw.data + raw.size, self->room};
     if (self->label != Py_None)
         skip_glued(self, &scan, fields);
     if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
         return 0;
-    if (self->group_first)
-        choose_target(fields);
+    if (self->targets)
+        choose_target(fields, self->targets);
     if (self->group && self->group != Py_None && !has(fields, RECEIVER) && !has(fields, GROUP))
         keep_bytes(fields, GROUP, self->group, 1);
-    if (!has(fields, KIND) || (record->chat = chat_of(fields)) < 0)
+    fill_in(self, fields);
+    if (!has(fields, KIND) || !has(fields, CLIENT) || (record->chat = chat_of(fields)) < 0)
         return 0;
     if (names_by_url(self, record))
         name_by_url(fields);
@@ -280,11 +304,6 @@ static int read_record(Through *self, Span raw, Record *record)
         scale_time(self, fields, &scan);
     if (!moment_find(&self->moment, fields, &scan, &record->time))
         return 0;
-    if (!has(fields, CLIENT)) {
-        if (self->client == Py_None)
-            return 0;
-        keep_bytes(fields, CLIENT, self->client, 0);
-    }
     if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT)) {
         if (!make_content(self, fields, &scan) || (record->form = find_form(self, record, 0)) < 0)
             return 0;
@@ -353,7 +372,7 @@ static int add_row(Through *self, PyObject *columns, const Record *record, Py_ss
     return hashes_key(self->hashes, &self->key, key) &&
            hashes_content(self->hashes, &self->line, form_sorted(self->forms[record->form]), content) &&
            columns_add(columns, (Span){self->line.data, self->line.size}, key, content, record->msgid, record->time, source) &&
-           (!self->naming || add_name(self, columns, record));
+           (!has(&record->fields, DERIVED) || add_name(self, columns, record));
 }
 
 /* Count a record; 0 if there is no more room for another set of remarks. */
@@ -502,8 +521,8 @@ static PyObject *through_take(Through *self, PyObject *const *arguments, Py_ssiz
 static int through_traverse(Through *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(self->client);
     Py_VISIT(self->group);
+    Py_VISIT(self->defaults);
     Py_VISIT(self->label);
     if (self->hashes && hashes_traverse(self->hashes, visit, arg))
         return -1;
@@ -514,8 +533,8 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
 
 static int through_clear(Through *self)
 {
-    Py_CLEAR(self->client);
     Py_CLEAR(self->group);
+    Py_CLEAR(self->defaults);
     Py_CLEAR(self->label);
     if (self->hashes)
         hashes_clear(self->hashes);
@@ -544,6 +563,7 @@ static void through_dealloc(Through *self)
     PyMem_Free(self->opened.data);
     PyMem_Free(self->wrapped.data);
     steps_clear(&self->wrapping);
+    opening_clear(&self->opening);
     PyMem_Free(self->room);
     naming_free(self->naming);
     type->tp_free((PyObject *)self);
@@ -563,47 +583,67 @@ static int add_forms(Through *self, PyObject *forms)
     return 1;
 }
 
+/* Whether these are fields with bytes; else an exception is set. */
+static int are_defaults(PyObject *defaults)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(defaults); i++) {
+        PyObject *bytes, *given = PyTuple_GET_ITEM(defaults, i);
+        int field, layers;
+        if (!PyTuple_Check(given) || !PyArg_ParseTuple(given, "iiS", &field, &layers, &bytes)) {
+            if (!PyErr_Occurred())
+                PyErr_SetString(PyExc_TypeError, "a default is a tuple");
+            return 0;
+        }
+        if (field < 0 || field >= FIELDS || !PyBytes_GET_SIZE(bytes)) {
+            PyErr_SetString(PyExc_ValueError, "a default is out of range");
+            return 0;
+        }
+    }
+    return 1;
+}
+
 static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
-                            "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", "plain_account",
-                            "longest_account", "label", "strict", "naming", "order", "opening", "group_first",
-                            "wrapping", NULL};
+                            "sorted_digest", "defaults", "earliest", "latest", "bare", "find_suffix", "plain_account",
+                            "longest_account", "label", "strict", "naming", "order", "opening", "targets", "wrapping",
+                            NULL};
     PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group;
-    PyObject *hashed, *digest, *sorted, *client, *label, *naming, *wrapping;
+    PyObject *hashed, *digest, *sorted, *defaults, *label, *naming, *opening, *wrapping;
     const char *plain;
     Py_ssize_t plain_size, longest;
     long long earliest, latest;
-    int bare, find_suffix, strict, order, opening, group_first;
+    int bare, find_suffix, strict, order, targets;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#nOpOiipO!", names, &shape, &PyTuple_Type,
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOO!LLppy#nOpOiOiO!", names, &shape, &PyTuple_Type,
                                      &forms, &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups,
-                                     &learn_group, &hashed, &digest, &sorted, &client, &earliest, &latest, &bare,
-                                     &find_suffix, &plain, &plain_size, &longest, &label, &strict, &naming, &order,
-                                     &opening, &group_first, &PyTuple_Type, &wrapping))
+                                     &learn_group, &hashed, &digest, &sorted, &PyTuple_Type, &defaults, &earliest,
+                                     &latest, &bare, &find_suffix, &plain, &plain_size, &longest, &label, &strict,
+                                     &naming, &order, &opening, &targets, &PyTuple_Type, &wrapping))
         return NULL;
-    if (order < 0 || order >= ORDERS || opening < 0 || opening >= OPENINGS) {
-        PyErr_SetString(PyExc_ValueError, "an order or an opening is not known");
-        return NULL;
-    }
-    if ((client != Py_None && !PyBytes_Check(client)) || (label != Py_None && !PyBytes_Check(label))) {
-        PyErr_SetString(PyExc_TypeError, "a client and a label are bytes or None");
+    if (order < 0 || order >= ORDERS) {
+        PyErr_SetString(PyExc_ValueError, "an order is not known");
         return NULL;
     }
+    if (label != Py_None && !PyBytes_Check(label)) {
+        PyErr_SetString(PyExc_TypeError, "a label is bytes or None");
+        return NULL;
+    }
+    if (!are_defaults(defaults))
+        return NULL;
     if (!(self = (Through *)type->tp_alloc(type, 0)))
         return NULL;
-    self->client = Py_NewRef(client);
+    self->defaults = Py_NewRef(defaults);
     self->label = Py_NewRef(label);
     self->strict = strict;
     self->moment = (Moment){order, earliest, latest, INT64_MIN, INT64_MAX, 0};
-    self->group_first = group_first;
-    self->opening = opening;
+    self->targets = targets;
     self->bare = bare;
     self->find_suffix = find_suffix;
     self->accounts = ids_new(accounts, learn_account, (Span){(const unsigned char *)plain, (size_t)plain_size},
                              longest < 0 ? 0 : (size_t)longest);
     self->groups = ids_new(groups, learn_group, (Span){NULL, 0}, 0);
-    if (!steps_fill(&self->wrapping, wrapping, NULL, 0) || (naming != Py_None && !(self->naming = naming_new(naming)))) {
+    if (!opening_fill(&self->opening, opening) || !steps_fill(&self->wrapping, wrapping, NULL, 0) || (naming != Py_None && !(self->naming = naming_new(naming)))) {
         Py_DECREF(self);
         return NULL;
     }

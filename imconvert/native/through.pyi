@@ -14,7 +14,7 @@ class Through:
         hashed: Callable[[bytes], bytes],
         digest: Callable[[bytes], bytes],
         sorted_digest: Callable[[bytes], bytes],
-        client: bytes | None,
+        defaults: tuple[tuple[int, int, bytes], ...],
         earliest: int,
         latest: int,
         bare: bool,
@@ -25,8 +25,8 @@ class Through:
         strict: bool,
         naming: tuple[Any, ...] | None,
         order: int,
-        opening: int,
-        group_first: bool,
+        opening: tuple[Any, ...],
+        targets: int,
         wrapping: tuple[Any, ...],
     ) -> None: ...
     def behind(self, first: int, stop: int, offset: int, group: bytes | None, /) -> None: ...
@@ -44,6 +44,9 @@ def keys(data: Any, begins: Any, lengths: Any, open: bytes, close: bytes, hash: 
 def mixed(data: Any, begins: Any, lengths: Any, keys: Any, close: bytes, /) -> int: ...
 def joined(data: Any, begins: Any, lengths: Any, /) -> bytes: ...
 def cut_rows(block: bytes, begin: int, offset: int, records: list[bytes], offsets: list[int], /) -> int: ...
+def cut_table(
+    block: bytes, begin: int, signs: tuple[int, int, int], records: list[bytes], lines: list[int], /
+) -> int: ...
 def edges(
     block: bytes, most: int, depth: int, in_string: bool, escaped: bool, /
 ) -> tuple[list[tuple[int, bool, int]], int, bool, bool]: ...

@@ -58,7 +58,7 @@ def batches(
         path = None if source.path == STDIN else source.path
         blocks = open_blocks(path, source.label, member=source.member, limits=limits, progress=progress)
         if isinstance(build, Tables):
-            yield from tables.rows(blocks, build)
+            yield from tables.rows(blocks, build, compiled=compiled and native.BUILT)
         else:
             yield from _whole(blocks, build, source.label, look, compiled=compiled and native.BUILT)
     check_unchanged(source)

@@ -13,10 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
 
+from imconvert import native
 from imconvert.errors import InputError
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch, lines
 from imconvert.vendors.contract import Tables
@@ -52,12 +54,16 @@ def _patterns(delimiter: str, quote: str, escape: str, encoding: str) -> _Patter
     return _Patterns(re.compile(row, re.DOTALL), re.compile(broken, re.DOTALL))
 
 
-def rows(blocks: Iterator[bytes], tables: Tables) -> Iterator[Batch]:
+def rows(blocks: Iterator[bytes], tables: Tables, *, compiled: bool = native.BUILT) -> Iterator[Batch]:
     """The rows of a whole table; the first row is their head if the table has a header.
 
     An InputError of the blocks is raised after the rows before the damage were yielded.
     """
-    batches = _rows(blocks, tables) if tables.multiline and (tables.quote or tables.escape) else _lines(blocks)
+    batches = (
+        _rows(blocks, tables, compiled=compiled)
+        if tables.multiline and (tables.quote or tables.escape)
+        else _lines(blocks)
+    )
     head = b""
     for number, batch in enumerate(batches):
         if number == 0:
@@ -94,7 +100,8 @@ def without_mark(batch: Batch) -> Batch:
 class _Splitter:
     """Cuts rows out of blocks; `data` from `begin` on is what waits, `line` the number of its first line."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, *, compiled: bool) -> None:
+        self.signs = _signs(tables) if compiled else None
         self.row, self.broken = _patterns(tables.delimiter, tables.quote, tables.escape, tables.encoding)
         self.data = b""
         self.wanted = 0
@@ -126,38 +133,53 @@ class _Splitter:
 
     def _take(self, data: bytes) -> None:
         begin = self._skip(data) if self.too_long else 0
-        match = self.row.match
         rows: list[bytes] = []
+        lines: list[int] = []
         while True:
-            found = match(data, begin)
-            while found:
-                end = found.end()
-                rows.append(data[begin : end - 1])
-                begin = end
-                found = match(data, begin)
+            begin = self._whole(data, begin, rows, lines)
             end = self._broken_until(data, begin)
             if end < 0:
                 break
-            rows += data[begin:end].split(b"\n")
+            broken = data[begin:end].split(b"\n")
+            rows += broken
+            lines += [1] * len(broken)
             begin = end + 1
-        self._emit(rows)
+        self._emit(rows, lines)
         self.data = data[begin:]
         if len(self.data) > RECORD_LIMIT:
             self._cut()
 
-    def _emit(self, rows: list[bytes]) -> None:
+    def _whole(self, data: bytes, begin: int, rows: list[bytes], lines: list[int]) -> int:
+        """Add the whole rows that come next, and how many lines each has; gives where they end."""
+        if self.signs:
+            return native.cut_table(data, begin, self.signs, rows, lines)
+        match = self.row.match
+        found = match(data, begin)
+        while found:
+            end = found.end()
+            row = data[begin : end - 1]
+            rows.append(row)
+            lines.append(row.count(b"\n") + 1)
+            begin = end
+            found = match(data, begin)
+        return begin
+
+    def _emit(self, rows: list[bytes], lines: list[int]) -> None:
         """These rows are next, each with an LF behind it."""
-        offset, line = self.offset, self.line
         self.records += rows
-        for row in rows:
-            self.offsets.append(offset)
-            self.numbers.append(line)
-            offset += len(row) + 1
-            line += row.count(b"\n") + 1
+        offsets = [*accumulate(map(len, rows), _behind_row, initial=self.offset)]
+        numbers = [*accumulate(lines, initial=self.line)]
+        self.offset, self.line = offsets.pop(), numbers.pop()
+        self.offsets += offsets
+        self.numbers += numbers
         self.crlf += sum([row.endswith(b"\r") for row in rows])
-        self.offset, self.line = offset, line
         if rows and max(map(len, rows)) > RECORD_LIMIT:
             self._shorten(len(self.records) - len(rows))
+
+    def _emit_lines(self, data: bytes) -> None:
+        """These lines are rows of their own."""
+        rows = data.split(b"\n")
+        self._emit(rows, [1] * len(rows))
 
     def _shorten(self, first: int) -> None:
         """Of the rows from number `first` on that are too long, keep the first bytes."""
@@ -179,7 +201,7 @@ class _Splitter:
         end = self.data.rfind(b"\n")
         if end >= 0:
             data, self.data = self.data, b""
-            self._emit(data[:end].split(b"\n"))
+            self._emit_lines(data[:end])
             self._take(data[end + 1 :])
             return
         self.lengths[len(self.records)] = 0
@@ -219,7 +241,10 @@ class _Splitter:
             return False
         found = self.row.match(rest + b"\n")
         whole = found is not None and found.end() == len(rest) + 1
-        self._emit([rest] if whole else rest.removesuffix(b"\n").split(b"\n"))
+        if whole:
+            self._emit([rest], [rest.count(b"\n") + 1])
+        else:
+            self._emit_lines(rest.removesuffix(b"\n"))
         return whole or not rest.endswith(b"\n")
 
     def taken(self, *, open_end: bool = False) -> Iterator[Batch]:
@@ -233,8 +258,21 @@ class _Splitter:
         yield batch
 
 
-def _rows(blocks: Iterator[bytes], tables: Tables) -> Iterator[Batch]:
-    splitter = _Splitter(tables)
+def _behind_row(offset: int, length: int) -> int:
+    return offset + length + 1
+
+
+def _signs(tables: Tables) -> tuple[int, int, int] | None:
+    """The signs as the part in C takes them; None for characters of two bytes, and for signs that are the same."""
+    signs = [sign for sign in (tables.delimiter, tables.quote, tables.escape) if sign]
+    if tables.encoding in TWO_BYTES or len(set(signs)) < len(signs):
+        return None
+    delimiter, quote, escape = (ord(sign) if sign else -1 for sign in (tables.delimiter, tables.quote, tables.escape))
+    return delimiter, quote, escape
+
+
+def _rows(blocks: Iterator[bytes], tables: Tables, *, compiled: bool) -> Iterator[Batch]:
+    splitter = _Splitter(tables, compiled=compiled)
     damage: InputError | None = None
     try:
         for block in blocks:

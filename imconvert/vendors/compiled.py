@@ -16,20 +16,17 @@ from xxhash import xxh3_64_digest, xxh3_128_digest
 from imconvert import native
 from imconvert.vendors import values
 from imconvert.vendors.contract import NOT_PLAIN, Book, Plain, Shortcut, Taken
+from imconvert.vendors.nodes import MENDINGS, content, json, mask_of, number_of, some_text
 from imconvert.vendors.shapes import (
-    MENDINGS,
     OPENINGS,
     ORDERS,
+    TARGETS,
     Kind,
     LineForm,
     LineForms,
     Naming,
+    Opening,
     Shape,
-    content,
-    json,
-    mask_of,
-    number_of,
-    some_text,
 )
 from imconvert.vendors.wrapping import is_of_lines
 
@@ -70,7 +67,7 @@ def through(
         hashed=xxh3_128_digest,
         digest=xxh3_64_digest,
         sorted_digest=digest_of,
-        client=None if shape.client is None else b"%d" % shape.client,
+        defaults=tuple(_defaults(shape)),
         earliest=values.EARLIEST,
         latest=latest,
         bare=shape.bare,
@@ -81,8 +78,8 @@ def through(
         strict=strict,
         naming=_naming(shape.naming) if shape.naming else None,
         order=ORDERS.index(shape.order),
-        opening=OPENINGS.index(shape.opening),
-        group_first=shape.group_first,
+        opening=_opening(shape.opening),
+        targets=TARGETS.index(shape.targets),
         wrapping=shape.wrapping,
     )
 
@@ -103,9 +100,25 @@ def through(
     return Shortcut(take, native.Columns, splits=True, behind=behind)
 
 
+def _defaults(shape: Shape) -> Iterable[tuple[int, int, bytes]]:
+    """What records have that don't say so: the field, how many strings it is escaped for, and what it is."""
+    if shape.client is not None:
+        yield number_of("client"), 0, b"%d" % shape.client
+    if shape.kind is not None:
+        yield number_of("kind"), 0, bytes([shape.kind])
+    if shape.ext:
+        yield number_of("ext"), 1, encode(shape.ext)[1:-1]
+
+
+def _opening(found: Opening) -> tuple[Any, ...]:
+    signs = (sign[0] if sign else 0 for sign in (found.delimiter, found.quote, found.escape))
+    return (OPENINGS.index(found.what), *signs, found.nulls)
+
+
 def _naming(found: Naming) -> tuple[Any, ...]:
     echoes = tuple((number_of(name), steps) for name, steps in found.echoes.items())
-    return found.space.encode(), found.alone, f"\\{found.guarded}".encode(), (found.p2p, found.team), echoes
+    guarded = f"\\{found.guarded}".encode()
+    return found.space.encode(), found.alone, found.numbers, guarded, (found.p2p, found.team), echoes
 
 
 class _Row(NamedTuple):

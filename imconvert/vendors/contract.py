@@ -396,7 +396,8 @@ class Tables:
 
     `quote` and `escape` may be empty. `header` says that the first row names the columns; it is the head of its file.
     `multiline` says that values may hold line ends; without it rows are lines, so that big files can be cut.
-    `reader` and `shortcut` are those of the vendor, made for a head.
+    `reader` and `shortcut` are those of the vendor, made for a head; `shape(settings, head)` describes usual rows to
+    the compiled part, if there is a way, and gives None for heads that it has none for.
     """
 
     reader: Callable[[Settings, Notes, int, bytes], Read]
@@ -407,6 +408,7 @@ class Tables:
     encoding: str = "utf-8"
     header: bool = True
     multiline: bool = True
+    shape: Callable[[Settings, bytes], Shape | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

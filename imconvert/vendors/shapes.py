@@ -10,185 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from imconvert.model import EPOCH
+from imconvert.vendors.nodes import Node, number_of
 
-FIELDS = (
-    "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "source", "counter", "random",
-    "wall", "echo-id", "echo-name", "ext", "other", "text", "url", "name", "suffix", "md5", "duration", "width",
-    "height", "size", "title", "longitude", "latitude", "content", *(f"extra{number}" for number in range(16)),
-)  # fmt: skip
-"""The fields that a record can have, in the order of native/shape.h. `member` and `group` are the ends of a group
-message where the vendor gives them names of their own; `other` is the second person of a notice; `extra` ones are
-leftovers that the shape names. `source`, `counter` and `random` are there to be named by; `wall` is a wall clock in ms;
-the echoes are what has to say the same as other fields."""
-
-MENDINGS = ("IMC-3001", "IMC-3003", "IMC-3007", "IMC-3008", "IMC-3016")
-"""The repairs that the compiled part knows, in the order of native/shape.h; the last two and the first two it does by
-itself."""
-
-Node = tuple[Any, ...]
 Step = tuple[str, bytes, int, int, int]
-
-
-_NUMBERS = {name: number for number, name in enumerate(FIELDS)}
-
-
-def number_of(name: str) -> int:
-    """The number of a field."""
-    return _NUMBERS[name]
-
-
-def mask_of(names: Iterable[str]) -> int:
-    """Fields as bits."""
-    return sum(1 << number_of(name) for name in set(names))
-
-
-def record(**members: Node) -> Node:
-    """An object with these keys and no other, none of them twice; `from_` stands for the key "from"."""
-    return record_of({name.removesuffix("_"): node for name, node in members.items()})
-
-
-def record_of(members: Mapping[str, Node]) -> Node:
-    """An object with these keys and no other, none of them twice."""
-    return ("object", *((name.encode(), node) for name, node in members.items()))
-
-
-def whole(**members: Node) -> Node:
-    """An object with all of these keys and no other."""
-    return ("whole", *record(**members)[1:])
-
-
-def only(node: Node) -> Node:
-    """An array of one element."""
-    return ("only", node)
-
-
-def text(name: str) -> Node:
-    """A string."""
-    return ("text", number_of(name))
-
-
-def some_text(name: str) -> Node:
-    """A string; an empty one says nothing."""
-    return ("some-text", number_of(name))
-
-
-def word(name: str) -> Node:
-    """A string that begins and ends with visible ASCII and has nothing escaped in it."""
-    return ("word", number_of(name))
-
-
-def number(name: str, *, zeros: int = 0) -> Node:
-    """A whole number from 0, written with `zeros` more digits: 3 make seconds milliseconds."""
-    return ("number", number_of(name), zeros)
-
-
-def some_number(name: str) -> Node:
-    """A whole number from 0; 0 says nothing."""
-    return ("some-number", number_of(name))
-
-
-def without(name: str, refused: str) -> Node:
-    """A string with nothing escaped in it, and none of these characters of ASCII."""
-    return ("without", number_of(name), refused.encode())
-
-
-def suffix(name: str) -> Node:
-    """A string of 1 to 8 letters and digits of ASCII, which become lower case."""
-    return ("suffix", number_of(name))
-
-
-def wall_clock(name: str) -> Node:
-    """A string like "2022-01-21 15:40:28.920", from 1970 on, which becomes ms as if it were UTC."""
-    return ("wall", number_of(name))
-
-
-def digits(name: str) -> Node:
-    """A whole number from 0 in a string, without leading zeros."""
-    return ("digits", number_of(name))
-
-
-def decimal(name: str) -> Node:
-    """A number that becomes a string of the same digits."""
-    return ("decimal", number_of(name))
-
-
-def choice(name: str, tokens: Mapping[str, str | int | None]) -> Node:
-    """One of these JSON tokens, each with what it means: text, for kinds and chats a number below 256, or nothing."""
-    return ("choice", number_of(name), *((token.encode(), _meaning(value)) for token, value in tokens.items()))
-
-
-def _meaning(value: str | int | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value if value is None else bytes([value])
-
-
-def among(*tokens: str) -> Node:
-    """One of these JSON tokens, which says nothing."""
-    return ("among", *((token.encode(), b"") for token in tokens))
-
-
-def json(node: Node) -> Node:
-    """A string that holds JSON; an empty one says nothing."""
-    return ("json", node)
-
-
-def content(name: str) -> Node:
-    """Any object, as it is."""
-    return ("content", number_of(name))
-
-
-def extension(name: str) -> Node:
-    """An object of the app's own; an empty one, or null, says nothing."""
-    return ("extension", number_of(name))
-
-
-def kept(name: str, node: Node) -> Node:
-    """A value that is read by `node`, and kept as it is beside that."""
-    return ("kept", number_of(name), node)
-
-
-def mended(code: str, node: Node) -> Node:
-    """A value that is read by `node` only because something is forgiven, which counts as this repair."""
-    return ("mended", MENDINGS.index(code), node)
-
-
-def anything(name: str) -> Node:
-    """Any value, as it is."""
-    return ("anything", number_of(name))
-
-
-def class_name(name: str, kinds: Mapping[str, int], *, other: int | None = None, refused: str = "") -> Node:
-    """A name of a kind of content, which is kept. Others that don't begin with `refused` are of kind `other`."""
-    fallback = (b"", b"" if other is None else bytes([other]))
-    rows = ((name.encode(), bytes([kind])) for name, kind in kinds.items())
-    return ("class", number_of(name), refused.encode(), fallback, *rows)
-
-
-def by_kind(nodes: Mapping[int, Node]) -> Node:
-    """A value that is read by the node for the record's kind, which stands before it or in the same object."""
-    return ("by-kind", *((bytes([kind]), node) for kind, node in nodes.items()))
-
-
-def pick(name: str, node: Node) -> Node:
-    """An array of objects read by `node`, of which exactly one is of kind 1; the others, if any, are kept together."""
-    return ("pick", number_of(name), node)
-
-
-def string_or(string: Node, other: Node) -> Node:
-    """One node for strings, another for anything else."""
-    return ("either", string, other)
-
-
-IGNORED: Node = ("ignored",)
-"""A string that says nothing."""
-
-UNREAD: Node = ("unread",)
-"""Any value; it says nothing."""
-
-REFUSED: Node = ("refused",)
-"""A key whose records go the long way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,14 +54,16 @@ def in_order(name: str, other: str, between: str) -> Steps:
 class Naming:
     """How records that have no numbers are named: the steps for each chat, and the name space of their numbers.
 
-    `alone` says that the number is all of a line's key; texts with one of the `guarded` characters of ASCII are left.
-    `echoes` are fields that, where they are there, have to say the same as the steps.
+    `alone` says that the number is all of a line's key, `numbers` that a source id that is a number is taken as it is.
+    Texts with one of the `guarded` characters of ASCII are left. `echoes` are fields that, where they are there, have
+    to say the same as the steps.
     """
 
     space: str
     p2p: Steps
     team: Steps
     alone: bool = False
+    numbers: bool = False
     guarded: str = ""
     echoes: Mapping[str, Steps] = field(default_factory=dict)
 
@@ -271,9 +100,26 @@ ORDERS = ("ms", "counter", "imported", "none")
 message's, or none."""
 
 
-OPENINGS = ("json", "stamped", "form")
+OPENINGS = ("json", "stamped", "form", "row")
 """What a record is: JSON; JSON that may have a time like "2022/01/21 15:40:28" before it; a form, whose fields are told
-as an object of strings."""
+as an object of strings; a row of a table, whose values are told as an array of strings."""
+
+
+class Opening(NamedTuple):
+    """One of OPENINGS; of a row the signs, none or one byte each, and the values that are none and become null."""
+
+    what: str
+    delimiter: bytes = b""
+    quote: bytes = b""
+    escape: bytes = b""
+    nulls: tuple[bytes, ...] = ()
+
+
+JSON = Opening("json")
+
+TARGETS = ("as they are", "group first", "apart")
+"""How receiver and group are told apart: by which of them is there; a group comes before the receiver in a team's
+record, and means nothing in another's; the same, and a team's record has to have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +133,8 @@ class Shape:
     name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
     `mark` is what all records have in them where a vendor has shapes beside its first. `behind(head)` is what a head
     means for its records; None leaves them. `naming` is for records without numbers, `order` is one of ORDERS,
-    `opening` one of OPENINGS. With `group_first` a group comes before the receiver in a team's record, and means
-    nothing in another's.
+    `targets` one of TARGETS, `opening` one of OPENINGS, `kind` that of all records that name none, `ext` the extension
+    of those that have none.
     With a `label`, even an empty one, a byte order mark and that word may stand before a record, and its time may be in
     seconds or microseconds; this is mended and counted.
     """
@@ -303,8 +149,10 @@ class Shape:
     behind: Callable[[bytes], Bounds | None] = without_head
     naming: Naming | None = None
     order: str = "ms"
-    group_first: bool = False
-    opening: str = "json"
+    targets: str = "as they are"
+    opening: Opening = JSON
+    kind: int | None = None
+    ext: str = ""
     wrapping: Steps = ()
     others: tuple[tuple[int, str, Kind], ...] = ()
     label: bytes | None = None

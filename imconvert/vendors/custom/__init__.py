@@ -11,8 +11,10 @@ from imconvert.vendors.custom.coverage import Coverage, coverage_of
 from imconvert.vendors.custom.messages import NAME, reader
 from imconvert.vendors.custom.parse import mapping_of
 from imconvert.vendors.custom.people import people_of
+from imconvert.vendors.custom.shape import shape, shape_of_rows
 from imconvert.vendors.custom.shortcut import shortcut
 from imconvert.vendors.custom.spec import Input, Mapping, PeopleMapping
+from imconvert.vendors.shapes import Shape
 
 __all__ = ["NAME", "Coverage", "Mapping", "coverage_of", "mapping_of", "people_vendor_of", "vendor_of"]
 
@@ -21,13 +23,14 @@ __all__ = ["NAME", "Coverage", "Mapping", "coverage_of", "mapping_of", "people_v
 def vendor_of(text: str) -> Vendor:
     """The vendor that the mapping file `text` describes. Raises UsageError IMC-1100 with all its problems."""
     mapping = mapping_of(text)
-    source = mapping.input
+    source, plain = mapping.input, shape(mapping)
     tables = _tables(
         source,
         lambda settings, notes, latest, head: reader(mapping, notes, latest, head.decode()),
         lambda target, settings, accounts, groups, latest, head: shortcut(
             mapping, target, accounts, groups, latest, head.decode()
         ),
+        (lambda settings, head: shape_of_rows(mapping, head.decode())) if plain else None,
     )
     return Vendor(
         name=NAME,
@@ -37,6 +40,7 @@ def vendor_of(text: str) -> Vendor:
         documents=Documents((source.array,), always=True) if source.format == "json" else None,
         tables=tables if source.format == "csv" else None,
         shortcut=lambda target, settings, accounts, groups, latest: shortcut(mapping, target, accounts, groups, latest),
+        shape=(lambda settings: plain) if plain and source.format != "csv" else None,
     )
 
 
@@ -56,7 +60,12 @@ def _people(name: str, mapping: PeopleMapping, read: Callable[..., Any]) -> Vend
     )
 
 
-def _tables(source: Input, read: Callable[..., Any], through: Callable[..., Any]) -> Tables:
+def _tables(
+    source: Input,
+    read: Callable[..., Any],
+    through: Callable[..., Any],
+    shape_of: Callable[..., Shape | None] | None = None,
+) -> Tables:
     return Tables(
         reader=read,
         shortcut=through,
@@ -66,4 +75,5 @@ def _tables(source: Input, read: Callable[..., Any], through: Callable[..., Any]
         encoding=source.encoding,
         header=source.header,
         multiline=source.multiline,
+        shape=shape_of,
     )

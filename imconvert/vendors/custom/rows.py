@@ -91,7 +91,7 @@ def reader(source: Input, head: str, names: tuple[frozenset[str], frozenset[str]
     """
     named, ignored = names
     split, encoding = splitter(source), source.encoding
-    header = _header(split, head)
+    header = header_of(source, head)
     columns = source.columns or tuple(header)
     missing = _missing(columns, named, source.optional)
     unnamed = [name for name in columns if name not in named | ignored]
@@ -117,9 +117,10 @@ def reader(source: Input, head: str, names: tuple[frozenset[str], frozenset[str]
     return read
 
 
-def _header(split: Split, head: str) -> list[str]:
+def header_of(source: Input, head: str) -> list[str]:
+    """The columns that a header names; none where it can't be read."""
     try:
-        return [name or "" for name in split(head)] if head else []
+        return [name or "" for name in splitter(source)(head)] if head else []
     except Rejected:
         return []
 

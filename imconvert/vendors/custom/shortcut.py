@@ -30,6 +30,7 @@ def shortcut(
         return None
     notes = Notes()
     read: Any = reader(mapping, notes, latest, head, _fit(mapping))
+    clock = notes.clock
 
     def write_through(
         records: list[bytes], streams: tuple[Columns, ...], otherwise: Callable[[int, bytes], None]
@@ -40,7 +41,8 @@ def shortcut(
             try:
                 message = read(raw)
                 text = message.parts[0]
-                if notes.repairs or notes.changes or notes.novel or text.extra or len(message.parts) > 1:
+                noted = notes.repairs or notes.changes or notes.novel or notes.clock != clock
+                if noted or text.extra or len(message.parts) > 1:
                     raise Unfit
                 sender, to, chat = message.sender, message.target, message.chat
                 book = accounts if chat == "p2p" else groups

@@ -15,20 +15,30 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from imconvert.errors import Rejected
-from imconvert.model import Notes
+from imconvert.model import EPOCH, Notes
 from imconvert.vendors import values
 from imconvert.vendors.custom.spec import Value
 from imconvert.vendors.lenient import shown
 
 UNITS = ("s", "ms", "us", "ns", "iso", "format")
-_SCALE = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000), "ns": (1, 1_000_000)}
+SCALES = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000), "ns": (1, 1_000_000)}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE = datetime(1970, 1, 1)
 _MILLISECOND = timedelta(milliseconds=1)
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)")
-_AS_ISO = frozenset({"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f"})
+AS_ISO = frozenset({"%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f"})
 
 ReadTime = Callable[[Any], int]
+
+OWN = ("own", "value")
+"""The clock of times that tell their offset themselves."""
+
+
+def clock_of(spec: Value) -> tuple[str, str]:
+    """The clock of a mapping's times: the zone where it names one, else the times' own offsets, or none is needed."""
+    if spec.unit not in ("iso", "format"):
+        return EPOCH
+    return (spec.zone, "mapping") if spec.zone else OWN
 
 
 def zone_of(name: str) -> tzinfo | None:
@@ -61,7 +71,7 @@ def reader(spec: Value, latest: int, notes: Notes) -> ReadTime:
 
 
 def _by_number(unit: str, latest: int, notes: Notes) -> ReadTime:
-    times, by = _SCALE[unit]
+    times, by = SCALES[unit]
     earliest = values.EARLIEST
 
     def read(value: Any) -> int:
@@ -97,6 +107,7 @@ def _by_clock(spec: Value, latest: int, notes: Notes) -> ReadTime:
     parse = _parser(spec)
     zone = zone_of(spec.zone)
     fixed = zone.utcoffset(None) if isinstance(zone, timezone) else None
+    said = notes.clock = clock_of(spec)
 
     def read(value: Any) -> int:
         if value.__class__ is not str:
@@ -107,6 +118,7 @@ def _by_clock(spec: Value, latest: int, notes: Notes) -> ReadTime:
             raise Rejected("IMC-2102", field="time", found=shown(value),
                            expected=spec.format or "a time such as 2026-01-31 08:00:00") from None  # fmt: skip
         try:
+            notes.clock = said if moment.tzinfo is None else OWN
             if moment.tzinfo is not None:
                 time = (moment - _EPOCH) // _MILLISECOND
             elif fixed is not None:
@@ -135,7 +147,7 @@ def _parser(spec: Value) -> Callable[[str], datetime]:
     form = spec.format
     if spec.unit == "iso":
         return datetime.fromisoformat
-    if form not in _AS_ISO:
+    if form not in AS_ISO:
         return lambda text: datetime.strptime(text, form)
     length = 19
 

@@ -7,12 +7,10 @@ from dataclasses import replace
 
 from imconvert.model import UNKNOWN_CLIENT
 from imconvert.vendors.contract import Settings
-from imconvert.vendors.shapes import (
+from imconvert.vendors.nodes import (
     IGNORED,
     UNREAD,
-    Kind,
     Node,
-    Shape,
     among,
     anything,
     choice,
@@ -29,6 +27,7 @@ from imconvert.vendors.shapes import (
     whole,
     word,
 )
+from imconvert.vendors.shapes import Kind, Shape
 
 _TYPES = {"txt": 0, "img": 1, "audio": 2, "voice": 2, "video": 3, "loc": 4, "file": 6, "custom": 7, "cmd": 8}
 _EXTRAS = ("secret", "thumb", "thumb_secret")

@@ -11,18 +11,11 @@ from functools import partial
 
 from imconvert.model import UNKNOWN_CLIENT, Notes
 from imconvert.vendors.contract import Settings
-from imconvert.vendors.rongcloud.bodies import BUILT_IN, KEYS
-from imconvert.vendors.rongcloud.messages import CLIENT_OF, clock_of
-from imconvert.vendors.rongcloud.records import VENDOR
-from imconvert.vendors.shapes import (
+from imconvert.vendors.nodes import (
     IGNORED,
     REFUSED,
     UNREAD,
-    Bounds,
-    Kind,
-    Naming,
     Node,
-    Shape,
     among,
     by_kind,
     choice,
@@ -35,16 +28,17 @@ from imconvert.vendors.shapes import (
     number,
     record,
     record_of,
-    said,
     some_text,
     string_or,
     suffix,
     text,
-    told,
     wall_clock,
-    whatever_head,
     word,
 )
+from imconvert.vendors.rongcloud.bodies import BUILT_IN, KEYS
+from imconvert.vendors.rongcloud.messages import CLIENT_OF, clock_of
+from imconvert.vendors.rongcloud.records import VENDOR
+from imconvert.vendors.shapes import JSON, Bounds, Kind, Naming, Opening, Shape, said, told, whatever_head
 
 TEXT, IMAGE, GIF, SOUND, VIDEO, FILE, PLACE, REPLY, TIP, CARD, COMBINED, COMMAND, STREAM, CONTACT, PROFILE, APP = range(
     16
@@ -179,8 +173,8 @@ _SHAPE = Shape(
     client=UNKNOWN_CLIENT,
     find_suffix=True,
     naming=Naming(VENDOR, told("source"), told("source"), alone=True),
-    opening="stamped",
-    group_first=True,
+    opening=Opening("stamped"),
+    targets="group first",
     wrapping=(*said('{"objectName":"'), *told(_CLASS), *said('","content":'), *told("content"), *said("}")),
 )
 
@@ -212,5 +206,5 @@ def shape(settings: Settings) -> Shape:
 
 def more_shapes(settings: Settings) -> tuple[Shape, ...]:
     """The shapes of posts, as JSON and as forms."""
-    posts = replace(_by(settings), tree=_POST, opening="json", group_first=False, behind=whatever_head)
-    return replace(posts, mark=b'"objectName"'), replace(posts, mark=b"objectName=", opening="form")
+    posts = replace(_by(settings), tree=_POST, opening=JSON, targets="as they are", behind=whatever_head)
+    return replace(posts, mark=b'"objectName"'), replace(posts, mark=b"objectName=", opening=Opening("form"))

@@ -7,34 +7,28 @@ from dataclasses import replace
 
 from imconvert.model import UNKNOWN_CLIENT
 from imconvert.vendors.contract import Settings
-from imconvert.vendors.shapes import (
+from imconvert.vendors.nodes import (
     UNREAD,
-    Bounds,
-    Kind,
-    Naming,
     Node,
-    Shape,
     among,
     by_kind,
     choice,
     decimal,
-    in_order,
     kept,
     number,
     only,
     pick,
     record,
     record_of,
-    said,
     some_number,
     some_text,
     string_or,
     suffix,
     text,
-    told,
     without,
     word,
 )
+from imconvert.vendors.shapes import Bounds, Kind, Naming, Shape, in_order, said, told
 from imconvert.vendors.tencent.elements import FORMATS, ORIGINAL, OTHER_FORMAT
 from imconvert.vendors.tencent.heads import read_head
 from imconvert.vendors.tencent.keys import VENDOR

@@ -7,11 +7,9 @@ from dataclasses import replace
 
 from imconvert.vendors.contract import Settings
 from imconvert.vendors.lenient import compact
-from imconvert.vendors.shapes import (
+from imconvert.vendors.nodes import (
     IGNORED,
-    Kind,
     Node,
-    Shape,
     among,
     by_kind,
     choice,
@@ -26,9 +24,9 @@ from imconvert.vendors.shapes import (
     some_text,
     string_or,
     text,
-    whatever_head,
     word,
 )
+from imconvert.vendors.shapes import Kind, Shape, whatever_head
 from imconvert.vendors.yunxin.copies import CLIENTS as CLIENTS_IN_COPIES
 from imconvert.vendors.yunxin.copies import MARK as COPY
 from imconvert.vendors.yunxin.copies import TRANSPORT
