@@ -124,8 +124,26 @@ def sized(plan: Plan, vendor: str, shape: str) -> Input:
     return make_input(plan, vendor, max(SAMPLE, messages), files=1 if SHAPES[vendor][shape].single else 8, shape=shape)
 
 
+def engines(plan: Plan) -> list[Row]:
+    """This machine's own workers, and Spark on the same cores: what an engine for many machines costs on one."""
+    rows = []
+    for vendor in plan.vendors:
+        source = make_input(plan, vendor, plan.messages, files=16)
+        masters = (f"local[{plan.jobs},4]", f"local-cluster[{plan.jobs},1,1024]")
+        cases = [Case(f"--jobs {plan.jobs}", command_of(OURS, source, plan.jobs), source)]
+        cases += [Case(master, on_spark(source, master), source) for master in masters]
+        rows += take_turns(cases, plan)
+    return rows
+
+
+def on_spark(source: Input, master: str) -> Callable[[Path], list[str]]:
+    ours = command_of(OURS, source, 1)
+    return lambda out: [*ours(out), "--engine", "spark", "--master", master]
+
+
 SUITES: dict[str, Callable[[Plan], list[Row]]] = {
     "compare": compare, "scale": scale, "jobs": jobs, "files": files, "sources": sources, "targets": targets,
+    "engines": engines,
 }  # fmt: skip
 
 # --- report --------------------------------------------------------------------------------------------

@@ -471,6 +471,17 @@ def test_order_is_kept_and_one_call_a_conversation_is_under_way(seed: int, tmp_p
     assert not busy
 
 
+def test_shards_with_the_longest_conversations_begin(tmp_path: Path) -> None:
+    lines = tencent_pairs(6, 4)
+    shards = {"p2p-00001.ndjson": lines[:6], "p2p-00002.ndjson": lines[8:14], "p2p-00003.ndjson": lines[16:20]}
+    longest = [{**one, "conv": "long"} for one in tencent_pairs(3, 3, start=1_500_000_000)]
+    out = output(tmp_path / "out", "tencent", {**shards, "p2p-00004.ndjson": longest})
+    with FakeTarget(answering(lambda body: None)) as fake:
+        assert 0 == load(out, target_file(tmp_path, fake.url, "[load]\ninflight = 1\n")).code
+    begun = [one.json()["MsgTimeStamp"] for one in fake.asked]
+    assert all(at < 1_600_000_000 for at in begun[:9])
+
+
 # -- what can't be loaded
 
 

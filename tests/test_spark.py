@@ -65,11 +65,12 @@ JOBS = (
     Job("yunxin", 60_000, {}),
     Job("yunxin", 200_000, {"target": "tencent"}),
     Job("easemob", 30_000, {"on_conflict": "rekey", "recalls": "mark"}),
-    Job("rongcloud", 60_000, {"target": "easemob"}),
-    Job("tencent", 60_000, {"on_conflict": "keep-last", "recalls": "drop"}),
+    Job("rongcloud", 30_000, {"target": "easemob"}),
+    Job("tencent", 40_000, {"on_conflict": "keep-last", "recalls": "drop"}),
     Job("custom", 3_000, {}),
+    Job("easemob", 90_000, {"target": "device"}),
 )
-ON_CLUSTER = (Job("easemob", 80_000, {"recalls": "drop"}), JOBS[4])
+ON_CLUSTER = (JOBS[4],)
 
 
 @pytest.fixture(scope="module")
@@ -250,3 +251,25 @@ def test_a_driver_may_die_and_anybody_goes_on(slow: tuple[Path, Path], tmp_path:
     assert ended(start(inputs, tmp_path / "out", "local[2,4]")) == 0
     assert differing(whole, tmp_path / "out") == []
     assert leftovers(tmp_path / "out") == []
+
+
+def refused(*arguments: str, **more: str) -> str:
+    """What the command says that ends with exit code 2."""
+    command = [sys.executable, "-m", "imconvert", "msgs", *arguments, "--engine", "spark"]
+    told = subprocess.run(
+        command, capture_output=True, env=surroundings(**more), cwd=ROOT, timeout=PATIENCE, check=False
+    )
+    assert told.returncode == 2, told.stderr.decode()
+    return told.stderr.decode()
+
+
+def test_what_keeps_spark_from_starting_is_told(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(easemob(1))
+    ends = str(tmp_path / "in"), str(tmp_path / "out")
+    assert "IMC-1352" in refused(*ends)
+    assert "IMC-1351" in refused(*ends, "--master", "local[1]", PATH="/bin:/usr/sbin", JAVA_HOME=str(tmp_path))
+    assert "IMC-1356" in refused(*ends, "--master", "nonsense")
+    bare = getattr(sys, "_base_executable", "")
+    if bare and subprocess.run([bare, "-c", "import imconvert"], capture_output=True, check=False, cwd="/").returncode:
+        assert "IMC-1354" in refused(*ends, "--master", "local[1]", PYSPARK_PYTHON=bare, PYTHONPATH="")
+    assert not (tmp_path / "out" / "manifest.json").exists()

@@ -16,19 +16,9 @@ from imconvert.cli.options import language
 from imconvert.errors import ImconvertError
 
 COMMANDS = (
-    "msgs",
-    "check",
-    "map",
-    "explain",
-    "errors",
-    "pack",
-    "packages",
-    "plan",
-    "load",
-    "serve",
-    "simulate",
-    "spool",
-)
+    "msgs", "users", "friends", "groups", "ids", "refs", "recents", "check", "map", "explain", "errors", "pack",
+    "packages", "plan", "load", "serve", "simulate", "spool",
+)  # fmt: skip
 """Each is a module of this folder that holds a command of its name; it is loaded when it is asked for."""
 
 VARIANTS = {("plan", "--engine"): "scale"}

@@ -101,12 +101,19 @@ def _started(master: str | None, conf: dict[str, str]) -> Any:
     try:
         context = SparkContext(conf=settings)
     except (RuntimeError, OSError, ValueError, Py4JError) as why:
-        code = "IMC-1351" if "JAVA_GATEWAY" in str(why) or isinstance(why, FileNotFoundError) else "IMC-1356"
-        raise UsageError(code, why=str(why).strip().splitlines()[0].rstrip(".")) from why
+        reason = str(why).strip().splitlines()[0].rstrip(".")
+        raise UsageError("IMC-1356" if _has_java() else "IMC-1351", why=reason) from why
     finally:
         signal.signal(signal.SIGINT, before)
     context.setLogLevel("ERROR")
     return context
+
+
+def _has_java() -> bool:
+    """Whether there is a Java where Spark looks for one."""
+    home = os.environ.get("JAVA_HOME")
+    folders = [os.path.join(home, "bin")] if home else os.get_exec_path()
+    return any(os.access(os.path.join(folder, "java"), os.X_OK) for folder in folders)
 
 
 def _as_here(master: str) -> None:

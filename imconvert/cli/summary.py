@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from imconvert.cli import package_table
+from imconvert.cli import package_table, people_words
 from imconvert.cli.terminal import padded, printable, width
 from imconvert.convert.manifest import Arranged, Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
@@ -95,7 +95,8 @@ def as_json(outcome: Outcome, output: Path | None) -> str:
 
 def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
     """The summary as a table in `lang`; `output` is None where nothing was written."""
-    found, words = outcome.manifest, WORDS[lang]
+    found = outcome.manifest
+    words = WORDS[lang] | (people_words.WORDS[lang] if found.content else {})
     blocks = [
         _totals(found, words),
         _errors(found, words),
@@ -208,6 +209,8 @@ def _drift(found: Manifest, words: Mapping[str, str]) -> list[str]:
 
 def _media(found: Manifest, words: Mapping[str, str]) -> list[str]:
     size = f"{found.media.bytes / 1e6:,.1f} MB"
+    if found.secrets:
+        return [f"{words['secrets']}: {found.secrets.accounts:,}"]
     return [f"{words['media']}: {found.media.files:,}, {size}"] if found.media.files else []
 
 
@@ -247,22 +250,22 @@ def _clock(times: Times, words: Mapping[str, str]) -> str:
 def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
     if output is None:
         return []
-    texts, url = NEXT[lang], found.options.get("media-url", "media").rstrip("/")
+    texts = people_words.NEXT[lang] if found.content else NEXT[lang]
+    url = found.options.get("media-url", "media").rstrip("/")
     due = {
         "errors": any(source.error for source in found.inputs),
         "rejected": found.totals.rejected and not found.arranged,
         "again": found.totals.rejected and found.arranged,
         "conflicts": found.totals.conflicts,
         "media": found.media.files,
+        "secrets": found.secrets,
         "clean": found.totals.written and not found.arranged,
         "load": found.totals.written and found.arranged and not found.packages,
         "packages": found.packages,
     }
+    key = f" --secrets-key {output}/secrets.key" if found.secrets else ""
+    values = {"out": output, "url": url, "content": found.content, "target": found.target, "key": key}
     return [
         f"{WORDS[lang]['next']}:",
-        *(
-            f"  {texts[name].format(out=output, url=url, target=found.target)}"
-            for name, is_due in due.items()
-            if is_due
-        ),
+        *(f"  {texts[name].format(**values)}" for name, is_due in due.items() if is_due),
     ]

@@ -155,7 +155,7 @@ def _source(wanted: Request) -> tuple[Manifest, Begun]:
     found = read_manifest(output)
     if publish.WORK in durable.names_in(output):
         raise UsageError("IMC-1014", str(output), why=f"a run is under way or was interrupted ({publish.WORK}/)")
-    target = TARGETS.get(found.target)
+    target = TARGETS.get(found.target_name)
     if target is None or target.suffix != HANDED_OVER:
         raise UsageError("IMC-1016", str(output), target=found.target)
     if folder.resolve().is_relative_to(output.resolve()):
@@ -255,7 +255,7 @@ class _Packer:
         self.begun = begun
         self.watch = watch
         self.ways = ways
-        self.target = TARGETS[found.target]
+        self.target = TARGETS[found.target_name]
         self.shard_sum = hashlib.sha256()
         self.done = 0
 

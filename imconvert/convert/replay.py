@@ -88,11 +88,14 @@ def replay(path: Path, options: Options, watch: Watcher, clock: Clock, facts: di
     """Take the records of the rejects file `path` back into `options.output`.
 
     Raises UsageError IMC-1014 where the output is not finished, IMC-1015 for lines that are no rejects, IMC-1018
-    where OUT/rejects.ndjson lacks lines that the manifest counts, IMC-1200 where its conversations are in order.
+    where OUT/rejects.ndjson lacks lines that the manifest counts, IMC-1200 where its conversations are in order,
+    IMC-1306 where it is one of people.
     """
     work = WorkFolder(options.output / publish.WORK)
     before = read_manifest(options.output)
-    if TARGETS[before.target].arrange:
+    if before.content:
+        raise UsageError("IMC-1306", str(options.output), content=before.content, file=path)
+    if TARGETS[before.target_name].arrange:
         raise UsageError("IMC-1200", str(options.output), target=before.target)
     durable.make_folder(work.path)
     with durable.sole_owner(work.path):
@@ -126,13 +129,15 @@ class _Replay(Run):
         self.before = before
         self.labels = [source.file for source in before.inputs]
         self.shards = [
-            FinishedShard(number, TARGETS[before.target].streams.index(shard.stream), shard)
+            FinishedShard(number, TARGETS[before.target_name].streams.index(shard.stream), shard)
             for number, shard in enumerate(before.shards)
         ]
         segment = Segment(len(self.shards), tuple(Piece(number) for number in range(len(self.labels))))
         inputs = tuple(Input(label, str(path), None, "plain", 0, "") for label in self.labels)
         latest = _latest(options, before, clock)
-        plan = Plan(before.format, before.source, before.target, before.options, latest, inputs, (), (segment,))
+        plan = Plan(
+            before.format, before.source_name, before.target_name, before.options, latest, inputs, (), (segment,)
+        )
         super().__init__(_with(options, before), plan, work, watch, clock, facts)
         self.first_index = len(before.sources) + 1
 

@@ -26,6 +26,7 @@ from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
 from imconvert.convert.pool import Engine, Pool
 from imconvert.convert.seal import SealJob
+from imconvert.convert.secrets import keep_key, secret_moves, write_secrets
 from imconvert.convert.segment import MapJob
 from imconvert.convert.settle import Settler
 from imconvert.convert.steps import mapped, sealed
@@ -72,7 +73,7 @@ def make_plan(options: Options, clock: Clock) -> Plan:
     if not chosen and not inputs:
         first = unreadable[0]
         raise InputError(first.code, first.label, **first.values)
-    vendor = chosen or detect(inputs, every(), options.limits)
+    vendor = chosen or detect(inputs, every(options.content), options.limits)
     size = options.segment_size or plan.segment_size(sum(map(plan.weight, inputs)))
     return Plan(
         format=plan.FORMAT,
@@ -119,6 +120,7 @@ def convert(
         if finished:
             durable.remove(work.path)
             return finished
+        keep_key(work.path, options, TARGETS[ours.target])
         return Run(options, _begin(work, ours), work, watch, clock, facts, engines).run()
 
 
@@ -135,7 +137,8 @@ def _finished(output: Path, ours: Plan) -> Outcome | None:
     if not durable.exists(output / manifest.NAME):
         return None
     found = read_manifest(output)
-    theirs = (found.source, found.target, found.options, [(i.file, i.edges) for i in found.inputs if i.container])
+    names = found.source_name, found.target_name
+    theirs = (*names, found.options, [(i.file, i.edges) for i in found.inputs if i.container])
     mine = (ours.vendor, ours.target, ours.options, [(i.label, i.edges) for i in ours.inputs])
     if theirs != mine or any(source.path == STDIN for source in ours.inputs):
         raise UsageError("IMC-1005", str(output), difference="it holds the finished output of other inputs or options")
@@ -358,6 +361,8 @@ class Run:
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
         found.packages = packages
+        if self.target.secret:
+            found.secrets = write_secrets(self.work.path, found.shards, self.target.secret)
         if lists:
             found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, lists)
         if self.options.write_missing:
@@ -366,7 +371,8 @@ class Run:
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
-        publish.announce(self.work, shards, sources, media.moves(found.media) + package_moves(found.packages))
+        moves = media.moves(found.media) + package_moves(found.packages) + secret_moves(found)
+        publish.announce(self.work, shards, sources, moves)
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 

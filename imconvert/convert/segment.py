@@ -102,9 +102,14 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
     Raises IntegrityError IMC-6004 where a work file can't be written.
     """
+    return map_by(Mapper, job, progress)
+
+
+def map_by(kind: type[Mapper], job: MapJob, progress: Progress) -> int:
+    """Map `job.segment` by a kind of mapper."""
     work = WorkFolder(job.work)
     durable.remove(work.part(job.segment.number, "json"))
-    mapper = Mapper(job, work)
+    mapper = kind(job, work)
     gc.disable()
     try:
         for piece in job.segment.pieces:
@@ -156,7 +161,9 @@ class Mapper:
             refused=_refusal(job),
             noted=lambda: self.notes.repairs.append("IMC-3009"),
         )
-        self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
+        rule = target.group_rule_by(job.settings)
+        self.groups = Book(rule, map=maps.load(job.tids, "group", rule))
+        self.folded = 0
         self.vendor, self.target = find(job.vendor, job.mapping), target
         self.own_keys = self.vendor.own_keys
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
@@ -425,7 +432,7 @@ class Mapper:
         """Map what waits, and close the part, marker last; gives how many records were rejected."""
         self.map()
         part, tally = self.part, self.tally
-        part.ids.write(_ids(self.accounts).tobytes())
+        part.ids.write(ids_of(self.accounts).tobytes())
         part.missing.write(b"".join(_missing("account", self.accounts)) + b"".join(_missing("group", self.groups)))
         sums = part.finish() | self.media.finish()
         marker = PartMarker(
@@ -437,7 +444,7 @@ class Mapper:
             repairs=tally.repairs,
             kinds=tally.kinds,
             changes=tally.changes,
-            folded=len(self.accounts.folded),
+            folded=self.folded + len(self.accounts.folded),
             files=sums,
             drift=self.radar.found(),
             **facts(part),
@@ -474,7 +481,7 @@ def _raw(raw: bytes) -> dict[str, str]:
         return {"raw_base64": base64.b64encode(raw).decode()}
 
 
-def _ids(book: Book) -> Any:
+def ids_of(book: Book) -> Any:
     """The accounts met that no map names, as IDS rows."""
     same = [source for source in book if source not in book.map]
     rows = np.empty(len(same) + len(book.folded), IDS)

@@ -15,12 +15,14 @@ from imconvert.convert import collide
 from imconvert.convert.bucket import BucketMarker, GatherJob, gather_bucket
 from imconvert.convert.copies import CopyJob, CopyMarker, copy_name, copy_shard
 from imconvert.convert.packages import PackageJob, PackageMarker, package_bucket
+from imconvert.convert.people import map_people
 from imconvert.convert.plan import bytes_of
 from imconvert.convert.scatter import ScatterJob, ScatterMarker, scatter_segment
 from imconvert.convert.seal import SealJob, seal_segment
 from imconvert.convert.segment import MapJob, hash_of, map_segment
 from imconvert.convert.work import PartMarker, SealMarker, WorkFolder
 from imconvert.errors import IntegrityError
+from imconvert.vendors import TARGETS
 
 Progress = Callable[[int], None]
 Marker = TypeVar("Marker")
@@ -33,7 +35,8 @@ def mapped(job: MapJob, progress: Progress) -> PartMarker:
     if known and _fits(work, known, job.refused):
         progress(bytes_of(job.segment, job.inputs))
         return known
-    map_segment(job, progress)
+    map_job = map_people if TARGETS[job.target].people else map_segment
+    map_job(job, progress)
     return _there(work.read_part(number, ours=True), work.part(number, "json"))
 
 

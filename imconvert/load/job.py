@@ -25,6 +25,7 @@ from imconvert.load import failed, replays
 from imconvert.load.chain import Chain
 from imconvert.load.progress import Progress, Row, facts
 from imconvert.load.run import Choice, Stage, Watchful
+from imconvert.load.secrets import Secrets
 from imconvert.load.shards import Shard, opened, registered
 from imconvert.load.target import Target
 from imconvert.load.unknown import Decide, decide
@@ -89,6 +90,7 @@ class Job:
         self.claims = Claims(wanted.folder / "claims")
         self.progress = Progress(wanted.target.rest.identity(wanted.app), ways.clock.steady())
         self.left = failed.Left()
+        self.share: Callable[[], float] = lambda: 1.0
 
     def prepare(self) -> list[tuple[str, list[Shard]]]:
         """The stages with their shards, checked, and decisions about unknown calls carried out."""
@@ -116,8 +118,9 @@ class Job:
         """Load the stages. Raises what stopped it, once everything is on the disk."""
         wanted, ways = self.wanted, self.ways
         self.journal.start()
-        chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, clock=ways.clock, chance=ways.chance,
-                      count=self.progress.count)  # fmt: skip
+        chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, secrets=Secrets(wanted.output),
+                      clock=ways.clock, chance=ways.chance, count=self.progress.count)  # fmt: skip
+        self.share = chain.paces.share
         watchful = Watchful(wanted.target.budget)
         uploads = Uploads(wanted.output, wanted.target.rest, self.journal, chain.unrecorded)
         left = wanted.choice.limit
@@ -140,6 +143,7 @@ class Job:
             self.progress.state, self.progress.why = "stopped", why.text()
             raise
         finally:
+            self.share = lambda: 1.0
             await chain.close()
             await self.journal.close()
 
@@ -149,7 +153,7 @@ class Job:
         self.claims.wait(LISTS)
         try:
             self.left = failed.leave_lists(
-                wanted.output, wanted.folder / JOURNAL, wanted.target.rest, self.ways.clock
+                wanted.output, wanted.folder / JOURNAL, wanted.target.rest, self.ways.clock, ours=self.claims.take
             )  # fmt: skip
         finally:
             self.claims.close()
@@ -162,7 +166,8 @@ class Job:
     def facts(self) -> dict[str, Any]:
         """How the load is doing, as JSON has it."""
         clock = self.ways.clock
-        return facts(self.progress, now=clock.now(), steady=clock.steady(), limits=self.limits())
+        share = self.share() if self.progress.state == "loading" else 1.0
+        return facts(self.progress, now=clock.now(), steady=clock.steady(), limits=self.limits(), share=share)
 
     def summary(self) -> dict[str, Any]:
         """The facts at the end of a run, with what the journal says of failures and unknown calls."""

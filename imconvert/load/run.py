@@ -27,12 +27,12 @@ from imconvert.load.target import Budget
 from imconvert.load.uploads import Uploads
 from imconvert.vendors.calls import Call, Kind, Verdict, items_of
 
-GRACE = 1.5
+GRACE, TROUBLE = 1.5, 10.0
 POLL = 0.005
 OTHERS = 0.5
 OFTEN = 0.05
-"""Seconds that calls under way get when the run has to end; between looks at the pace; at other processes; at calls
-that came back and would be sent again."""
+"""Seconds that calls under way get when the run is asked to end, and when trouble ends it; between looks at the pace;
+at other processes; at calls that came back and would be sent again."""
 
 
 class Refused(ImconvertError):
@@ -240,9 +240,11 @@ class Stage:
         """When the run has to end, calls that are not under way are given up at once, the others in a while."""
         await self.halt.wait()
         self.changed.set()
-        for _ in range(int(GRACE / OFTEN)):
+        waited = 0.0
+        while waited < (GRACE if self.stop.is_set() else TROUBLE):
             self._cancel(lambda request: request is None or not request.flight.flying)
             await asyncio.sleep(OFTEN)
+            waited += OFTEN
         self._cancel(lambda request: True)
 
     def _cancel(self, which: Callable[[Request | None], bool]) -> None:

@@ -56,7 +56,7 @@ def shards(folder: Path, target: Target, known: Mapping[str, File]) -> Iterator[
     found = _read(folder / manifest.NAME)
     if found.format != FORMAT:
         raise UsageError("IMC-1006", str(folder), found=found.format, ours=FORMAT)
-    if found.target not in (target.name,):
+    if found.target_name not in (target.name,):
         raise UsageError("IMC-1134", str(folder), found=found.target, target=target.name)
     for shard in found.shards:
         path = (folder / shard.name).absolute()

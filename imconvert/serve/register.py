@@ -35,6 +35,7 @@ class Register:
         self.spool: Spool = taker.spool
         self.outputs, self.bulk = outputs, bulk
         self._ends: dict[str, int] = {}
+        self._finished: set[Path] = set()
         self._known = {file.path: file for file in self.state.files}
         self._marks: dict[Path, tuple[int, int]] = {}
         self._begin = 0
@@ -53,16 +54,23 @@ class Register:
         new, troubles = self._appeared()
         with self.spool.turn():
             self._number(self._in_order(new))
-            ends = {str(path): end for path, end in self.spool.ends().items()}
+            *finished, _ = segments = self.spool.segments()
+            ends = self.spool.ends(path for path in segments if path not in self._finished)
+        self._grown({str(path): end for path, end in ends.items()})
+        self._finished.update(finished)
+        self._compare_waiting()
+        if troubles:
+            raise troubles[0]
+
+    def _grown(self, ends: dict[str, int]) -> None:
+        """Take note of how far spool files have grown, once that is on the disk."""
         for path, end in ends.items():
             if end > self._ends.get(path, 0):
                 durable.sync_file(Path(path))
             if end < self._known[path].taken:
                 raise IntegrityError("IMC-6041", path, why="it is shorter than what was read of it")
-        self._ends, self._begin = ends, 0
-        self._compare_waiting()
-        for why in troubles:
-            raise why
+        self._ends |= ends
+        self._begin = 0
 
     def _appeared(self) -> tuple[list[File], list[ImconvertError]]:
         new: list[File] = []
@@ -105,7 +113,9 @@ class Register:
 
     def _number(self, files: Sequence[File]) -> None:
         """Put those that are new at the end of the feed."""
-        new = [file for file in files if file.path not in self._known or file.sha256 != self._known[file.path].sha256]
+        known = self._known
+        found = {file.path: file for file in files if file.path not in known or file.sha256 != known[file.path].sha256}
+        new = list(found.values())
         for number, file in enumerate(new, len(self.state.files) + 1):
             file.number = number
         if new:

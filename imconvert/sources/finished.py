@@ -35,6 +35,11 @@ class _Manifest(Struct):
     totals: dict[str, int]
     files: dict[str, msgspec.Raw]
     inputs: list[msgspec.Raw]
+    content: str = ""
+
+    @property
+    def target_name(self) -> str:
+        return f"{self.target}/{self.content}" if self.content else self.target
 
 
 _decode = msgspec.json.Decoder(_Manifest).decode
@@ -48,10 +53,10 @@ def shards_of(folder: Path) -> list[Path] | None:
     found = _manifest_in(folder)
     if found is None:
         return None
-    target = TARGETS.get(found.target)
+    target = TARGETS.get(found.target_name)
     if target is None or target.arrange:
         known = ", ".join(name for name, one in TARGETS.items() if not one.arrange)
-        raise UsageError("IMC-1201", str(folder), target=found.target, known=known)
+        raise UsageError("IMC-1201", str(folder), target=found.target_name, known=known)
     if (folder / _WORK).exists():
         raise UsageError("IMC-1202", str(folder), why="a run on it is not finished")
     for shard in found.shards:

@@ -184,6 +184,18 @@ def text_lines(path: Path) -> Iterator[bytes]:
         raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
 
 
+SQLITE = b"SQLite format 3\0"
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file of the user's is an SQLite database. Raises InputError IMC-4001."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE)) == SQLITE
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+
+
 def lines_of_text(path: Path) -> Iterator[str]:
     """The lines of a UTF-8 text of any size, with their ends. Raises InputError as `read_text` does."""
     try:

@@ -150,7 +150,7 @@ def read_answer(end: socket.socket, *, head_only: bool = False, stop: int | None
     return Answer(int(status.split(" ")[1]), headers, body, whole=len(body) == length)
 
 
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
+def wait_for(condition: Any, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
