@@ -170,6 +170,16 @@ def test_a_long_text_may_become_a_file() -> None:
     assert [1, "txt"] == [found[0]["body"]["ext"]["k"], found[0]["body"]["ext"]["imconvert"]["long"]]
 
 
+@pytest.mark.parametrize(("mark", "more"), [("imconvert", {"ext"}), ("none", set())])
+def test_other_content_may_become_a_file_with_its_json(mark: str, more: set[str]) -> None:
+    kept: list[bytes] = []
+    notes = Notes(lambda data, suffix: kept.append(data) or "https://x/1.json")  # type: ignore[func-returns-value]
+    part = Custom("custom", "yunxin", {"k": "v" * 6000})
+    found = json.loads(written(part, notes=notes, long_content="file", mark=mark)[0].data)
+    assert ("file", "custom") == (found["body"]["type"], found["body"]["ext"]["imconvert"]["long"])
+    assert ("upload" in found, {"type", "body"} | more) == (False, json.loads(kept[0]).keys())
+
+
 def test_a_file_of_this_output_is_to_be_uploaded() -> None:
     url = f"media/ab/ab{'0' * 62}.amr"
     line = json.loads(written(Media("audio", url, suffix="amr", duration=1500), need_download="true")[0].data)

@@ -147,7 +147,7 @@ class _Gather:
             still[1:-1] = self.still(self.job.stream, times[inner], starts[1:-1] - starts[1])
         self.shard.expect(rows)
         self.progress(int(rows["length"].sum()) + len(rows))
-        return Chunk(rows, block, starts, ends, still)
+        return Chunk(rows, block, starts, ends, np.append(np.flatnonzero(~still), len(starts)))
 
     def _here(self) -> bool:
         """Whether there is a line; the next chunk is fetched where one is done."""
@@ -161,8 +161,7 @@ class _Gather:
         """Finish some of what is here: conversations that need nothing all together, any other by itself."""
         chunk = self.chunk
         number = int(np.searchsorted(chunk.starts, self.at))
-        moving = np.flatnonzero(~chunk.still[number:])
-        stop = number + (int(moving[0]) if len(moving) else len(chunk.still) - number)
+        stop = int(chunk.moving[np.searchsorted(chunk.moving, number)])
         if stop > number:
             end = int(chunk.ends[stop - 1])
             self.shard.add_still(chunk.block.at(slice(self.at, end)))
@@ -171,6 +170,8 @@ class _Gather:
             return
         before = self.shard.messages
         self._add(self.finish(self._conversation()))
+        if self.shard.messages == before:
+            raise IntegrityError("IMC-6001", detail=f"no request was made of a conversation in {self.job.name}")
         self._count(1, self.shard.messages - before)
 
     def _add(self, requests: Iterable[Request]) -> None:
@@ -223,17 +224,18 @@ class _Gather:
 
 
 class Chunk(NamedTuple):
-    """Sorted lines: their rows, the lines, where each conversation begins and ends, and which need no finishing."""
+    """Sorted lines: their rows, the lines, where each conversation begins and ends, and which of them need finishing,
+    with how many there are behind the last."""
 
     rows: Array
     block: Block
     starts: Array
     ends: Array
-    still: Array
+    moving: Array
 
 
 _NOTHING = np.empty(0, np.int64)
-NO_LINES = Chunk(np.empty(0, PLACED), block_of([]), _NOTHING, _NOTHING, np.empty(0, bool))
+NO_LINES = Chunk(np.empty(0, PLACED), block_of([]), _NOTHING, _NOTHING, _NOTHING)
 
 
 def _never(lines: Iterator[Placed]) -> Iterator[Request]:

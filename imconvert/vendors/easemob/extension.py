@@ -36,6 +36,7 @@ class Extension:
     def __init__(self, settings: Settings, notes: Notes) -> None:
         self.notes = notes
         self.mark = mark_of(settings)
+        self.last: tuple[str, dict[str, Any] | None] = "", None
 
     def json(self, message: Message, piece: Piece, part: str, *, first: bool) -> bytes:
         """The extension as JSON, empty where there is none; the app's own stands on the `first` of several lines."""
@@ -74,14 +75,20 @@ class Extension:
         if not message.ext:
             return {}
         found = self._object(message.ext)
-        return {"ext": message.ext} if found is None else found
+        return {"ext": message.ext} if found is None else dict(found)
 
-    @staticmethod
-    def _object(ext: str) -> dict[str, Any] | None:
-        if not ext.lstrip().startswith("{") or depth_exceeds(ext.encode()):
-            return None
-        try:
-            found = _decode(ext)
-        except _REFUSED:
-            return None
-        return found if isinstance(found, dict) else None
+    def _object(self, ext: str) -> dict[str, Any] | None:
+        """The extension as an object if it is one; that of the last message is at hand, for it is asked for often."""
+        if ext != self.last[0]:
+            self.last = ext, _object_in(ext)
+        return self.last[1]
+
+
+def _object_in(ext: str) -> dict[str, Any] | None:
+    if not ext.lstrip().startswith("{") or depth_exceeds(ext.encode()):
+        return None
+    try:
+        found = _decode(ext)
+    except _REFUSED:
+        return None
+    return found if isinstance(found, dict) else None
