@@ -17,7 +17,8 @@ from imconvert.convert.work import WorkFolder
 from imconvert.errors import Rejected
 from imconvert.model import Notes, Skip, key_of
 from imconvert.vendors import BY_NAME, TARGETS, shapes
-from imconvert.vendors.contract import Book, Gathered, Gathers, Line
+from imconvert.vendors.contract import Book, Gathered, Gathers, Line, Target
+from imconvert.vendors.wrapping import without_lines
 
 TARGET = TARGETS["yunxin"]
 
@@ -38,16 +39,18 @@ def complete(settings: dict[str, str] | None) -> dict[str, str]:
 
 
 class LongRoad:
-    """Reads records of a vendor and writes them as Yunxin lines, one at a time."""
+    """Reads records of a vendor and writes them as a target's lines, one at a time."""
 
-    def __init__(self, vendor: str = "yunxin", settings: dict[str, str] | None = None) -> None:
+    def __init__(self, vendor: str = "yunxin", settings: dict[str, str] | None = None, target: Target = TARGET) -> None:
         chosen = complete(settings)
         self.notes = Notes()
-        self.accounts = Book(TARGET.account_rule, noted=lambda: self.notes.repairs.append("IMC-3009"))
-        self.read = BY_NAME[vendor].reader(chosen, self.notes, LATEST)
+        rule = target.account_rule_by(chosen)
+        self.accounts = Book(rule, noted=lambda: self.notes.repairs.append("IMC-3009"))
+        read = BY_NAME[vendor].reader(chosen, self.notes, LATEST)
+        self.read = without_lines(read, self.notes) if target.arrange else read
         self.own_keys = BY_NAME[vendor].own_keys
         self.media = Apart(WorkFolder(Path()), 0, "media", keep=False)
-        self.write = TARGET.writer(chosen, self.notes, self.accounts, Book(TARGET.group_rule))
+        self.write = target.writer(chosen, self.notes, self.accounts, Book(target.group_rule))
 
     def __call__(self, raw: bytes) -> Written:
         self.notes.clear()
@@ -62,11 +65,11 @@ class LongRoad:
             why.why()
             return Written(why.code)
         notes = tuple(self.notes.repairs), tuple(self.notes.changes), tuple(self.notes.novel)
-        return Written("", label_of(message.parts[0]), tuple(lines), *notes)
+        return Written("", self.notes.label or label_of(message.parts[0]), tuple(lines), *notes)
 
 
 class Shortcut:
-    """A vendor's shortcut to Yunxin, for one record at a time; None is a record that it leaves to the long road."""
+    """A vendor's shortcut to a target, for one record at a time; None is a record that it leaves to the long road."""
 
     def __init__(
         self,
@@ -75,14 +78,16 @@ class Shortcut:
         *,
         compiled: bool = False,
         strict: bool = False,
+        target: Target = TARGET,
     ) -> None:
-        chosen, books = complete(settings), (Book(TARGET.account_rule), Book(TARGET.group_rule))
+        chosen = complete(settings)
+        books = Book(target.account_rule_by(chosen)), Book(target.group_rule)
         if compiled:
             more = BY_NAME[vendor].more_shapes
             made = [*(more(chosen) if more else ()), replace(BY_NAME[vendor].shape(chosen), mark=b"")]
-            self.ways = [(shape.mark, compiled_from(shape, chosen, books, strict=strict)) for shape in made]
+            self.ways = [(shape.mark, compiled_from(shape, chosen, books, target, strict=strict)) for shape in made]
         else:
-            self.ways = [(b"", BY_NAME[vendor].shortcut(TARGET, chosen, *books, LATEST))]
+            self.ways = [(b"", BY_NAME[vendor].shortcut(target, chosen, *books, LATEST))]
 
     def __call__(self, raw: bytes) -> Written | None:
         left: list[int] = []
@@ -95,10 +100,13 @@ class Shortcut:
         return Written("", taken.label, tuple(gathered(streams)), taken.repairs, taken.changes)
 
 
-def compiled_from(shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book], *, strict: bool) -> Any:
+def compiled_from(
+    shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book], target: Target, *, strict: bool
+) -> Any:
+    assert target.line_forms
     return shapes.through(
-        shape, TARGET.line_forms(chosen), books=books, latest=LATEST, digest_of=TARGET.digest_of,
-        plain=TARGET.plain_account, strict=strict,
+        shape, target.line_forms(chosen), books=books, latest=LATEST, digest_of=target.digest_of,
+        plain=target.plain_account, strict=strict,
     )  # fmt: skip
 
 

@@ -56,6 +56,7 @@ typedef struct {
     uint64_t msgid;
     int64_t time;
     Id sender, target, other; /* room for ids that change */
+    char key[KEY_SIZE];       /* the hash of its key */
 } Record;
 
 static int has(const Fields *fields, int field)
@@ -84,6 +85,7 @@ static int find_ends(Through *self, Record *record)
     Span from = field[has(fields, MEMBER) ? MEMBER : SENDER].span;
     Span to = field[has(fields, GROUP) ? GROUP : RECEIVER].span;
     Ids *targets = record->chat ? self->groups : self->accounts;
+    fields->seen |= 1u << SENDER | 1u << RECEIVER;
     return ids_find(self->accounts, from, self->bare, &record->sender, &field[SENDER]) &&
            ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
            (!has(fields, OTHER) ||
@@ -297,10 +299,9 @@ static int write_key(Through *self, const Record *record)
 
 static int add_row(Through *self, PyObject *columns, const Record *record, Py_ssize_t source)
 {
-    char key[KEY_SIZE], content[DIGEST_SIZE];
-    return hashes_key(self->hashes, &self->key, key) &&
-           hashes_content(self->hashes, &self->line, form_sorted(self->forms[record->form]), content) &&
-           columns_add(columns, (Span){self->line.data, self->line.size}, key, content, record->msgid, record->time, source);
+    char content[DIGEST_SIZE];
+    return hashes_content(self->hashes, &self->line, form_sorted(self->forms[record->form]), content) &&
+           columns_add(columns, (Span){self->line.data, self->line.size}, record->key, content, record->msgid, record->time, source);
 }
 
 /* Count a record; 0 if there is no more room for another set of remarks. */
@@ -327,7 +328,7 @@ static int write_line(Through *self, Record *record)
     for (;;) {
         int done;
         self->line.size = 0;
-        done = form_write(self->forms[record->form], &record->fields, &self->line);
+        done = form_write(self->forms[record->form], &record->fields, self->hashes, record->key, &self->line);
         if (done)
             return done > 0;
         record->form = find_form(self, record, record->form + 1);
@@ -341,7 +342,8 @@ static int take(Through *self, PyObject *const *columns, Span raw, Py_ssize_t so
     Record record;
     if (!raw.size || !read_record(self, raw, &record))
         return 0;
-    return write_line(self, &record) && write_key(self, &record) && count(self, &record, source) &&
+    return write_key(self, &record) && hashes_key(self->hashes, &self->key, record.key) && write_line(self, &record) &&
+           count(self, &record, source) &&
            add_row(self, columns[record.chat], &record, source);
 }
 

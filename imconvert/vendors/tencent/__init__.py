@@ -2,7 +2,7 @@
 Reference: tencent.md."""
 
 from imconvert.vendors.contract import Arrange, Documents, Target, Vendor, rest_in
-from imconvert.vendors.tencent import choices, lines, messages, order, requests, rules
+from imconvert.vendors.tencent import choices, forms, lines, messages, order, requests, rules
 
 TARGET = Target(
     name="tencent",
@@ -17,7 +17,9 @@ TARGET = Target(
     tombstone=lines.tombstone,
     put_text=None,
     merge_fold=lambda settings: False,
-    arrange=Arrange(order.finisher, blockers=order.blockers),
+    line_forms=forms.line_forms,
+    plain_account=forms.PLAIN,
+    arrange=Arrange(order.finisher, order.still, order.blockers),
 )
 
 VENDOR = Vendor(
