@@ -85,6 +85,8 @@ static int find_ends(Through *self, Record *record)
     Span from = field[has(fields, MEMBER) ? MEMBER : SENDER].span;
     Span to = field[has(fields, GROUP) ? GROUP : RECEIVER].span;
     Ids *targets = record->chat ? self->groups : self->accounts;
+    if (has(fields, GROUP) && !field[GROUP].layers && !digits_value(to))
+        return 0; /* a group's number begins at 1, whatever the target's rule for ids says */
     fields->seen |= 1u << SENDER | 1u << RECEIVER;
     return ids_find(self->accounts, from, self->bare, &record->sender, &field[SENDER]) &&
            ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
