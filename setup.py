@@ -1,16 +1,21 @@
 """Build the compiled part where a C compiler is at hand; everything else stands in setup.cfg."""
 
+from pathlib import Path
+
 from setuptools import Extension, setup
 
-SOURCES = ["through.c", "ids.c", "columns.c", "hashes.c", "sorted.c", "form.c", "request.c", "shape.c", "scan.c", "cut.c", "lines.c"]
-HEADERS = ["ids.h", "columns.h", "hashes.h", "sorted.h", "form.h", "request.h", "shape.h", "scan.h", "cut.h", "lines.h"]
+NAMES = [
+    "through", "ids", "columns", "hashes", "sorted", "form", "request", "lines", "shape", "nodes", "pick", "wall",
+    "suffix", "steps", "naming", "moment", "opening", "scan", "cut",
+]  # fmt: skip
+SOURCES = [f"imconvert/native/{name}.c" for name in NAMES]
 
 setup(
     ext_modules=[
         Extension(
             "imconvert.native.through",
-            [f"imconvert/native/{name}" for name in SOURCES],
-            depends=[f"imconvert/native/{name}" for name in HEADERS],
+            SOURCES,
+            depends=sorted(map(str, Path("imconvert/native").glob("*.h"))),
             extra_compile_args=["-O3", "-fvisibility=hidden"],
             optional=True,
         )

@@ -1,4 +1,4 @@
-"""The nouns: one message as every vendor's folder reads and writes it.
+"""The nouns: messages, people and groups as every vendor's folder reads and writes them.
 
 Promise: a `Message` says everything its source said about it. Times are milliseconds since 1970 UTC, durations
 milliseconds, sizes bytes, pictures pixels, places degrees as decimal text. What a noun has no field for stays in
@@ -111,6 +111,128 @@ class Message(Struct, frozen=True, gc=False):
     extra: Extra | None = None
 
 
+class Account(Struct, frozen=True, gc=False):
+    """Somebody who can log in. `push_name` is what pushes call them; times are ms.
+
+    `disabled` says that they are locked out, `gagged` that they may not write.
+    """
+
+    id: str
+    push_name: str | None = None
+    created: int | None = None
+    disabled: bool = False
+    gagged: bool = False
+    extra: Extra | None = None
+
+
+class Profile(Struct, frozen=True, gc=False):
+    """What others see of somebody; what is unknown is None. `ext` is the app's own extension, a text."""
+
+    id: str
+    name: str | None = None
+    avatar: str | None = None
+    sign: str | None = None
+    gender: Literal["male", "female"] | None = None
+    birthday: str | None = None
+    mail: str | None = None
+    phone: str | None = None
+    place: str | None = None
+    ext: str | None = None
+    extra: Extra | None = None
+
+
+class Friend(Struct, frozen=True, gc=False):
+    """`friend` is on the list of `owner`; with `both` it is the other way round, too. `labels` are the owner's groups
+    of friends, `since` is ms, `wording` what was said when they became friends."""
+
+    owner: str
+    friend: str
+    both: bool = False
+    remark: str | None = None
+    labels: tuple[str, ...] = ()
+    since: int | None = None
+    wording: str | None = None
+    ext: str | None = None
+    extra: Extra | None = None
+
+
+class Block(Struct, frozen=True, gc=False):
+    """`owner` wants nothing of `other`; `since` is ms."""
+
+    owner: str
+    other: str
+    since: int | None = None
+
+
+class Mute(Struct, frozen=True, gc=False):
+    """`owner` is told of a chat's messages (`target`, of chat p2p or team) only so far, or, with chat all, of none or
+    few at all. `hours` are those of the day for which it holds, as 22:00-08:00; none for always."""
+
+    owner: str
+    chat: Literal["p2p", "team", "all"]
+    target: str = ""
+    level: Literal["none", "mentions", "all"] = "none"
+    hours: str | None = None
+
+
+class Group(Struct, frozen=True, gc=False):
+    """A group. `created` is ms, `capacity` the most members it may have.
+
+    `kind` says how open it is: private (by invitation), public, meeting (history for later ones, too), community, or
+    live (no members that stay). `join` says how one gets in, `invite` who may invite, `edit` who may change its facts;
+    `consent` whether who is invited has to agree. `muted` says that only owner and admins may write. `brief` says that
+    this is not all that is known of the group, but what a list says of it, or a single fact.
+    """
+
+    id: str
+    name: str | None = None
+    owner: str | None = None
+    kind: Literal["private", "public", "meeting", "community", "live"] | None = None
+    intro: str | None = None
+    notice: str | None = None
+    avatar: str | None = None
+    join: Literal["free", "approval", "closed"] | None = None
+    invite: Literal["managers", "all"] | None = None
+    edit: Literal["managers", "all"] | None = None
+    consent: bool | None = None
+    capacity: int | None = None
+    created: int | None = None
+    muted: bool = False
+    brief: bool = False
+    ext: str | None = None
+    extra: Extra | None = None
+
+
+FOREVER = MAX_ID
+"""The end of what has none, as a time in ms."""
+
+
+class Member(Struct, frozen=True, gc=False):
+    """`account` is in `group`. `since` and `muted_until` are ms; `name` is what the group calls them."""
+
+    group: str
+    account: str
+    role: Literal["owner", "admin", "member"] = "member"
+    name: str | None = None
+    since: int | None = None
+    muted_until: int | None = None
+    ext: str | None = None
+    extra: Extra | None = None
+
+
+class ReadMark(Struct, frozen=True, gc=False):
+    """`owner` has read a chat up to `time` (ms), or `unread` messages of it are not read yet."""
+
+    owner: str
+    chat: Literal["p2p", "team"]
+    target: str
+    time: int | None = None
+    unread: int | None = None
+
+
+Noun = Account | Profile | Friend | Block | Mute | Group | Member | ReadMark
+"""What there is to say about people and groups."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -126,6 +248,11 @@ def key_of(msgid: int, sender: str, target: str | int | tuple[str], time: int) -
 def derived_id(namespace: str, source_id: str) -> int:
     """A message number from 1 to MAX_ID for a source id that is none, always the same for the same id."""
     return (xxh3_64_intdigest(f"{namespace}\0{source_id}".encode()) & MAX_ID) or 1
+
+
+def hash_of_source(source_id: str) -> bytes:
+    """xxh3-128 of a source id, 16 bytes: how source ids are compared."""
+    return xxh3_128_digest(source_id.encode("utf-8", "surrogatepass"))
 
 
 def depth_exceeds(data: bytes, limit: int = MAX_DEPTH) -> bool:

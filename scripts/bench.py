@@ -13,8 +13,9 @@ resident sizes (RSS: it counts in each).
 Suites: `compare` is imconvert against the others; `scale` shows how rate and memory follow the number of
 messages; `jobs` is one worker against several; `files` is one big file against 10,000 small ones with the
 same lines; `sources` is every shape of every vendor that `exports` can make, about --size MB each, with one worker,
-beside Easemob's history lines, and says whether the counts are those that were planted. Nothing here passes or
-fails on a time.
+beside Easemob's history lines, and says whether the counts are those that were planted; `targets` is the same Yunxin
+lines to Yunxin, Easemob and Tencent, arranging included, with a map for the ids that not all of them take. Nothing here
+passes or fails on a time.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -45,6 +47,7 @@ SAMPLE = 20_000
 BASE = ("easemob", "lines")
 CONTENDERS = (OURS, "plain", "duckdb", "chdb")
 VENDORS = ("yunxin", "easemob")
+TARGETS = ("yunxin", "easemob", "tencent")
 PACKAGES = ("duckdb", "chdb", "chdb-core", "msgspec", "orjson", "numpy", "xxhash")
 
 
@@ -90,6 +93,30 @@ def sources(plan: Plan) -> list[Row]:
     return take_turns([Case(f"{one.vendor} {one.shape}", command_of(OURS, one, 1), one) for one in inputs], plan)
 
 
+def targets(plan: Plan) -> list[Row]:
+    """Yunxin lines to each of the targets; the others are compared with what stays Yunxin's."""
+    source = make_input(plan, "yunxin", plan.messages)
+    ids = map_of_ids(source)
+
+    def case(target: str) -> Case:
+        command = command_of(OURS, source, plan.jobs)
+        return Case(f"--to {target}", lambda out: [*command(out), "--to", target, "--ids", str(ids)], source)
+
+    return take_turns([case(target) for target in TARGETS], plan)
+
+
+def map_of_ids(source: Input) -> Path:
+    """A map for the accounts of the input that hold what not every target takes."""
+    path = source.folder.with_name(f"{source.folder.name}-ids.csv")
+    if not path.exists():
+        found: set[bytes] = set()
+        for file in source.folder.iterdir():
+            found.update(re.findall(rb'"(?:from|to|accid2?)":"([a-z0-9._-]+@[a-z0-9._-]+)"', file.read_bytes()))
+        rows = [f"{name},{name.replace('@', '_at_')}" for name in sorted(name.decode() for name in found)]
+        path.write_text("\n".join(["source,target", *rows, ""]), encoding="utf-8")
+    return path
+
+
 def sized(plan: Plan, vendor: str, shape: str) -> Input:
     """An export of about the size asked for; a shape whose files are single documents gets one of them."""
     sample = make_input(plan, vendor, SAMPLE, files=1, shape=shape)
@@ -97,8 +124,26 @@ def sized(plan: Plan, vendor: str, shape: str) -> Input:
     return make_input(plan, vendor, max(SAMPLE, messages), files=1 if SHAPES[vendor][shape].single else 8, shape=shape)
 
 
+def engines(plan: Plan) -> list[Row]:
+    """This machine's own workers, and Spark on the same cores: what an engine for many machines costs on one."""
+    rows = []
+    for vendor in plan.vendors:
+        source = make_input(plan, vendor, plan.messages, files=16)
+        masters = (f"local[{plan.jobs},4]", f"local-cluster[{plan.jobs},1,1024]")
+        cases = [Case(f"--jobs {plan.jobs}", command_of(OURS, source, plan.jobs), source)]
+        cases += [Case(master, on_spark(source, master), source) for master in masters]
+        rows += take_turns(cases, plan)
+    return rows
+
+
+def on_spark(source: Input, master: str) -> Callable[[Path], list[str]]:
+    ours = command_of(OURS, source, 1)
+    return lambda out: [*ours(out), "--engine", "spark", "--master", master]
+
+
 SUITES: dict[str, Callable[[Plan], list[Row]]] = {
-    "compare": compare, "scale": scale, "jobs": jobs, "files": files, "sources": sources,
+    "compare": compare, "scale": scale, "jobs": jobs, "files": files, "sources": sources, "targets": targets,
+    "engines": engines,
 }  # fmt: skip
 
 # --- report --------------------------------------------------------------------------------------------
@@ -275,7 +320,7 @@ def report(facts: Sequence[dict[str, Any]], host: dict[str, Any]) -> str:
     for vendor in dict.fromkeys(fact["vendor"] for fact in facts):
         group = [fact for fact in facts if fact["vendor"] == vendor]
         sizes = ", ".join(dict.fromkeys(f"{f['messages']:,} messages in {f['bytes'] / 1e6:,.0f} MB" for f in group))
-        parts += [f"**{vendor} → yunxin**, {sizes}", table([list(HEADS), *map(cells, group)])]
+        parts += [f"**from {vendor}**, {sizes}", table([list(HEADS), *map(cells, group)])]
     return "\n\n".join(parts)
 
 

@@ -65,7 +65,8 @@ def main(rows: int, jobs: int, twins: float, work: Path | None) -> None:
             ]
             for _ in pool.run(resolve_partition, todo):
                 pass
-            found = drops.merge(folder, len(todo)).size // 32
+            lists = [folder.partition(number) for number in range(len(todo))]
+            found = sum(drops.merge(lists, folder.drops).total())
             seconds = time.monotonic() - began
             workers = sum(pool.peaks.values())
         facts = {"rows": rows, "partitions": len(todo), "seconds": round(seconds, 1), "workers_peak_bytes": workers}

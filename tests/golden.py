@@ -87,9 +87,9 @@ def run(path: Path | list[Path], output: Path, vendor: str, **asked: Any) -> Out
     return convert(options, Silent(), CLOCK, {})
 
 
-def produce(case: Case, folder: Path) -> dict[str, bytes]:
+def produce(case: Case, folder: Path, **more: Any) -> dict[str, bytes]:
     """What the case's `out/` has to hold, converted in the empty `folder`."""
-    outcome = run(case.sources(), folder, case.vendor, **case.asked())
+    outcome = run(case.sources(), folder, case.vendor, **case.asked(), **more)
     suffix = TARGETS[outcome.manifest.target].suffix
     found = {f"{stream}{suffix}": shards(folder, stream, suffix) for stream in outcome.manifest.streams}
     found |= {f"{side}.ndjson": (folder / f"{side}.ndjson").read_bytes() for side in SIDES}

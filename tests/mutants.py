@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from golden import cases
 from hypothesis import strategies as st
-from roads import records
+from roads import elements
 
 from imconvert.vendors import ALL, SETTINGS
 
-SEEDS = {
-    vendor.name: [raw for case in cases() if case.vendor == vendor.name for file in case.inputs()
-                  for raw in records(file.read_bytes()) if len(raw) < 4000]
+ELEMENTS = {
+    vendor.name: [(head, raw) for case in cases() if case.vendor == vendor.name for file in case.inputs()
+                  for head, raw in elements(vendor, file.read_bytes(), file.name) if len(raw) < 4000]
     for vendor in ALL
 }  # fmt: skip
+SEEDS = {name: [raw for _, raw in found] for name, found in ELEMENTS.items()}
+HEADS = {name: sorted({head for head, _ in found} | {b""}) for name, found in ELEMENTS.items()}
+"""What golden records are made of, and what stands before them."""
+
 SNIPPETS = [b'"', b"\\", b"{", b"}", b"[", b"null", b"-1", b"1e400", b"9" * 25, b"9" * 5000, b"\\ud83d", b"\xff", b"\0",
             b"\xef\xbb\xbf", b'"\\ud83d"', "“".encode(), b"true", b"1.5", b"[]", b"{}", b'""', b"[" * 80]  # fmt: skip
 SETS = st.fixed_dictionaries({}, optional={

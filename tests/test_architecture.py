@@ -27,9 +27,11 @@ ALLOWED = {
 }
 
 DOORS = {
-    "open": ("sources", "durable"), "socket": ("deliver", "serve", "load", "simulators", "cli/load.py", "cli/loading.py"), "subprocess": (),
+    "open": ("sources", "durable"), "subprocess": (),
+    "socket": ("deliver", "serve", "load", "simulators", "cli/load.py", "cli/loading.py"),
     "sqlite3": ("durable", "simulators"), "print": ("cli",), "click": ("cli",), "environ": ("cli",), "time": ("cli",),
     "multiprocessing": ("convert/pool.py",),
+    "pyspark": ("convert/distributed.py", "convert/exchange.py", "cli/spark.py"),
 }  # fmt: skip
 LIMIT, LONGEST, USUAL = 500, 60, 40
 
@@ -151,7 +153,7 @@ def test_sources_write_nothing(module: Path) -> None:
 
 
 @every_module
-@pytest.mark.parametrize("door", ["socket", "subprocess", "sqlite3", "click", "time", "multiprocessing"])
+@pytest.mark.parametrize("door", ["socket", "subprocess", "sqlite3", "click", "time", "multiprocessing", "pyspark"])
 def test_the_world_is_imported_at_its_door(module: Path, door: str) -> None:
     if behind(module, door):
         return

@@ -169,6 +169,32 @@ def test_the_last_window_is_repeated_however_old_it_is(tmp_path: Path) -> None:
         assert [[1], [1, 2], [2, 3]] == pulls
 
 
+@pytest.mark.parametrize("copies", [1, 2, 4])
+def test_each_record_is_served_in_so_many_answers_as_is_wished(tmp_path: Path, out: Path, copies: int) -> None:
+    """Also in a backlog, where answers have the least room, and with windows that are old."""
+    wanted = serving(tmp_path / "feed.db", out, caps=Caps(20, 1 << 20), overlap=1, copies=copies)
+    with running(wanted) as server:
+        server.settled()
+        seen: dict[int, int] = {}
+        while records := server.ask().records:
+            for msgid in msgids(records):
+                seen[msgid] = seen.get(msgid, 0) + 1
+            time.sleep(0.002)
+    behind = 20 // copies * (copies - 1)
+    assert [*range(1, 101)] == sorted(seen)
+    assert copies <= min(seen[msgid] for msgid in range(1, 101 - behind))
+
+
+def test_pulls_through_a_proxy_are_told(tmp_path: Path, out: Path) -> None:
+    with running(serving(tmp_path / "feed.db", out)) as server:
+        server.settled().ask(headers={"X-Forwarded-For": "203.0.113.9"})
+        server.ask()
+        wait_for(lambda: len(server.log) == 2)
+        assert [True, None] == [line.get("proxied") for line in server.log]
+        assert 1 == json.loads(server.ask("/status.json").body)["proxied_pulls"]
+        assert b"imconvert_feed_proxied_pulls_total 1" in server.ask("/metrics").body
+
+
 def test_when_nothing_is_new_the_last_windows_are_repeated_so_often_as_is_wished(tmp_path: Path) -> None:
     wanted = serving(tmp_path / "feed.db", idle=2)
     with running(wanted) as server:

@@ -272,6 +272,20 @@ def test_tls(tmp_path: Path, certificate: Tls) -> None:
         assert [] == json.loads(over_tls(server))["data"]
 
 
+def test_a_handshake_that_does_not_come_on_is_ended(
+    tmp_path: Path, certificate: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such connections are none yet, so that they are not among the idle ones."""
+    monkeypatch.setattr(listen, "HEAD_TIME", 0.5)
+    with running(serving(tmp_path / "feed.db", tls=certificate)) as server:
+        ends = [server.connect() for _ in range(20)]
+        ends[0].sendall(b"\x16\x03\x01")
+        assert 200 == json.loads(over_tls(server))["code"]
+        assert all(closed(end) for end in ends)
+        for end in ends:
+            end.close()
+
+
 def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.pem").write_text("none")
     with pytest.raises(UsageError, match="IMC-1131"):

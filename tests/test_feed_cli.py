@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -87,6 +88,52 @@ def test_kills_lose_nothing_that_was_acknowledged_or_not_delivered(tmp_path: Pat
         while (some_records := get(url)) or (acknowledged - stored and time.monotonic() < patience):
             stored |= {one["data"]["msgid"] for one in some_records}
     assert acknowledged == stored
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_log_that_cannot_be_written_ends_nothing(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Its disk is full, and there is trouble to tell of besides."""
+    (tmp_path / "outs").mkdir()
+    out = output_of(tmp_path / "outs" / "out", [record(1), record(2)])
+    command = [*COMMAND, "serve", "outs", *words, "--port"]
+    with Path("/dev/full").open("w") as full, free_port() as port:
+        process = subprocess.Popen([*command, str(port)], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=full)
+        try:
+            url = f"http://127.0.0.1:{port}/feed"
+            answered(url)
+            assert 2 == len(get(url))
+            (out / "manifest.json").write_text("{")
+            answered(f"http://127.0.0.1:{port}/healthz", 503)
+            assert 3 == post(url, [record(number) for number in (3, 4, 5)])["accepted"]
+            assert 5 == len(get(url))
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def free_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as end:
+        port = int(end.getsockname()[1])
+    yield port
+
+
+def answered(url: str, status: int = 200) -> None:
+    """Wait until an address answers with a status."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        try:
+            with urlopen(Request(url, method="HEAD"), timeout=10) as answer:
+                found = answer.status
+        except HTTPError as why:
+            found = why.code
+        except URLError:
+            found = 0
+        if found == status:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{url} did not answer with {status}")
 
 
 def test_a_second_server_of_the_same_state_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imconvert import durable
@@ -69,6 +69,7 @@ def test_runs_that_nobody_names_are_removed(tmp_path: Path) -> None:
     assert [] == [*tmp_path.glob("*.keys")]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 400), unique=True, min_size=1, max_size=300))
 def test_a_run_finds_keys_whose_first_halves_are_equal(lows: list[int]) -> None:
     import tempfile

@@ -161,14 +161,14 @@ def test_a_folder_that_cannot_be_read_is_told_and_stops_nothing_else(
     outs = tmp_path / "outs"
     (outs / "shut").mkdir(parents=True)
     (outs / "lost+found").mkdir()
-    exists = Path.exists
+    stat = Path.stat
 
-    def shut(path: Path, **more: Any) -> bool:
+    def shut(path: Path, **more: Any) -> os.stat_result:
         if path.parent.name in ("shut", "lost+found"):
             raise PermissionError(13, "Permission denied", str(path))
-        return exists(path, **more)
+        return stat(path, **more)
 
-    monkeypatch.setattr(Path, "exists", shut)
+    monkeypatch.setattr(Path, "stat", shut)
     with running(serving(tmp_path / "feed.db", outs, overlap=0)) as server:
         wait_for(lambda: server.clerk.trouble)
         assert "IMC-6052" == server.clerk.trouble.code  # type: ignore[union-attr]
@@ -245,6 +245,28 @@ def test_trouble_is_told_once_when_it_begins_and_when_it_ends(tmp_path: Path) ->
         well_again(server)
         wait_for(lambda: len(told) > 1)
         assert ["IMC-6004", None] == [one and one.code for one in told]
+
+
+def test_an_output_that_is_named_twice_is_served_once(tmp_path: Path) -> None:
+    out = output_of(tmp_path / "out", [record(1)])
+    with running(serving(tmp_path / "feed.db", tmp_path, out, overlap=0)) as server:
+        assert [1] == msgids(server.settled().drain())
+        assert not server.clerk.trouble
+
+
+def test_a_spool_file_that_grew_before_it_was_finished_is_read_to_its_end(tmp_path: Path) -> None:
+    """Another process appends to the last file, and then begins the next one, between two looks."""
+    with running(serving(tmp_path / "feed.db", overlap=0)) as server:
+        for number in range(1, 20, 3):
+            with appending.turn(tmp_path / "feed.spool"):
+                last = server.clerk.spool.segments()[-1]
+                appending.append(last, lines([record(number)]))
+                appending.append(last, lines([record(number + 1)]))
+                following = server.clerk.spool.begin_next()
+                appending.append(following, lines([record(number + 2)]))
+            time.sleep(0.2 * (number % 2))
+        wait_for(lambda: server.clerk.feed.backlog()[0] == 21)
+        assert [*range(1, 22)] == msgids(server.settled().drain())
 
 
 def test_looking_at_thousands_of_files_finds_the_first_that_has_more(tmp_path: Path) -> None:
@@ -324,3 +346,20 @@ def test_a_spool_file_that_shrinks_is_told(tmp_path: Path) -> None:
         assert "IMC-6041" == server.clerk.trouble.code  # type: ignore[union-attr]
         path.write_bytes(lines([record(1), record(2)]))
         well_again(server)
+
+
+def test_a_clerk_that_is_stuck_does_not_keep_the_server_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clerk, "STOPPED", 0.3)
+    with running(serving(tmp_path / "feed.db")) as server:
+        server.ingest([record(1)])
+        began = time.monotonic()
+        with appending.turn(tmp_path / "feed.spool"):
+            server.clerk.hand_in(record(2) + b"\n")
+            time.sleep(0.1)
+            server.clerk.stop()
+            assert time.monotonic() - began < 5
+        server.clerk._thread.join(10)
+    with running(serving(tmp_path / "feed.db")) as server:
+        assert 1 in msgids(server.settled().drain())

@@ -31,6 +31,7 @@ from support.loads import (
 from support.simulated import Simulated, simulated
 
 from imconvert.durable.database import Database
+from imconvert.errors import ImconvertError, IntegrityError
 from imconvert.load.run import Choice
 from imconvert.simulators import easemob, tencent
 
@@ -209,6 +210,34 @@ def test_a_kill_between_sending_and_journal_leaves_only_calls_under_way_unknown(
         assert said_in(out) == kept_by_easemob(sim), "what was there was refused by the order rule"
 
 
+@pytest.mark.parametrize("step", [2, 3, 5, 9])
+def test_a_journal_that_can_not_be_written_ends_the_run_and_nothing_is_sent_behind_it(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = output(tmp_path / "out", "tencent", {"p2p-00001.ndjson": tencent_pairs(6, 6)})
+    commits, change = [0], Database.change
+
+    def full(self: Database) -> Any:
+        commits[0] += 1
+        if commits[0] >= step + 2:
+            raise IntegrityError("IMC-6004", str(self.path), why="No space left on device (ENOSPC)")
+        return change(self)
+
+    with FakeTarget(answering(lambda body: None)) as fake:
+        target = target_file(tmp_path, fake.url, '[limits]\n"openim/importmsg" = 0\n')
+        monkeypatch.setattr(Database, "change", full)
+        found = load(out, target)
+        assert (6, "IMC-6004") == (found.code, found.error and found.error.code)
+        monkeypatch.undo()
+        sent = len(fake.asked)
+        assert sent < 36
+        assert 0 == load(out, target).code
+        keys = Counter(one.body for one in fake.asked)
+        assert 36 == len(keys) and len(fake.asked) <= 36 + 6, (
+            "only calls under way are sent twice, and that does no harm"
+        )
+
+
 # -- outcomes
 
 
@@ -363,6 +392,25 @@ def test_ids_that_the_target_gives_out_are_kept_and_used(tmp_path: Path) -> None
     assert (3, "IMC-7215") == (found.code, failed_in(out)[0]["failed"][0]["code"])
 
 
+def test_files_of_the_output_are_uploaded_once_and_their_addresses_put_in(tmp_path: Path) -> None:
+    def voice(conv: str, path: str) -> dict[str, Any]:
+        one = easemob_pair(conv, 1)[0]
+        body = {"url": path, "filename": "a.amr", "length": 3}
+        return one | {"upload": [path], "body": one["body"] | {"type": "audio", "body": body}}
+
+    lines = [voice("a", "media/ab/1.amr"), voice("b", "media/ab/1.amr"), voice("c", "media/gone.amr")]
+    out = output(tmp_path / "out", "easemob", {"p2p-00001.ndjson": lines})
+    (out / "media/ab").mkdir(parents=True)
+    (out / "media/ab/1.amr").write_bytes(b"#!AMR\n\r\n--imconvert" * 9)
+    with simulated(easemob.VENDOR) as sim:
+        found = load(out, simulated_target(tmp_path, "easemob", sim.url), APPS["easemob"][1])
+        [file] = sim.rows("export/files")
+        assert ("1.amr", 19 * 9) == (file["filename"], file["size"])
+        urls = {row["body"]["url"] for row in sim.rows("export/messages")}
+        assert {f"{sim.url}/rehearsal/app/chatfiles/{file['uuid']}"} == urls
+    assert (3, "IMC-7216") == (found.code, failed_in(out)[0]["failed"][0]["code"])
+
+
 # -- parts of an output
 
 
@@ -423,12 +471,21 @@ def test_order_is_kept_and_one_call_a_conversation_is_under_way(seed: int, tmp_p
     assert not busy
 
 
+def test_shards_with_the_longest_conversations_begin(tmp_path: Path) -> None:
+    lines = tencent_pairs(6, 4)
+    shards = {"p2p-00001.ndjson": lines[:6], "p2p-00002.ndjson": lines[8:14], "p2p-00003.ndjson": lines[16:20]}
+    longest = [{**one, "conv": "long"} for one in tencent_pairs(3, 3, start=1_500_000_000)]
+    out = output(tmp_path / "out", "tencent", {**shards, "p2p-00004.ndjson": longest})
+    with FakeTarget(answering(lambda body: None)) as fake:
+        assert 0 == load(out, target_file(tmp_path, fake.url, "[load]\ninflight = 1\n")).code
+    begun = [one.json()["MsgTimeStamp"] for one in fake.asked]
+    assert all(at < 1_600_000_000 for at in begun[:9])
+
+
 # -- what can't be loaded
 
 
 def refused(out: Path, target: Path, secret: str = KEY, **wanted: Any) -> str:
-    from imconvert.errors import ImconvertError
-
     with pytest.raises(ImconvertError) as why:
         found = load(out, target, secret, **wanted)
         raise found.error or AssertionError(found)

@@ -29,8 +29,9 @@ from support.loads import (
 )
 
 from imconvert.errors import UsageError
-from imconvert.load.target import read_target
-from imconvert.vendors.calls import Limit
+from imconvert.load.target import LOAD, read_target
+from imconvert.vendors import ALL
+from imconvert.vendors.calls import Kind, Limit
 
 ROOT = Path(__file__).resolve().parents[1]
 OK = {"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""}
@@ -346,3 +347,17 @@ def test_a_target_that_takes_no_messages_by_calls_blocks(name: str, code: str, t
     out = output(tmp_path / "out", "tencent", {"p2p-00001.ndjson": [line("a", "b", "c", 1, {})]})
     found = plan(out, target_file(tmp_path, "https://api.example.com", target=name, app='appkey = "k"'))
     assert [code] == [one["code"] for one in found["findings"]] and found["blocked"]
+
+
+# -- docs
+
+
+@pytest.mark.parametrize("name", ["load.md", "load.zh-CN.md"])
+def test_the_manual_names_every_key_stage_and_class(name: str) -> None:
+    text = (ROOT / "docs" / name).read_text()
+    rests = [vendor.rest() for vendor in ALL if vendor.rest]
+    keys = [field.name for rest in rests for field in rest.fields]
+    stages = [stage.name for rest in rests for stage in rest.stages]
+    secrets = [rest.secret_env for rest in rests]
+    assert [key for key in [*keys, *LOAD, *secrets] if f"`{key}`" not in text and f"`{key}`、" not in text] == []
+    assert [one for one in [*stages, *Kind] if one not in text] == []

@@ -26,7 +26,7 @@ from support.small_jobs import differing, options, run, tree
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert import native
-from imconvert.vendors import shapes
+from imconvert.vendors import compiled, shapes
 from imconvert.vendors.contract import NOT_PLAIN, Book, Columns, Gathered, Line, Plain
 from imconvert.vendors.shapes import LineForm, literal, put
 
@@ -46,7 +46,7 @@ def through(value: Any, layers: int = 0, *, name: str = "text") -> Any:
     )  # fmt: skip
     kinds = {0: ("text", shapes.Kind(required=(name,)))}
     form = LineForm((literal("<"), put(name, layers=layers), literal(">")))
-    return shapes.through(
+    return compiled.through(
         shapes.Shape(tree, kinds, client=1),
         lambda label, chat, extras: form,
         books=(Book(TARGET.account_rule), Book(TARGET.group_rule)),
@@ -69,7 +69,7 @@ def one_field(
     name = shapes.FIELDS[value[1]]
     ends, content = (put("sender", layers=1), put("receiver", layers=1)), (literal('{"v":'), put(name), literal("}"))
     form = LineForm(content, sorted_digest=True) if name == "content" else LineForm(ends)
-    return shapes.through(
+    return compiled.through(
         shapes.Shape(tree, {0: ("text", shapes.Kind(required=(name,)))}, client=1),
         lambda label, chat, extras: form,
         books=(book, Book(TARGET.group_rule)), latest=LATEST, digest_of=digest_of, plain=plain,
@@ -220,7 +220,7 @@ def test_json_in_a_string_is_read_like_json(value: Any) -> None:
 @pytest.mark.parametrize("wrong", [
     (), ("nothing",), ("text",), ("text", 99), ("text", -1), ("text", "x"), ("number", 3), ("object",), ("object", 5),
     ("object", ("a", ("text", 1))), ("object", (b"a",)), ("only",), ("json", 3), ("choice", 0, (b"1", b"12")),
-    ("either", ("text", 1)), ("kept", 1), ("among",), 7, ("object", *((b"%d" % n, ("refused",)) for n in range(33))),
+    ("either", ("text", 1)), ("kept", 1), ("among",), 7, ("object", *((b"%d" % n, ("refused",)) for n in range(64))),
 ])  # fmt: skip
 def test_a_wrong_shape_is_told(wrong: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
@@ -231,7 +231,7 @@ def test_a_wrong_shape_is_told(wrong: Any) -> None:
 @pytest.mark.parametrize("wrong", [("put", b"", 99, 0, 0), ("write", b"", 1, 0, 0), ("put", b"", 1, 7, 0), ("put",), 3])
 def test_a_wrong_form_is_told(wrong: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
-        shapes.through(
+        compiled.through(
             shapes.Shape(shapes.record(a=shapes.text("text")), {0: ("text", shapes.Kind(()))}),
             lambda label, chat, extras: LineForm((wrong,)),
             books=(Book(TARGET.account_rule), Book(TARGET.group_rule)), latest=LATEST, digest_of=TARGET.digest_of,
@@ -374,7 +374,7 @@ def test_books_and_shortcuts_are_let_go_of() -> None:
         ring: Any
 
     book = Watched(TARGET.account_rule)
-    book.ring = shapes.through(
+    book.ring = compiled.through(
         shapes.Shape(shapes.record(a=shapes.text("text")), {0: ("text", shapes.Kind(()))}),
         lambda label, chat, extras: None,
         books=(book, book), latest=LATEST, digest_of=TARGET.digest_of,
@@ -418,8 +418,12 @@ def test_more_ids_than_are_kept_at_hand() -> None:
 
 
 @needed
-@pytest.mark.parametrize("vendor", ["yunxin", "easemob"])
-def test_a_conversion_is_the_same_without_it(vendor: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("vendor", "target", "messages"),
+    [("yunxin", "yunxin", "20000"), ("easemob", "yunxin", "20000"), ("yunxin", "easemob", "8000"),
+     ("easemob", "easemob", "8000"), ("yunxin", "tencent", "4000")],
+)  # fmt: skip
+def test_a_conversion_is_the_same_without_it(vendor: str, target: str, messages: str, tmp_path: Path) -> None:
     """Every file of the output but run.json, for an export with a bit of everything."""
     command = [
         sys.executable,
@@ -427,7 +431,7 @@ def test_a_conversion_is_the_same_without_it(vendor: str, tmp_path: Path) -> Non
         vendor,
         str(tmp_path / "in"),
         "--messages",
-        "20000",
+        messages,
         "--files",
         "3",
         "--users",
@@ -444,8 +448,8 @@ def test_a_conversion_is_the_same_without_it(vendor: str, tmp_path: Path) -> Non
         "0.02",
     ]
     subprocess.run(command, check=True, capture_output=True)  # fmt: skip
-    for name, compiled in (("with", True), ("without", False)):
-        run(options(tmp_path / "in", tmp_path / name, segment_size=1 << 20, compiled=compiled))
+    for name, asked in (("with", True), ("without", False)):
+        run(options(tmp_path / "in", tmp_path / name, segment_size=1 << 20, compiled=asked, target=target))
     assert tree(tmp_path / "with").keys() > {"manifest.json", "rejects.ndjson", "duplicates.ndjson"}
     assert differing(tmp_path / "with", tmp_path / "without") == []
 

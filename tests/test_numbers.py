@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 from support.small_jobs import CLOCK, START, differing, easemob, options, run, side
 from xxhash import xxh3_64_intdigest
 
-import imconvert.convert.numbers
+import imconvert.convert.keys
 import imconvert.convert.part
-import imconvert.convert.resolve
 import imconvert.convert.settle
 import imconvert.convert.source_index
 import imconvert.model
@@ -85,11 +84,12 @@ def back(line: bytes) -> Written:
 
 def small_work(patch: pytest.MonkeyPatch, shape: dict[str, int]) -> None:
     patch.setattr(imconvert.model, "xxh3_64_intdigest", masked)
-    for module, name in ((imconvert.convert.resolve, "ResolveJob"), (imconvert.convert.numbers, "NumbersJob")):
-        job = functools.partial(getattr(module, name), budget=shape["budget"])
-        patch.setattr(imconvert.convert.settle, name, job)
-    cut = functools.partial(imconvert.convert.resolve.partitions, budget=shape["budget"])
-    patch.setattr(imconvert.convert.settle, "partitions", cut)
+    for module, name in (
+        (imconvert.convert.settle, "ResolveJob"),
+        (imconvert.convert.keys, "NumbersJob"),
+        (imconvert.convert.keys, "partitions"),
+    ):
+        patch.setattr(module, name, functools.partial(getattr(module, name), budget=shape["budget"]))
     patch.setattr(imconvert.convert.part, "RUN", shape["run"])
     patch.setattr(imconvert.convert.source_index, "RUN", shape["run"])
 

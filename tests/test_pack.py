@@ -22,6 +22,7 @@ from imconvert.cli.pack import sheet
 from imconvert.convert.options import Options
 from imconvert.convert.pack import BEGUN, MAX_FILE, RECORD, SHEET, WORK, Handover, Outcome, Request, pack, to_bytes
 from imconvert.convert.run import Clock, convert, read_manifest
+from imconvert.durable import copying
 from imconvert.errors import IntegrityError, UsageError
 
 BASE = 1_513_685_265_481
@@ -339,7 +340,7 @@ def test_a_bad_copy_is_told_from_a_bad_shard(output: Path, tmp_path: Path) -> No
     check_whole(output, tmp_path / "h", packed(output, tmp_path / "h").handover)
 
 
-def fails(number: int, *, after: int = 0) -> durable.CopySome:
+def fails(number: int, *, after: int = 0) -> copying.CopySome:
     """A way of copying that copies `after` bytes, then fails."""
     left = [after]
 
@@ -361,15 +362,15 @@ def halting(source: int, target: int, offset: int, most: int) -> int:
 @pytest.mark.parametrize("number", [errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM])
 @pytest.mark.parametrize("after", [0, 1, 5000])
 def test_what_the_kernel_cannot_copy_is_copied_by_hand(output: Path, tmp_path: Path, number: int, after: int) -> None:
-    ways = [fails(number, after=after), fails(number), durable.copy_by_hand]
+    ways = [fails(number, after=after), fails(number), copying.copy_by_hand]
     found = pack(Request(output, tmp_path / "h", 5000), sheet, SILENT, ways=ways)
     check_whole(output, tmp_path / "h", found.handover)
 
 
 @pytest.mark.parametrize(
-    "ways", [[way] for way in (*durable.COPY_WAYS, halting)] + [[lambda *_: 0, durable.copy_by_hand]]
+    "ways", [[way] for way in (*copying.COPY_WAYS, halting)] + [[lambda *_: 0, copying.copy_by_hand]]
 )
-def test_every_way_copies_the_same(output: Path, tmp_path: Path, ways: list[durable.CopySome]) -> None:
+def test_every_way_copies_the_same(output: Path, tmp_path: Path, ways: list[copying.CopySome]) -> None:
     found = pack(Request(output, tmp_path / "h", 5000), sheet, SILENT, ways=ways)
     check_whole(output, tmp_path / "h", found.handover)
 
@@ -377,7 +378,7 @@ def test_every_way_copies_the_same(output: Path, tmp_path: Path, ways: list[dura
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_a_failing_disk_is_no_reason_to_try_another_way(output: Path, tmp_path: Path, number: int) -> None:
     """The run ends with IMC-6004, and the same command goes on."""
-    ways = [fails(number, after=9000), durable.copy_by_hand]
+    ways = [fails(number, after=9000), copying.copy_by_hand]
     with pytest.raises(IntegrityError) as caught:
         pack(Request(output, tmp_path / "h", 5000), sheet, SILENT, ways=ways)
     assert caught.value.code == "IMC-6004"
@@ -389,7 +390,7 @@ def test_a_file_that_ends_too_early_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     ranges = [durable.Range(tmp_path / "a", 0, 4)]
     with pytest.raises(IntegrityError) as caught:
-        durable.copy_ranges(tmp_path / "b", ranges, copied=lambda size: None)
+        copying.copy_ranges(tmp_path / "b", ranges, copied=lambda size: None)
     assert caught.value.code == "IMC-6002"
 
 
@@ -407,8 +408,8 @@ class Crash(BaseException):
 
 def test_crash_at_every_durable_step(output: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop before the first, second, … write, rename or removal: a record is only there when all is."""
-    steps = ("replace_file", "rename", "remove", "copy_ranges", "sync_folder")
-    real = {name: getattr(durable, name) for name in steps}
+    steps = {name: durable for name in ("replace_file", "rename", "remove", "sync_folder")} | {"copy_ranges": copying}
+    real = {name: getattr(room, name) for name, room in steps.items()}
     crashed, at = True, 0
     while crashed:
         folder, left = tmp_path / f"h{at}", [at]
@@ -422,15 +423,15 @@ def test_crash_at_every_durable_step(output: Path, tmp_path: Path, monkeypatch: 
 
             return step
 
-        for name in steps:
-            monkeypatch.setattr(durable, name, counted(name, left))
+        for name, room in steps.items():
+            monkeypatch.setattr(room, name, counted(name, left))
         try:
             packed(output, folder, max_file=12_000)
             crashed = False
         except Crash:
             pass
         for name in steps:
-            monkeypatch.setattr(durable, name, real[name])
+            monkeypatch.setattr(steps[name], name, real[name])
         if (folder / RECORD).exists():
             names = set(os.listdir(folder)) - {WORK}
             assert {path["name"] for path in json.loads((folder / RECORD).read_text())["files"]} | {

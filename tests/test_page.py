@@ -227,7 +227,7 @@ def test_the_figures(window: Browser, site: Site) -> None:
     read = shown(window, site, status)
     assert ("10,000", "3.8 MiB") == (read("backlog"), read("backlog-note"))
     assert read("last") in ("30 sec. ago", "31 sec. ago")
-    assert read("why").startswith("They have the key of another record and other content.")
+    assert read("why").startswith("Same key as another record and other content, or damaged: see held.ndjson")
     assert "4,812 records, 1.8 MiB in 0.31 seconds" == read("last-note")
     assert ("12/s", "done in about 14 minutes") == (read("rate"), read("rate-note"))
     assert "5,000 records" == read("next")
@@ -237,6 +237,12 @@ def test_the_figures(window: Browser, site: Site) -> None:
     assert "99" == window.run("return document.getElementById('bar').getAttribute('aria-valuenow')")
     assert re.sub(r"\s+", " ", read("sources")) == "Sources /data/out output 950,000 records"
     assert ("imconvert 9.9", "3 min. ago") == (read("version"), read("age"))
+
+
+@in_browser
+def test_what_is_left_out_of_a_source_is_said(window: Browser, site: Site) -> None:
+    read = shown(window, site, facts(sources=[{"name": "/o", "kind": "output", "records": 90, "left_out": 7}]))
+    assert re.sub(r"\s+", " ", read("sources")) == "Sources /o output 90 records, 7 left out"
 
 
 @in_browser

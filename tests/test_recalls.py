@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from support.small_jobs import CLOCK, START, content, differing, easemob, options, recall, run, side
 
 import imconvert.convert.drops
+import imconvert.convert.keys
 import imconvert.convert.lines
 import imconvert.convert.part
 import imconvert.convert.recalls
@@ -81,7 +82,7 @@ def small_work(patch: pytest.MonkeyPatch, small: int) -> None:
     job = functools.partial(imconvert.convert.resolve.ResolveJob, budget=small)
     patch.setattr(imconvert.convert.settle, "ResolveJob", job)
     cut = functools.partial(imconvert.convert.resolve.partitions, budget=small)
-    patch.setattr(imconvert.convert.settle, "partitions", cut)
+    patch.setattr(imconvert.convert.keys, "partitions", cut)
 
 
 def convert(folder: Path, found: list[Sent], recalls: str, shape: dict[str, Any], **more: Any) -> Any:

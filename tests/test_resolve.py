@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from support.small_jobs import START, options, run, side
 from xxhash import xxh3_128_digest
 
+import imconvert.convert.keys
 import imconvert.convert.part
 import imconvert.convert.rekey
 import imconvert.convert.resolve
@@ -82,7 +83,7 @@ def converted(found: list[Row], shape: dict[str, int], policy: str, key_of: Any 
         job = functools.partial(imconvert.convert.resolve.ResolveJob, budget=shape["budget"])
         patch.setattr(imconvert.convert.settle, "ResolveJob", job)
         cut = functools.partial(imconvert.convert.resolve.partitions, budget=shape["budget"])
-        patch.setattr(imconvert.convert.settle, "partitions", cut)
+        patch.setattr(imconvert.convert.keys, "partitions", cut)
         patch.setattr(imconvert.convert.part, "RUN", shape["run"])
         if key_of:
             patch.setattr(imconvert.vendors.yunxin.import_lines, "key_of", key_of)

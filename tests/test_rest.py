@@ -143,7 +143,7 @@ def test_every_call_has_a_stage_or_is_a_question(name: str) -> None:
     rest = RESTS[name]
     staged = [api for stage in rest.stages for api in stage.apis]
     asked = {"group_open_http_svc/get_group_info", "group_open_http_svc/group_msg_get_simple", "roaming/chat",
-             "roaming/group"}  # fmt: skip
+             "roaming/group", "chatfiles"}  # fmt: skip
     assert sorted(staged) == sorted(set(staged))
     assert set(rest.apis) - set(staged) <= asked
 
@@ -316,7 +316,10 @@ def test_easemobs_token() -> None:
 
 def test_tencents_group_is_read_back_page_by_page() -> None:
     rest, now = RESTS["tencent"], 1.7e9
-    messages = [{"From_Account": "a", "SendTime": 100, "Random": 1}, {"From_Account": "b", "SendTime": 101, "Random": 2}]
+    messages = [
+        {"From_Account": "a", "SendTime": 100, "Random": 1},
+        {"From_Account": "b", "SendTime": 101, "Random": 2},
+    ]
     api, asked = call("tencent", GROUP_MESSAGES, {"GroupId": "g", "MsgList": messages})
     query = api.query
     assert query is not None

@@ -14,18 +14,17 @@ import pytest
 from golden import Case, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutants import SETS, mutated
-from roads import LongRoad, Shortcut, Written, records, settings_of
+from mutants import HEADS, SETS, mutated
+from roads import LongRoad, Shortcut, Written, elements, known, records, settings_of, vendor_of, ways_of
 
 from imconvert import native
 from imconvert.model import MAX_ID
 from imconvert.vendors import ALL
-from imconvert.vendors.contract import Columns
+from imconvert.vendors.contract import Columns, Vendor
 
 TIME = 1_711_000_000_000
-WITH_SHORTCUT = [vendor.name for vendor in ALL if vendor.shortcut]
-WAYS = {vendor.name: (False, True) if vendor.shape and native.BUILT else (False,) for vendor in ALL}
-CASES = [case for case in cases() if case.vendor in WITH_SHORTCUT]
+WITH_SHORTCUT = [vendor.name for vendor in ALL if ways_of(vendor)]
+CASES = [case for case in cases() if ways_of(vendor_of(case))]
 YUNXIN = [case for case in CASES if case.vendor == "yunxin"]
 
 TEXTS = ["你好", "", 'a"b\\c', "“引号”", " x ", "n" * 1025, "长" * 5001]
@@ -88,12 +87,14 @@ def lines(draw: st.DrawFn) -> bytes:
     return draw(st.sampled_from([b"", b"", b"json", b"\xef\xbb\xbf"])) + text.encode("utf-8", "surrogatepass")
 
 
-def same(raw: bytes, chosen: dict[str, str] | None = None, vendor: str = "yunxin") -> None:
-    ways = [Shortcut(vendor, chosen, compiled=compiled)(raw) for compiled in WAYS[vendor]]
-    found = LongRoad(vendor, chosen)(raw) if any(ways) else None
+def same(raw: bytes, chosen: dict[str, str] | None = None, vendor: str | Vendor = "yunxin", head: bytes = b"") -> int:
+    """Compare the ways of a record; gives how many shortcuts took it."""
+    ways = [Shortcut(vendor, chosen, head, compiled=compiled)(raw) for compiled in ways_of(known(vendor))]
+    found = LongRoad(vendor, chosen, head)(raw) if any(ways) else None
     for short in ways:
         if short is not None and found is not None:
             assert in_any_order(found) == in_any_order(short)
+    return sum(short is not None for short in ways)
 
 
 def in_any_order(found: Written) -> Written:
@@ -133,14 +134,15 @@ def test_shortcut_knows_that_numbers_grow_when_written() -> None:
 @settings(max_examples=1500, deadline=None)
 @given(data=st.data())
 def test_shortcut_agrees_on_mutated_lines(vendor: str, data: st.DataObject) -> None:
-    same(data.draw(mutated(vendor)), data.draw(SETS), vendor)
+    same(data.draw(mutated(vendor)), data.draw(SETS), vendor, data.draw(st.sampled_from(HEADS[vendor])))
 
 
 @pytest.mark.parametrize("case", CASES, ids=attrgetter("id"))
 def test_shortcut_agrees_on_golden_inputs(case: Case) -> None:
+    vendor, asked = vendor_of(case), settings_of(case.asked())
     for file in case.inputs():
-        for raw in records(file.read_bytes()):
-            same(raw, settings_of(case.asked()), case.vendor)
+        for head, raw in elements(vendor, file.read_bytes(), file.name, asked):
+            same(raw, asked, vendor, head)
 
 
 ENDED = b',"from":"a","to":"b","createTime":%d,"clientType":1}}'

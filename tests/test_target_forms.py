@@ -33,7 +33,7 @@ def same(raw: bytes, target: str, chosen: dict[str, str] | None = None, vendor: 
     """Whether a record is taken, which then has become what it becomes the long way."""
     short = Shortcut(vendor, chosen, compiled=True, target=TARGETS[target])(raw)
     if short is not None:
-        assert in_any_order(short) == in_any_order(LongRoad(vendor, chosen, TARGETS[target])(raw))
+        assert in_any_order(short) == in_any_order(LongRoad(vendor, chosen, target=TARGETS[target])(raw))
     return short is not None
 
 

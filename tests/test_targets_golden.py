@@ -33,6 +33,11 @@ def test_case_gives_its_golden_output(case: Case, tmp_path: Path) -> None:
     assert expected == actual, difference(expected, actual)
 
 
+@pytest.mark.parametrize("case", EASEMOB, ids=attrgetter("id"))
+def test_case_gives_the_same_without_the_part_in_c(case: Case, tmp_path: Path) -> None:
+    assert case.expected() == produce(case, tmp_path, compiled=False)
+
+
 @pytest.mark.parametrize("target", sorted({case.path.parent.name for case in CASES}))
 def test_every_source_has_a_golden(target: str) -> None:
     assert set(VENDORS) <= {case.vendor for case in CASES if case.path.parent.name == target}

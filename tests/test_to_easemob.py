@@ -12,7 +12,7 @@ import pytest
 from golden import LATEST
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.small_jobs import options, run, side
+from support.small_jobs import differing, options, run, side
 
 from imconvert.convert.options import Options
 from imconvert.errors import Rejected, UsageError
@@ -78,15 +78,18 @@ def lines(draw: st.DrawFn) -> dict[str, Any]:
     return {"type": kind, "data": data | ({"ext": ext} if ext else {}) | content}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(made=st.lists(lines(), min_size=1, max_size=12, unique_by=lambda line: line["data"]["msgid"]))
 def test_requests_are_those_of_the_oracle(made: list[dict[str, Any]]) -> None:
+    """Whether the part in C takes them or not."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "in").write_bytes(b"".join(oracle.compact(line).encode() + b"\n" for line in made))
         outcome = run(options(folder / "in", folder / "out", target="easemob", source="yunxin"))
         assert len(made) == outcome.manifest.totals.written
         assert oracle.requests(made) == found_in(folder / "out")
+        run(options(folder / "in", folder / "long", target="easemob", source="yunxin", compiled=False))
+        assert [] == differing(folder / "out", folder / "long")
 
 
 def found_in(folder: Path) -> dict[tuple[str, str], list[dict[str, Any]]]:
@@ -165,6 +168,16 @@ def test_a_long_text_may_become_a_file() -> None:
     assert [("好" * 4000).encode()] == [data for data, _ in kept]
     assert [[f"media/ab/ab{'0' * 62}.txt"]] == [line["upload"] for line in found]
     assert [1, "txt"] == [found[0]["body"]["ext"]["k"], found[0]["body"]["ext"]["imconvert"]["long"]]
+
+
+@pytest.mark.parametrize(("mark", "more"), [("imconvert", {"ext"}), ("none", set())])
+def test_other_content_may_become_a_file_with_its_json(mark: str, more: set[str]) -> None:
+    kept: list[bytes] = []
+    notes = Notes(lambda data, suffix: kept.append(data) or "https://x/1.json")  # type: ignore[func-returns-value]
+    part = Custom("custom", "yunxin", {"k": "v" * 6000})
+    found = json.loads(written(part, notes=notes, long_content="file", mark=mark)[0].data)
+    assert ("file", "custom") == (found["body"]["type"], found["body"]["ext"]["imconvert"]["long"])
+    assert ("upload" in found, {"type", "body"} | more) == (False, json.loads(kept[0]).keys())
 
 
 def test_a_file_of_this_output_is_to_be_uploaded() -> None:

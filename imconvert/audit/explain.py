@@ -71,7 +71,7 @@ def explain_message(output: Path, msgid: str) -> Iterator[Finding]:
 
 def _named(output: Path, source_id: str, manifest: Manifest) -> Iterator[tuple[str, int, int]]:
     """Shard, line in it (0: left out) and number of each line of a source id that had to be remembered."""
-    streams = TARGETS[manifest.target].streams
+    streams = TARGETS[manifest.target_name].streams
     for each in manifest.sources:
         with durable.Reader(output / index.FOLDER / each.name) as reader:
             for number, line, stream in source_index.find(reader, source_id):

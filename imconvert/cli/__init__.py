@@ -16,20 +16,13 @@ from imconvert.cli.options import language
 from imconvert.errors import ImconvertError
 
 COMMANDS = (
-    "msgs",
-    "check",
-    "map",
-    "explain",
-    "errors",
-    "pack",
-    "packages",
-    "plan",
-    "load",
-    "serve",
-    "simulate",
-    "spool",
-)
+    "msgs", "users", "friends", "groups", "ids", "refs", "recents", "check", "map", "explain", "errors", "pack",
+    "packages", "plan", "load", "serve", "simulate", "spool",
+)  # fmt: skip
 """Each is a module of this folder that holds a command of its name; it is loaded when it is asked for."""
+
+VARIANTS = {("plan", "--engine"): "scale"}
+"""Commands that are another one, in a module of that name, where an option stands behind them."""
 
 
 class Stopped(BaseException):
@@ -53,8 +46,20 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        found: click.Command = getattr(import_module(f"imconvert.cli.{name}"), name)
-        return found
+        return _loaded(name)
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        for (name, option), variant in VARIANTS.items():
+            if args[0] == name and any(word.partition("=")[0] == option for word in args):
+                return name, _loaded(variant), args[1:]
+        return super().resolve_command(context, args)
+
+
+def _loaded(name: str) -> click.Command:
+    found: click.Command = getattr(import_module(f"imconvert.cli.{name}"), name)
+    return found
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -18,6 +18,7 @@ from typing import Any
 import click
 import msgspec
 
+from imconvert.cli import progress
 from imconvert.cli.loading import WORDS, shower, view
 from imconvert.cli.options import EXISTING, language
 from imconvert.cli.terminal import printable
@@ -27,6 +28,7 @@ from imconvert.load import failed
 from imconvert.load.job import Job, Wanted, Ways, carry_out
 from imconvert.load.rehearse import requests
 from imconvert.load.run import Choice
+from imconvert.load.shards import Shard
 from imconvert.load.target import Target, read_target
 from imconvert.load.unknown import Case, Decide
 from imconvert.sources.inputs import read_text, text_lines
@@ -127,7 +129,28 @@ def load(
         for one in requests(wanted, CLOCK, Random()):
             click.echo(msgspec.json.encode(one).decode())
         return 0
-    return asyncio.run(_run(wanted, target_file, chosen))
+    job, ready = _prepared(wanted, chosen)
+    return asyncio.run(_run(job, ready, target_file, chosen))
+
+
+def _prepared(wanted: Wanted, chosen: dict[str, Any]) -> tuple[Job, list[tuple[str, list[Shard]]]]:
+    """The job, its shards summed, and its stages."""
+    show = _with_status(shower(WORDS[language()], quiet=chosen["quiet"] or chosen["as_json"]), chosen["status_port"])
+    watch, done = progress.watcher(quiet=chosen["quiet"] or chosen["as_json"]), [0]
+
+    def checked(size: int) -> None:
+        done[0] += size
+        watch.tick(done[0])
+
+    job = Job(wanted, Ways(CLOCK, Random(), asyncio.Event(), show, checked))
+    try:
+        watch.phase("check", sum(shard.bytes for shard in job.manifest.shards))
+        return job, job.prepare()
+    except BaseException:
+        job.close()
+        raise
+    finally:
+        watch.close()
 
 
 def _decider(chosen: str | None) -> Decide | None:
@@ -149,16 +172,15 @@ def _ask(case: Case) -> str:
     return _ANSWERS[answer]
 
 
-async def _run(wanted: Wanted, target_file: Path, chosen: dict[str, Any]) -> int:
-    stop, got = asyncio.Event(), list[int]()
+async def _run(
+    job: Job, stages: list[tuple[str, list[Shard]]], target_file: Path, chosen: dict[str, Any]
+) -> int:  # fmt: skip
+    got: list[int] = []
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop, number, got, stop)
-    words = WORDS[language()]
-    show = _with_status(shower(words, quiet=chosen["quiet"] or chosen["as_json"]), chosen["status_port"])
-    job = Job(wanted, Ways(CLOCK, Random(), stop, show))
+        loop.add_signal_handler(number, _stop, number, got, job.ways.stop)
     try:
-        await carry_out(job)
+        await carry_out(job, stages)
     finally:
         _tell(job, target_file, chosen)
     return 128 + got[0] if got else job.exit_code()

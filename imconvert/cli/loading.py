@@ -59,9 +59,10 @@ def lasting(seconds: float | None) -> str:
 def line_of(facts: Mapping[str, Any], words: Mapping[str, str]) -> str:
     """The facts in one line."""
     rows = facts["stages"]
+    share = f" × {facts['limit_share']:.0%}" if facts["limit_share"] < 1 else ""
     parts = [
         f"{facts['stage'] or '–'}: {sum(row['done'] for row in rows):,}/{sum(row['lines'] for row in rows):,}",
-        f"{facts['rate_per_s']:.1f}/s ({words['limit']} {facts['limit_per_s'] or words['no_limit']})",
+        f"{facts['rate_per_s']:.1f}/s ({words['limit']} {facts['limit_per_s'] or words['no_limit']}{share})",
         f"{words['left']} {lasting(facts['seconds_left'])}, {words['finish']} {moment(facts['finish_ms'])}",
     ]
     for name in ("failed", "unknown"):
@@ -109,8 +110,8 @@ def shower(words: Mapping[str, str], *, quiet: bool) -> Callable[[Callable[[], d
 
     @contextlib.asynccontextmanager
     async def shown(facts: Callable[[], dict[str, Any]]) -> AsyncIterator[None]:
-        drawing = _drawing(facts, words) if sys.stderr.isatty() else _lines(facts, words)
-        task = None if quiet else asyncio.get_running_loop().create_task(drawing)
+        draw = _drawing if sys.stderr.isatty() else _lines
+        task = None if quiet else asyncio.get_running_loop().create_task(draw(facts, words))
         try:
             yield
         finally:
@@ -145,10 +146,10 @@ async def _drawing(facts: Callable[[], dict[str, Any]], words: Mapping[str, str]
 
 def _terminal() -> tuple[int, int]:
     size = os.get_terminal_size(sys.stderr.fileno())
-    return size.columns, size.lines
+    return size.columns or 80, size.lines or 24  # a terminal may not know its size
 
 
 def _cut(line: str, columns: int) -> str:
-    while width(line) > columns:
+    while line and width(line) > columns:
         line = line[:-1]
     return line

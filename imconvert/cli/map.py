@@ -16,7 +16,7 @@ from imconvert.convert.guess import guess as guess_mapping
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.trial import Seen, Shown, Trial, try_out
 from imconvert.sources.containers import LIMITS
-from imconvert.vendors import TARGETS
+from imconvert.vendors import MESSAGES
 
 LIMIT = 10_000
 WIDEST = 400
@@ -61,7 +61,7 @@ def guess(file: Path) -> None:
     "--show", "-n", type=click.IntRange(0, 1000), default=5, show_default=True, help="Records to show in full."
 )
 @click.option("--limit", type=click.IntRange(0), default=LIMIT, show_default=True, help="Records to read; 0 reads all.")
-@click.option("--to", "target", type=click.Choice(sorted(TARGETS)), default="yunxin", show_default=True,
+@click.option("--to", "target", type=click.Choice(sorted(MESSAGES)), default="yunxin", show_default=True,
               help="Whose lines to show.")  # fmt: skip
 @click.option("--latest", type=Moment(), help="Reject later messages.  [default: now + 1 day]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -12,9 +12,11 @@ import click
 from imconvert import __version__
 from imconvert.cli import progress, summary
 from imconvert.cli.options import EXISTING, WithSettings, language, reading
+from imconvert.cli.spark import HERE, absolute, chosen_engine, engine_options
 from imconvert.convert.options import Options
 from imconvert.convert.replay import replay
 from imconvert.convert.run import Clock, Outcome, convert
+from imconvert.errors import UsageError
 
 CLOCK = Clock(time.time, time.monotonic)
 
@@ -36,8 +38,12 @@ def tell(outcome: Outcome, output: Path | None, *, quiet: bool, as_json: bool) -
 @click.command(cls=WithSettings)
 @click.argument("paths", nargs=-1, required=True, metavar="INPUT... OUT")
 @click.option("--replay", "rejects", type=EXISTING, help="Take the corrected records of a rejects file back into OUT.")
+@engine_options
 @reading
-def msgs(paths: tuple[str, ...], rejects: Path | None, quiet: bool, as_json: bool, settings: Any, **chosen: Any) -> int:
+def msgs(
+    paths: tuple[str, ...], rejects: Path | None, engine: str, master: str | None, conf: Any, quiet: bool,
+    as_json: bool, settings: Any, **chosen: Any,
+) -> int:  # fmt: skip
     """Convert message exports INPUT... into shards in the folder OUT.
 
     Inputs are files, folders, globs or - for standard input; plain, .gz, .zst, .bz2, .xz or .zip, told by their
@@ -49,13 +55,17 @@ def msgs(paths: tuple[str, ...], rejects: Path | None, quiet: bool, as_json: boo
     *inputs, last = paths
     if bool(inputs) == bool(rejects):
         raise click.UsageError("--replay takes OUT alone." if rejects else "Name at least one INPUT before OUT.")
+    if rejects and engine != HERE:
+        raise UsageError("IMC-1355", option="--replay", why="runs on this machine")
     output = Path(last)
     options = Options(inputs=tuple(inputs), output=output, settings=dict(settings), **chosen)
     watch = progress.watcher(quiet=quiet)
     try:
-        outcome = (
-            replay(rejects, options, watch, CLOCK, machine()) if rejects else convert(options, watch, CLOCK, machine())
-        )
+        if rejects:
+            outcome = replay(rejects, options, watch, CLOCK, machine())
+        else:
+            with chosen_engine(engine, master, conf) as engines:
+                outcome = convert(options if engine == HERE else absolute(options), watch, CLOCK, machine(), engines)
     finally:
         watch.close()
     return tell(outcome, output, quiet=quiet, as_json=as_json)

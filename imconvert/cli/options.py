@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from imconvert.convert.options import ON_CONFLICT, RECALLS, Budget
-from imconvert.vendors import TARGETS, names, settings
+from imconvert.vendors import MESSAGES, Setting, names, settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -120,10 +120,10 @@ class Pair(click.ParamType):  # type: ignore[type-arg]
         return name.strip(), chosen.strip()
 
 
-def settings_help() -> str:
+def settings_help(known: Iterable[Setting]) -> str:
     """The settings with their defaults, for --help."""
     lines = ["\b", "Settings (--set NAME=VALUE), the points that vendors leave open:"]
-    for setting in settings("auto").values():
+    for setting in known:
         allowed = setting.allowed if isinstance(setting.allowed, str) else "|".join(setting.allowed)
         lines += [f"  {setting.name} [{allowed}; default {setting.default}]", f"      {setting.help}"]
     return "\n".join(lines)
@@ -133,8 +133,12 @@ class WithSettings(click.Command):
     """A command whose help ends with the settings; those of plug-ins are known only when somebody asks."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        self.epilog = settings_help()
+        self.epilog = settings_help(self.known())
         super().format_epilog(ctx, formatter)
+
+    def known(self) -> Iterable[Setting]:
+        """The settings that the command is about."""
+        return settings("auto").values()
 
 
 def cores() -> int:
@@ -148,7 +152,7 @@ EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
 READING = (
     click.option("--from", "source", type=Source(), default="auto",
                  show_default=True, help="Whose export it is; auto looks at the content."),
-    click.option("--to", "target", type=click.Choice(sorted(TARGETS)), default="yunxin", show_default=True,
+    click.option("--to", "target", type=click.Choice(sorted(MESSAGES)), default="yunxin", show_default=True,
                  help="Whom the shards are for: Yunxin's import files, or requests in the order to send them."),
     click.option("--map", "map", type=EXISTING, metavar="FILE",
                  help="Mapping file (TOML) of a self-built system; see imconvert map guess."),
@@ -178,6 +182,17 @@ READING = (
     click.option("--quiet", "-q", is_flag=True, help="No progress and no summary."),
     click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON."),
 )  # fmt: skip
+
+
+def named(options: Iterable[Callable[[Command], Command]]) -> dict[str, Callable[[Command], Command]]:
+    """Options by the name of what they set."""
+
+    def name_of(option: Callable[[Any], Any]) -> str:
+        def bare() -> None: ...
+
+        return str(option(bare).__click_params__[0].name)
+
+    return {name_of(option): option for option in options}
 
 
 SCRATCH = click.Path(path_type=Path, file_okay=False, exists=True)

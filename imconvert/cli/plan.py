@@ -15,6 +15,7 @@ from imconvert.cli.loading import lasting, moment, table
 from imconvert.cli.options import EXISTING, Span, language
 from imconvert.errors import exit_code_of
 from imconvert.load.forecast import LATENCY, facts, forecast
+from imconvert.load.shards import opened
 
 WORDS = {
     "en": {"stage": "stage", "calls": "calls", "limit": "limit/s", "takes": "takes", "finish": "done by",
@@ -41,6 +42,8 @@ def plan(output: Path, target_file: Path, latency: float, quiet: bool, as_json: 
     """Say what loading OUT will take: calls, time and date by stage, after what blocks it.
 
     Sends nothing and needs no secret. Ends with exit code 7 if something blocks the load.
+
+    With --engine spark and INPUT... it says how to size a run of msgs instead: imconvert plan --engine spark --help.
     """
     target, now = target_in(target_file), CLOCK.now()
     watch = progress.watcher(quiet=quiet or as_json)
@@ -51,7 +54,7 @@ def plan(output: Path, target_file: Path, latency: float, quiet: bool, as_json: 
         watch.tick(done[0])
 
     try:
-        watch.phase("plan", 0)
+        watch.phase("plan", sum(shard.bytes for shard in opened(output).shards))
         found = forecast(output, target, now=now, latency=latency, seen=seen)
     finally:
         watch.close()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 EVERY = 30.0
-_UNITS = {"convert": "B", "seal": "B", "keys": "B", "resolve": "keys", "pack": "B"}
+_UNITS = {"convert": "B", "check": "B", "plan": "B", "seal": "B", "keys": "B", "resolve": "keys", "pack": "B"}
 
 
 class Silent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import ipaddress
 import os
@@ -125,8 +126,14 @@ class FeedPath(click.ParamType):  # type: ignore[type-arg]
     type=Span(),
     default="2h",
     show_default=True,
-    help="How long delivered windows are repeated before new records, as far as there is room; the last one always. "
-    "0 for never.",
+    help="How long delivered windows are repeated before new records, as far as there is room; 0 for never.",
+)
+@click.option(
+    "--copies",
+    type=click.IntRange(1, 100),
+    default=2,
+    show_default=True,
+    help="In how many answers each record is served at least, as long as new ones come. More is safer behind a proxy.",
 )
 @click.option(
     "--idle-repeats",
@@ -176,7 +183,7 @@ def serve(
         port=chosen["port"],
         site=Site(path, max_body),
         caps=Caps(max_records, max_bytes),
-        overlap=Overlap(round(window * 1000), chosen["idle_repeats"]),
+        overlap=Overlap(round(window * 1000), chosen["idle_repeats"], chosen["copies"]),
         access=_access(chosen),
         tls=Tls(tls_cert, tls_key) if tls_cert and tls_key else None,
         open_to_all=chosen["open_to_all"],
@@ -228,19 +235,18 @@ def _ready(found: dict[str, Any], as_json: bool) -> None:
         return
     words = WORDS[language()]
     for name in ("url", "status", "spool"):
-        click.echo(f"{words[name]}  {found[name]}", err=True)
-    click.echo(words["token" if found["needs_token"] else "open"], err=True)
+        _say(f"{words[name]}  {found[name]}")
+    _say(words["token" if found["needs_token"] else "open"])
 
 
 def _log(line: dict[str, Any], as_json: bool) -> None:
     at = CLOCK.now()
     if as_json:
-        click.echo(msgspec.json.encode({"at_ms": int(at * 1000), **line}).decode(), err=True)
+        _say(msgspec.json.encode({"at_ms": int(at * 1000), **line}).decode())
         return
     parts = [f"{name}={value}" for name, value in line.items() if name not in ("from", "method", "what", "status")]
     moment = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    click.echo(f"{moment} {line['from']} {line['method']} {line['what']} {line['status']} {' '.join(parts)}",
-               err=True)  # fmt: skip
+    _say(f"{moment} {line['from']} {line['method']} {line['what']} {line['status']} {' '.join(parts)}")
 
 
 def _tell(trouble: ImconvertError | None, as_json: bool) -> None:
@@ -249,7 +255,13 @@ def _tell(trouble: ImconvertError | None, as_json: bool) -> None:
     if as_json:
         found = {"at_ms": int(at * 1000), "state": "trouble" if trouble else "well",
                  "why": trouble.text(lang) if trouble else None}  # fmt: skip
-        click.echo(msgspec.json.encode(found).decode(), err=True)
+        _say(msgspec.json.encode(found).decode())
         return
     moment = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    click.echo(f"{moment} {printable(trouble.text(lang)) if trouble else WORDS[lang]['well']}", err=True)
+    _say(f"{moment} {printable(trouble.text(lang)) if trouble else WORDS[lang]['well']}")
+
+
+def _say(text: str) -> None:
+    """Write a line to standard error. A log on a full disk, or whose reader is gone, must not end the feed."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text, err=True)

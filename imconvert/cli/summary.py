@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from imconvert.cli import package_table
+from imconvert.cli import package_table, people_words
 from imconvert.cli.terminal import padded, printable, width
 from imconvert.convert.manifest import Arranged, Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
@@ -59,6 +59,8 @@ MOST_SHOWN = 10
 NEXT = {
     "en": {
         "rejected": "Correct raw in {out}/rejects.ndjson, then: imconvert msgs --replay {out}/rejects.ndjson {out}",
+        "again": "To take rejects back, convert for yunxin, replay there, and convert that output: "
+        "imconvert msgs OUT NEW --to {target}",
         "conflicts": "Look at {out}/conflicts.ndjson and decide which message of each pair is right.",
         "errors": "Fetch the inputs named above again and convert them into a new folder.",
         "media": "Upload {out}/media and make its files available as the lines call them: {url}/…",
@@ -68,6 +70,7 @@ NEXT = {
     },
     "zh": {
         "rejected": "查看 {out}/rejects.ndjson，修正 raw 后运行：imconvert msgs --replay {out}/rejects.ndjson {out}",
+        "again": "如需取回被拒记录：先转换到 yunxin 并在其中回放，再转换该输出：imconvert msgs OUT NEW --to {target}",
         "conflicts": "查看 {out}/conflicts.ndjson，确认每一对消息以哪条为准。",
         "errors": "重新获取上面列出的输入，并转换到新的目录。",
         "media": "上传 {out}/media，并使其中的文件可按消息行中的地址访问：{url}/…",
@@ -92,7 +95,8 @@ def as_json(outcome: Outcome, output: Path | None) -> str:
 
 def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
     """The summary as a table in `lang`; `output` is None where nothing was written."""
-    found, words = outcome.manifest, WORDS[lang]
+    found = outcome.manifest
+    words = WORDS[lang] | (people_words.WORDS[lang] if found.content else {})
     blocks = [
         _totals(found, words),
         _errors(found, words),
@@ -205,6 +209,8 @@ def _drift(found: Manifest, words: Mapping[str, str]) -> list[str]:
 
 def _media(found: Manifest, words: Mapping[str, str]) -> list[str]:
     size = f"{found.media.bytes / 1e6:,.1f} MB"
+    if found.secrets:
+        return [f"{words['secrets']}: {found.secrets.accounts:,}"]
     return [f"{words['media']}: {found.media.files:,}, {size}"] if found.media.files else []
 
 
@@ -244,17 +250,22 @@ def _clock(times: Times, words: Mapping[str, str]) -> str:
 def _next(found: Manifest, output: Path | None, lang: str) -> list[str]:
     if output is None:
         return []
-    texts, url = NEXT[lang], found.options.get("media-url", "media").rstrip("/")
+    texts = people_words.NEXT[lang] if found.content else NEXT[lang]
+    url = found.options.get("media-url", "media").rstrip("/")
     due = {
         "errors": any(source.error for source in found.inputs),
-        "rejected": found.totals.rejected,
+        "rejected": found.totals.rejected and not found.arranged,
+        "again": found.totals.rejected and found.arranged,
         "conflicts": found.totals.conflicts,
         "media": found.media.files,
+        "secrets": found.secrets,
         "clean": found.totals.written and not found.arranged,
         "load": found.totals.written and found.arranged and not found.packages,
         "packages": found.packages,
     }
+    key = f" --secrets-key {output}/secrets.key" if found.secrets else ""
+    values = {"out": output, "url": url, "content": found.content, "target": found.target, "key": key}
     return [
         f"{WORDS[lang]['next']}:",
-        *(f"  {texts[name].format(out=output, url=url)}" for name, is_due in due.items() if is_due),
+        *(f"  {texts[name].format(**values)}" for name, is_due in due.items() if is_due),
     ]

@@ -12,25 +12,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
-from imconvert.convert.bucket import ROW, BucketMarker, GatherJob, gather_bucket
+from imconvert.convert.bucket import ROW, BucketMarker, GatherJob
 from imconvert.convert.manifest import Arranged, BlockerFacts, Fidelity, Labels, Manifest
-from imconvert.convert.pool import Pool
-from imconvert.convert.runs import BOUND, WINDOW_BYTES, bucket_rows
-from imconvert.convert.scatter import WIDTH, ScatterJob, ScatterMarker, scatter_segment
-from imconvert.convert.work import Count, PartMarker, SealMarker, WorkFolder, read_rows
+from imconvert.convert.pool import Engine
+from imconvert.convert.runs import BOUND, MOST_BITS, WINDOW_BYTES, bucket_rows
+from imconvert.convert.scatter import WIDTH, ScatterJob, ScatterMarker
+from imconvert.convert.steps import gathered, scattered
+from imconvert.convert.work import Count, Decided, PartMarker, SealMarker, WorkFolder, read_rows
 from imconvert.errors import CATALOGUE, IntegrityError, cause_of, remedy_of
 from imconvert.vendors.contract import Blocker, Settings, Target
 from imconvert.vendors.values import day
 
 WANTED_BYTES = 48 << 20
-MOST_BITS = 12
 MOST_SALTS = 64
 MOST_RUNS, MOST_WINDOW = 1024, 24 << 20
-"""Bytes of lines that a bucket is sized for; the most buckets of a stream, as a power of two; hashes that are tried;
-about how many runs there should be at most, and the most bytes of one."""
+"""Bytes of lines that a bucket is sized for; hashes that are tried; about how many runs there should be at most, and
+the most bytes of one."""
 
 NO_SEGMENT = -1
 """Stands for the segment where something is counted by bucket, with places in the whole input."""
@@ -40,13 +41,15 @@ Phase = Callable[[str, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Arranger:
-    """The parts of a run on which arranging depends; `bases`, `vendor` and `settings` as for sealing."""
+    """The parts of a run on which arranging depends; `bases`, `vendor` and `settings` as for sealing; `decided` names
+    the lists of drops."""
 
     work: WorkFolder
     target: Target
-    pool: Pool
+    pool: Engine
     phase: Phase
     bases: dict[tuple[int, int], int]
+    decided: Decided
     vendor: str
     settings: dict[str, str]
     width: int = WIDTH
@@ -71,25 +74,17 @@ class Arranger:
     def _scatter(
         self, parts: Sequence[PartMarker], bits: tuple[int, ...], basis: str, salt: int
     ) -> list[ScatterMarker]:
-        found = {part.segment: self._scattered(part.segment, basis) for part in parts}
-        todo = [segment for segment, marker in found.items() if marker is None]
         size = sum(self._sizes(parts))
         self.phase("arrange", 2 * size)
         jobs = [
             ScatterJob(
-                self.work.path, self.target.name, segment, bits, self.bases, basis, self.vendor, self.settings,
-                window_for(size), salt, self.width,
+                self.work.path, self.target.name, part.segment, bits, self.bases,
+                self.work.list_of(self.decided, part.segment), basis, self.vendor, self.settings, window_for(size),
+                salt, self.width,
             )
-            for segment in todo
+            for part in parts
         ]  # fmt: skip
-        for number, _ in self.pool.run(scatter_segment, jobs):
-            found[todo[number]] = self._scattered(todo[number], basis, ours=True)
-        return [marker for marker in found.values() if marker]
-
-    def _scattered(self, segment: int, basis: str, *, ours: bool = False) -> ScatterMarker | None:
-        path = self.work.scattered(segment, "json")
-        found: ScatterMarker | None = self.work.read_marker(path, ScatterMarker, basis, ours=ours)
-        return found
+        return [marker for _, marker in sorted(self.pool.run(scattered, jobs), key=itemgetter(0))]
 
     def _gather(
         self, scattered: list[ScatterMarker], bits: tuple[int, ...], basis: str, salt: int
@@ -100,18 +95,8 @@ class Arranger:
             for number, stream in enumerate(self.target.streams)
             for job in self._jobs(scattered, number, stream, bits[number], basis, salt)
         ]
-        found = {job.name: self._gathered(job) for job in jobs}
-        todo = [job for job in jobs if found[job.name] is None]
-        counts = dict(self.pool.run(gather_bucket, todo))
-        if min(counts.values(), default=0) < 0:
-            return None
-        found |= {job.name: self._gathered(job, ours=True) for job in todo}
-        return [marker for marker in found.values() if marker]
-
-    def _gathered(self, job: GatherJob, *, ours: bool = False) -> BucketMarker | None:
-        path = self.work.bucket(job.stream, job.bucket)
-        found: BucketMarker | None = self.work.read_marker(path, BucketMarker, job.basis, ours=ours)
-        return found
+        found = [marker for _, marker in sorted(self.pool.run(gathered, jobs), key=itemgetter(0))]
+        return None if None in found else found
 
     def _jobs(
         self, scattered: list[ScatterMarker], number: int, stream: str, bits: int, basis: str, salt: int

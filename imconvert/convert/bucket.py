@@ -10,7 +10,7 @@ Order of durable writes: shard, fsync; index, fsync; marker last.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError
 from imconvert.model import Notes
 from imconvert.vendors import TARGETS
-from imconvert.vendors.contract import Finish, Placed, Request
+from imconvert.vendors.contract import Placed, Request
 from imconvert.vendors.requests import CONV_END
 
 BLOCK_ROWS = 1 << 16
@@ -92,11 +92,13 @@ class _Gather:
         self.work = WorkFolder(job.work)
         self.files = Files(self.work.scattered)
         self.notes = Notes()
-        arrange = TARGETS[job.target].arrange
+        target = TARGETS[job.target]
+        arrange = target.arrange
         assert arrange is not None
-        self.finish: Finish = arrange.finisher(job.settings, self.notes)
+        self.together = arrange.together(job.stream)(job.settings, self.notes) if arrange.together else None
+        self.finish = arrange.finisher(job.settings, self.notes) if arrange.finisher else _never
         self.still = arrange.still(job.settings) if arrange.still else _none_still
-        self.shard = _Shard(self.work.path / job.name)
+        self.shard = _Shard(self.work.path / job.name, timed=not target.people)
         self.conversations = self.largest = 0
         self.repairs: dict[str, Count] = {}
         self.changes: dict[str, Count] = {}
@@ -108,6 +110,8 @@ class _Gather:
         try:
             found = slices(self.files, self.job.stream, self.job.runs, self.job.bits, self.job.bucket)
             self.chunks = map(self._chunk, sorted_blocks(self.files, self.job.stream, found))
+            if self.together:
+                self._add(self.together(self._conversations()))
             while self._here():
                 self._some()
         finally:
@@ -143,7 +147,7 @@ class _Gather:
             still[1:-1] = self.still(self.job.stream, times[inner], starts[1:-1] - starts[1])
         self.shard.expect(rows)
         self.progress(int(rows["length"].sum()) + len(rows))
-        return Chunk(rows, block, starts, ends, still)
+        return Chunk(rows, block, starts, ends, np.append(np.flatnonzero(~still), len(starts)))
 
     def _here(self) -> bool:
         """Whether there is a line; the next chunk is fetched where one is done."""
@@ -157,8 +161,7 @@ class _Gather:
         """Finish some of what is here: conversations that need nothing all together, any other by itself."""
         chunk = self.chunk
         number = int(np.searchsorted(chunk.starts, self.at))
-        moving = np.flatnonzero(~chunk.still[number:])
-        stop = number + (int(moving[0]) if len(moving) else len(chunk.still) - number)
+        stop = int(chunk.moving[np.searchsorted(chunk.moving, number)])
         if stop > number:
             end = int(chunk.ends[stop - 1])
             self.shard.add_still(chunk.block.at(slice(self.at, end)))
@@ -166,15 +169,33 @@ class _Gather:
             self.at = end
             return
         before = self.shard.messages
-        for request in self.finish(self._conversation()):
-            if self.notes.repairs or self.notes.changes:
-                self._note(self.shard.messages)
-            self.shard.add(request)
+        self._add(self.finish(self._conversation()))
+        if self.shard.messages == before:
+            raise IntegrityError("IMC-6001", detail=f"no request was made of a conversation in {self.job.name}")
         self._count(1, self.shard.messages - before)
+
+    def _add(self, requests: Iterable[Request]) -> None:
+        notes, add = self.notes, self.shard.add
+        for request in requests:
+            if notes.repairs or notes.changes:
+                self._note(self.shard.messages)
+            add(request)
 
     def _count(self, conversations: int, largest: int) -> None:
         self.conversations += conversations
         self.largest = max(self.largest, largest)
+
+    def _conversations(self) -> Iterator[Iterator[Placed]]:
+        """Each conversation; all of its lines have to be taken before the next one is."""
+        while self._here():
+            yield self._counted(self._conversation())
+
+    def _counted(self, lines: Iterator[Placed]) -> Iterator[Placed]:
+        count = 0
+        for line in lines:
+            count += 1
+            yield line
+        self._count(1, count)
 
     def _conversation(self) -> Iterator[Placed]:
         """The lines of the conversation that begins here. Raises Collision."""
@@ -203,17 +224,22 @@ class _Gather:
 
 
 class Chunk(NamedTuple):
-    """Sorted lines: their rows, the lines, where each conversation begins and ends, and which need no finishing."""
+    """Sorted lines: their rows, the lines, where each conversation begins and ends, and which of them need finishing,
+    with how many there are behind the last."""
 
     rows: Array
     block: Block
     starts: Array
     ends: Array
-    still: Array
+    moving: Array
 
 
 _NOTHING = np.empty(0, np.int64)
-NO_LINES = Chunk(np.empty(0, PLACED), block_of([]), _NOTHING, _NOTHING, np.empty(0, bool))
+NO_LINES = Chunk(np.empty(0, PLACED), block_of([]), _NOTHING, _NOTHING, _NOTHING)
+
+
+def _never(lines: Iterator[Placed]) -> Iterator[Request]:
+    raise NotImplementedError
 
 
 def _none_still(stream: str, times: Array, starts: Array) -> Array:
@@ -221,9 +247,11 @@ def _none_still(stream: str, times: Array, starts: Array) -> Array:
 
 
 class _Shard:
-    """A shard and its index, being written. Rows come in order before the requests that are made of them."""
+    """A shard and its index, being written. Rows come in order before the requests that are made of them; those of
+    requests without data go with the request before. A shard that is not `timed` has no times to tell of."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, timed: bool = True) -> None:
+        self.timed = timed
         self.sums = Sums()
         self.writer = durable.Writer(path)
         self.beside = durable.Writer(path.with_name(index.name_of(path.name)))
@@ -241,9 +269,14 @@ class _Shard:
         self.rows.append(rows)
 
     def add(self, request: Request) -> None:
-        self.lines.append(request.lines)
         self.messages += request.lines
-        self._put(request.data + b"\n")
+        if request.data:
+            self.lines.append(request.lines)
+            self._put(request.data + b"\n")
+        elif self.lines:
+            self.lines[-1] += request.lines
+        else:
+            self.numbers.append(np.full(request.lines, max(self.requests - 1, 0), np.uint64))
 
     def add_still(self, block: Block) -> None:
         """Lines each of which is a request."""
@@ -310,8 +343,7 @@ class _Shard:
             detail = f"{name} has {sums.lines} lines for {self.requests} requests; {left} rows are left"
             raise IntegrityError("IMC-6001", detail=detail)
         origins = self.origins
-        facts = ShardFacts(
-            name, stream, sums.lines, sums.size, sums.sha256, origins.times, origins.msgids, origins.count
-        )
+        times = origins.times if self.timed else (0, 0)
+        facts = ShardFacts(name, stream, sums.lines, sums.size, sums.sha256, times, origins.msgids, origins.count)
         writers = (self.writer, self.beside)
         return facts, {writer.path.name: FileSum(writer.size, writer.digest) for writer in writers}

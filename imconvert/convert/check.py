@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert import drops, ledger, manifest, maps
+from imconvert.convert import ledger, manifest, maps
 from imconvert.convert.drops import Drops
 from imconvert.convert.lines import LineReader
 from imconvert.convert.manifest import Example, Labels, Manifest
@@ -22,7 +22,6 @@ from imconvert.convert.run import Clock, Outcome, Run, Watcher, make_plan
 from imconvert.convert.work import (
     CONFLICT,
     DUPLICATE,
-    KINDS,
     LEFT_OUT,
     MARKED_RENUMBERED,
     RECALLED,
@@ -31,6 +30,7 @@ from imconvert.convert.work import (
     Count,
     First,
     PartMarker,
+    Resolved,
     WorkFolder,
     bases_of,
     place_number,
@@ -57,13 +57,12 @@ class _Check(Run):
     def run(self) -> Outcome:
         with self.pool:
             parts = self._read_all()
-            self._settler().settle(parts, self._basis(parts))
-            found = self._found(parts)
+            found = self._found(parts, self._settler().settle(parts, self._basis(parts)))
         if self.options.write_missing:
             maps.write_missing(self.options.write_missing, [self.work.part(part.segment, "missing") for part in parts])
         return Outcome(found, self._run_facts(found), again=False)
 
-    def _found(self, parts: list[PartMarker]) -> Manifest:
+    def _found(self, parts: list[PartMarker], resolved: Resolved) -> Manifest:
         found = manifest.new(self.plan)
         books = ledger.accounts(parts, [], len(self.plan.inputs))
         bases = bases_of(parts)
@@ -71,7 +70,7 @@ class _Check(Run):
         found.inputs = manifest.input_facts(self.plan, parts, books)
         self._describe(found, parts, labels)
         found.totals = ledger.total(books)
-        kinds = self._decided()
+        kinds = resolved.total()
         found.totals.duplicates, found.totals.conflicts = kinds[DUPLICATE], kinds[CONFLICT]
         recalled = kinds[RECALLED]
         found.totals.skipped += recalled
@@ -100,11 +99,3 @@ class _Check(Run):
                         part.segment, "IMC-8140", Count(count, First(file, line, cause_of("IMC-8140")))
                     )
         raise AssertionError("there are recalled lines")
-
-    def _decided(self) -> list[int]:
-        """How many lines are not written as they are, by kind."""
-        counts = np.zeros(KINDS, np.int64)
-        with durable.Reader(self.work.drops) as reader:
-            for window in Drops(reader).windows(*drops.EVERY_PLACE):
-                counts += np.bincount(window["kind"].astype(np.int64), minlength=KINDS)
-        return [int(count) for count in counts]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,14 @@ from imconvert import durable
 from imconvert.convert import maps, members
 from imconvert.convert.arrange import MOST_SALTS, bits_for
 from imconvert.convert.bucket import BucketMarker
-from imconvert.convert.copies import BITS, STREAM, Bucket, CopyJob, CopyMarker, copy_name, copy_shard
+from imconvert.convert.copies import BITS, STREAM, Bucket, CopyJob, CopyMarker, copy_name
 from imconvert.convert.manifest import PackageTotals, SideFile
 from imconvert.convert.options import Options
-from imconvert.convert.packages import PackageJob, PackageMarker, index_of, package_bucket
-from imconvert.convert.pool import Pool
+from imconvert.convert.packages import PackageJob, PackageMarker, index_of
+from imconvert.convert.pool import Engine
 from imconvert.convert.runs import BOUND, bucket_rows
 from imconvert.convert.scatter import WIDTH
+from imconvert.convert.steps import copied, packaged
 from imconvert.convert.work import WorkFolder, marker_bytes, read_rows
 from imconvert.errors import IntegrityError
 from imconvert.sources.inputs import sha256_of
@@ -48,7 +50,7 @@ class Handout:
 
     work: WorkFolder
     target: Target
-    pool: Pool
+    pool: Engine
     phase: Callable[[str, int], None]
     settings: Settings
     books: tuple[Book, Book]
@@ -88,32 +90,15 @@ class Handout:
             )
             for number, bucket in enumerate(buckets)
         ]  # fmt: skip
-        for _ in self.pool.run(copy_shard, [job for job in jobs if not self._copied(job)]):
-            pass
-        found = [self._copied(job) for job in jobs]
-        return [marker for marker in found if marker]
-
-    def _copied(self, job: CopyJob) -> CopyMarker | None:
-        path = self.work.path / copy_name(job.number, "json")
-        found: CopyMarker | None = self.work.read_marker(path, CopyMarker, job.basis)
-        return found
+        return [marker for _, marker in sorted(self.pool.run(copied, jobs), key=itemgetter(0))]
 
     def _packages(self, copies: list[CopyMarker], basis: str) -> list[PackageMarker] | None:
         """None where two users turned out to have the same hash."""
         size = sum(marker.files[copy_name(marker.number, STREAM)].size for marker in copies)
         self.phase("packages", size)
         jobs = self._jobs(copies, bits_for(size), basis)
-        todo = [job for job in jobs if not self._packaged(job)]
-        if any(count < 0 for _, count in self.pool.run(package_bucket, todo)):
-            return None
-        found = [self._packaged(job) for job in jobs]
-        return [marker for marker in found if marker]
-
-    def _packaged(self, job: PackageJob) -> PackageMarker | None:
-        found: PackageMarker | None = self.work.read_marker(
-            self.work.path / f"{job.name}.json", PackageMarker, job.basis
-        )
-        return found
+        found = [marker for _, marker in sorted(self.pool.run(packaged, jobs), key=itemgetter(0))]
+        return None if None in found else found
 
     def _jobs(self, copies: list[CopyMarker], bits: int, basis: str) -> list[PackageJob]:
         """A job for each bucket that holds anything; their shards have consecutive names."""
@@ -173,7 +158,7 @@ def hand_out(
     *,
     work: WorkFolder,
     target: Target,
-    pool: Pool,
+    pool: Engine,
     phase: Callable[[str, int], None],
 ) -> PackageTotals | UnsetType:
     """The packages of a run, where its target is users' devices. Raises UsageError IMC-1231."""

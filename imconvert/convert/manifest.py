@@ -19,6 +19,7 @@ from imconvert.convert.media import MediaFacts, listed
 from imconvert.convert.plan import FORMAT, Plan
 from imconvert.convert.work import Count, PackageFacts, PartMarker, ShardFacts, SourceFacts
 from imconvert.errors import CATALOGUE, cause_of, exit_code_of
+from imconvert.vendors.people.source import SUFFIX
 
 NAME = "manifest.json"
 RUN = "run.json"
@@ -123,6 +124,13 @@ class Arranged(Struct):
     blockers: list[BlockerFacts]
 
 
+class SecretFacts(Struct):
+    """The file with the secrets of the accounts, and how many it has. Neither it nor what is in it is summed."""
+
+    file: str
+    accounts: int
+
+
 class PackageTotals(Struct):
     """The packages for users' devices, in all: users, calls and copies of messages; of the messages how many were
     copied, left out by `since` or `newest`, or reach nobody; groups, and those of which nobody told the members; the
@@ -176,6 +184,18 @@ class Manifest(Struct):
     times: list[Times] = []
     arranged: Arranged | UnsetType = UNSET
     packages: PackageTotals | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+    secrets: SecretFacts | UnsetType = UNSET
+
+    @property
+    def target_name(self) -> str:
+        """The name of the `Target` whose lines these are."""
+        return self.target if isinstance(self.content, UnsetType) else f"{self.target}/{self.content}"
+
+    @property
+    def source_name(self) -> str:
+        """The name of the `Vendor` that was read."""
+        return self.source if isinstance(self.content, UnsetType) else f"{self.source}{SUFFIX}"
 
 
 def to_bytes(manifest: Manifest) -> bytes:
@@ -290,8 +310,9 @@ def exit_code(manifest: Manifest) -> int:
 
 def new(plan: Plan) -> Manifest:
     """A manifest of a plan, with nothing counted yet."""
+    target, _, content = plan.target.partition("/")
     return Manifest(
-        format=FORMAT, source=plan.vendor, target=plan.target, options=plan.options, totals=Account(), rekeyed=0,
-        streams={}, shards=[], files={}, inputs=[], rejects={}, conflicts={}, duplicates={}, skipped={}, repairs={},
-        fidelity={},
+        format=FORMAT, source=plan.vendor.removesuffix(SUFFIX), target=target, options=plan.options,
+        totals=Account(), rekeyed=0, streams={}, shards=[], files={}, inputs=[], rejects={}, conflicts={},
+        duplicates={}, skipped={}, repairs={}, fidelity={}, content=content or UNSET,
     )  # fmt: skip

@@ -4,6 +4,7 @@ Strategy: a file's name is the sha256 of its bytes, so that the line can name it
 to one work file, each content once, with a row each in another; both have their sums in the part's marker, and end
 with it in a crash. Before publishing, the hash space is cut into partitions; each gathers its rows of all parts and
 writes each content once, in order of the names.
+The files of a finished output that is read as an archive are brought along.
 Promise: the same input gives the same files, whatever the segments; bytes are checked against their name on the way.
 Cost: about 200 bytes of memory for each file of a partition, and the bytes a second time on the disk until the end.
 """
@@ -11,7 +12,7 @@ Cost: about 200 bytes of memory for each file of a partition, and the bytes a se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from imconvert import durable
 from imconvert.convert.work import Array, FileSum, PartMarker, WorkFolder, row_windows
 from imconvert.errors import IntegrityError
 from imconvert.model import Media, Message
+from imconvert.sources.finished import holds
 
 FOLDER = "media"
 LIST = "media.ndjson"
@@ -108,11 +110,13 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class MediaJob:
-    """What a worker needs to write the files of one partition. `segments` are those that hold any."""
+    """What a worker needs to write the files of one partition. `segments` are those that hold any, `archives` the
+    finished outputs that are read and have files of their own."""
 
     work: Path
     partition: int
     segments: tuple[int, ...]
+    archives: tuple[Path, ...] = ()
 
 
 def holders(work: WorkFolder, parts: list[PartMarker]) -> dict[int, int]:
@@ -121,12 +125,22 @@ def holders(work: WorkFolder, parts: list[PartMarker]) -> dict[int, int]:
     return {segment: found.size for segment, found in sizes.items() if found}
 
 
-def write(work: WorkFolder, segments: tuple[int, ...], run: Callable[..., Iterable[Any]]) -> list[Path]:
-    """Write the files of these segments below `.work/media`, by `run` of a pool; gives their lists, in order."""
-    if not segments:
+def archives_of(paths: Iterable[str]) -> dict[Path, int]:
+    """The folders of finished outputs that hold these inputs and files, in order, with the bytes of these."""
+    folders = [folder for folder in dict.fromkeys(Path(path).parent for path in paths) if holds(folder, LIST)]
+    sizes = {folder: sum(size for _, size in listed(folder / LIST)) for folder in folders}
+    return {folder: size for folder, size in sizes.items() if size}
+
+
+def write(
+    work: WorkFolder, segments: tuple[int, ...], run: Callable[..., Iterable[Any]], archives: tuple[Path, ...] = ()
+) -> list[Path]:
+    """Write the files of these segments and archives below `.work/media`, by `run` of a pool; gives their lists, in
+    order."""
+    if not segments and not archives:
         return []
     durable.remove(work.path / FOLDER)
-    jobs = [MediaJob(work.path, number, segments) for number in range(PARTITIONS)]
+    jobs = [MediaJob(work.path, number, segments, archives) for number in range(PARTITIONS)]
     for _ in run(write_partition, jobs):
         pass
     return [list_of(work, job.partition) for job in jobs]
@@ -139,8 +153,7 @@ def write_partition(job: MediaJob, progress: Callable[[int], None]) -> int:
     """
     work = WorkFolder(job.work)
     rows, owners = _rows(work, job)
-    rows_of_list = durable.Writer(list_of(work, job.partition))
-    written: list[Path] = []
+    written: dict[str, int] = {}
     for row, owner in zip(rows, owners.tolist(), strict=True):
         with durable.Reader(work.part(owner, "media")) as reader:
             data = reader.at(int(row["begin"]), int(row["length"]))
@@ -148,24 +161,47 @@ def write_partition(job: MediaJob, progress: Callable[[int], None]) -> int:
         if sha.digest() != bytes(row["sha"]):
             raise IntegrityError("IMC-6002", str(reader.path), what="a file in it is not what was taken out")
         name = file_name(sha.hexdigest(), row["suffix"].decode())
-        written.append(_write(work.path / FOLDER / name, data))
-        rows_of_list.write(_row(f"{FOLDER}/{name}", len(data)))
+        _write(work.path / FOLDER / name, data)
+        written[f"{FOLDER}/{name}"] = len(data)
         progress(len(data))
-    for path in written:
-        durable.sync_file(path)
-    for folder in sorted({path.parent for path in written}):
+    for archive in job.archives:
+        written |= _brought(work, archive, job.partition, written, progress)
+    for name in written:
+        durable.sync_file(work.path / name)
+    for folder in sorted({(work.path / name).parent for name in written}):
         durable.sync_folder(folder)
-    rows_of_list.finish()
+    write_list(list_of(work, job.partition), written)
     return len(written)
 
 
-def _write(path: Path, data: bytes) -> Path:
+def _brought(
+    work: WorkFolder, archive: Path, partition: int, known: Mapping[str, int], progress: Callable[[int], None]
+) -> dict[str, int]:
+    """Bring the files of a partition along from a finished output; gives their bytes by name.
+
+    Raises IntegrityError IMC-6002 where the bytes of a file are not those of its name.
+    """
+    found: dict[str, int] = {}
+    for name, _ in listed(archive / LIST):
+        digest = name.rsplit("/", 1)[-1]
+        if name in known or int(digest[:2], 16) // (256 // PARTITIONS) != partition:
+            continue
+        with durable.Reader(archive / name) as reader:
+            data = reader.at(0, reader.size)
+        if hashlib.sha256(data).hexdigest() != digest[:64]:
+            raise IntegrityError("IMC-6002", str(archive / name), what="it is not what its name says")
+        _write(work.path / name, data)
+        found[name] = len(data)
+        progress(len(data))
+    return found
+
+
+def _write(path: Path, data: bytes) -> None:
     """One file, not synced yet: syncing all behind writing all lets the file system do it in a few strokes."""
     durable.make_folder(path.parent)
     writer = durable.Writer(path)
     writer.write(data)
     writer.finish()
-    return path
 
 
 def list_of(work: WorkFolder, partition: int) -> Path:

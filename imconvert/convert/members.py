@@ -21,8 +21,7 @@ import numpy as np
 from msgspec import Struct
 
 from imconvert import durable
-from imconvert.convert.arrange import MOST_BITS
-from imconvert.convert.runs import PLACED, Files, Runs, Slice, slices, sorted_lines
+from imconvert.convert.runs import MOST_BITS, PLACED, Files, Runs, Slice, slices, sorted_lines
 from imconvert.convert.scatter import hash_for
 from imconvert.convert.work import FileSum, WorkFolder, marker_bytes
 from imconvert.errors import Rejected, UsageError

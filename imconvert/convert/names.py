@@ -8,15 +8,12 @@ Cost: 32 bytes of disk for a line of a named message, 32 more for a derived numb
 from __future__ import annotations
 
 import numpy as np
-from xxhash import xxh3_128_digest
 
 from imconvert.convert.work import KEY, SOURCE, Array
-from imconvert.model import Message
+from imconvert.model import Message, hash_of_source
 
-
-def hash_of(source_id: str) -> bytes:
-    """xxh3-128 of a source id, 16 bytes: how source ids are compared."""
-    return xxh3_128_digest(source_id.encode("utf-8", "surrogatepass"))
+NAMED = np.dtype([("row", "<i8"), ("hash", "V16")])
+"""Of a line whose number a shortcut made of a name: its row in the batch, and the hash of the name."""
 
 
 def is_named(message: Message, lines: int) -> bool:
@@ -38,32 +35,33 @@ class Names:
     def add(self, position: int, message: Message, part: int) -> None:
         """Note that the line at `position` is part number `part`, from 0, of a message."""
         self.positions.append(position)
-        self.hashes.append(hash_of(message.source_id))
+        self.hashes.append(hash_of_source(message.source_id))
         self.parts.append(part)
         self.derived.append(part > 0 or message.source_id != str(message.msgid))
 
-    def add_derived(self, named: list[tuple[int, str]]) -> None:
-        """Note the lines that a shortcut wrote, at their places among the others; their numbers were derived."""
-        if not named:
-            return
-        rows = [*zip(self.positions, self.hashes, self.parts, self.derived, strict=True)]
-        rows += [(position, hash_of(source_id), 0, True) for position, source_id in named]
-        columns = zip(*sorted(rows), strict=True)
-        self.positions, self.hashes, self.parts, self.derived = map(list, columns)
+    def rows(self, shortcut: bytes, base: int, msgids: Array) -> tuple[Array, Array]:
+        """SOURCE rows of all, and KEY rows of the numbers that were derived.
 
-    def sources(self, base: int) -> Array:
-        """SOURCE rows; `base` is the place of the batch's first line."""
-        rows = np.empty(len(self.positions), SOURCE)
-        rows["hi"], rows["lo"] = np.frombuffer(b"".join(self.hashes), "<u8").reshape(-1, 2).T
-        rows["place"] = np.array(self.positions, np.uint64) + np.uint64(base)
-        rows["part"] = self.parts
-        return rows
+        `shortcut` are NAMED rows of lines that a shortcut wrote, `base` is the place of the batch's first line,
+        `msgids` are the numbers of its lines.
+        """
+        more = np.frombuffer(shortcut, NAMED)
+        positions = np.concatenate([np.array(self.positions, np.int64), more["row"]])
+        hashes = b"".join(self.hashes) + more["hash"].tobytes()
+        sources = np.empty(len(positions), SOURCE)
+        sources["hi"], sources["lo"] = np.frombuffer(hashes, "<u8").reshape(-1, 2).T
+        sources["place"] = positions.astype(np.uint64) + np.uint64(base)
+        sources["part"] = np.concatenate([np.array(self.parts, np.int64), np.zeros(len(more), np.int64)])
+        derived = np.concatenate([np.array(self.derived, bool), np.ones(len(more), bool)])
+        order = np.argsort(positions, kind="stable")
+        sources, chosen = sources[order], order[derived[order]]
+        return sources, _numbers(sources[derived[order]], msgids[positions[chosen]])
 
-    def numbers(self, sources: Array, msgids: Array) -> Array:
-        """KEY rows of those numbers that were derived; `msgids` are those of the batch."""
-        chosen = np.array(self.derived, bool)
-        rows = np.empty(int(chosen.sum()), KEY)
-        rows["hi"] = msgids[self.positions][chosen] << np.uint64(1)
-        for field, source in (("lo", "hi"), ("digest", "part"), ("place", "place")):
-            rows[field] = sources[source][chosen]
-        return rows
+
+def _numbers(sources: Array, msgids: Array) -> Array:
+    """KEY rows of derived numbers, for looking which names share one."""
+    rows = np.empty(len(sources), KEY)
+    rows["hi"] = msgids << np.uint64(1)
+    for field, source in (("lo", "hi"), ("digest", "part"), ("place", "place")):
+        rows[field] = sources[source]
+    return rows

@@ -11,14 +11,14 @@ the same if another 64-bit hash of them is. Memory is a few times BUDGET rows, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert.resolve import BUDGET, KeyFile, slice_of
+from imconvert.convert.resolve import BUDGET, KeyFile, gathered, slice_of
 from imconvert.convert.work import DROP, KEY, RENUMBERED, ROW, Array, WorkFolder, read_rows, row_windows
 from imconvert.model import derived_id
 
@@ -46,49 +46,49 @@ class NumbersJob:
 
 def find_collisions(job: NumbersJob, progress: Callable[[int], None]) -> int:
     """Leave the rows of numbers that several ids share; gives how many there are."""
-    shared = _shared(job)
-    rows = [rows[np.isin(rows["hi"], shared)] for rows in _chunks(job)] if len(shared) else []
-    writer = durable.Writer(WorkFolder(job.work).collided(job.partition))
-    for found in rows:
-        writer.write(found.tobytes())
+    shared = find_shared(_runs(job), job.budget)
+    found = rows_of(shared, _runs(job)) if len(shared) else np.empty(0, KEY)
+    leave_collisions(WorkFolder(job.work).collided(job.partition), found)
+    return len(found)
+
+
+def leave_collisions(path: Path, rows: Array) -> None:
+    writer = durable.Writer(path)
+    writer.write(rows.tobytes())
     writer.finish()
-    return sum(map(len, rows))
 
 
-def _chunks(job: NumbersJob) -> Iterator[Array]:
-    """The partition's rows, about `budget` of them at a time."""
-    gathered: list[Array] = []
-    size = 0
+def _runs(job: NumbersJob) -> Iterator[Array]:
+    """The partition's rows."""
     for source in job.files:
         for run in range(len(source.runs)):
-            gathered.append(slice_of(source, run, job.first, job.stop))
-            size += len(gathered[-1])
-            if size >= job.budget:
-                yield np.concatenate(gathered)
-                gathered, size = [], 0
-    if gathered:
-        yield np.concatenate(gathered)
+            yield slice_of(source, run, job.first, job.stop)
 
 
-def _shared(job: NumbersJob) -> Array:
-    """The numbers that more than one id has."""
+def find_shared(runs: Iterable[Array], budget: int = BUDGET) -> Array:
+    """The numbers that more than one id has, sorted."""
     names = ["hi", "lo", "digest"]
     known = np.empty(0, KEY)[names]
-    for rows in _chunks(job):
+    for rows in gathered(runs, budget):
         known = np.unique(np.concatenate([known, rows[names]]))
     numbers, counts = np.unique(known["hi"], return_counts=True)
     return np.asarray(numbers[counts > 1])
 
 
+def rows_of(shared: Array, runs: Iterable[Array]) -> Array:
+    """The rows with one of these numbers."""
+    return np.concatenate([np.empty(0, KEY), *(rows[np.isin(rows["hi"], shared)] for rows in runs)])
+
+
 def renumbered(
-    work: WorkFolder, partitions: int, rows: Callable[[], Iterator[Array]], known: Known = lambda names: {}
+    work: WorkFolder, collided: Sequence[Path], rows: Callable[[], Iterator[Array]], known: Known = lambda names: {}
 ) -> tuple[int, int]:
     """Write new numbers for the lines of all but the first of ids that share one, as DROP rows.
 
-    `rows()` gives all ROW rows of the run, in windows; `known` the numbers that ids got before. Gives how many ids got
-    one now, and how many lines have one.
+    `collided` are the files that `find_collisions` left. `rows()` gives all ROW rows of the run, in windows; `known`
+    the numbers that ids got before. Gives how many ids got one now, and how many lines have one.
     """
-    found = np.concatenate([read_rows(work.collided(number), KEY) for number in range(partitions)])
+    found = np.concatenate([read_rows(path, KEY) for path in collided])
     found = found[np.argsort(found["place"], kind="stable")]
     identities: list[Identity] = list(zip(*(found[name].tolist() for name in ("hi", "lo", "digest")), strict=True))
     owners: dict[int, Identity] = {}

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from imconvert.errors import UsageError
 from imconvert.sources.containers import Limits
-from imconvert.sources.inputs import read_text, sha256_of
-from imconvert.vendors import CUSTOM, TARGETS, Vendor, find, is_plug_in, plugins, settings
+from imconvert.sources.inputs import is_database, read_text, sha256_of
+from imconvert.vendors import CUSTOM, TARGETS, Vendor, content_of, find, is_plug_in, plugins, settings
+from imconvert.vendors.people.source import SUFFIX
 
 ON_CONFLICT = ("quarantine", "keep-last", "rekey")
 RECALLS = ("keep", "drop", "mark")
@@ -35,7 +36,11 @@ class Budget(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One run. `latest` is the upper bound for times in ms; None lets the clock decide."""
+    """One run. `latest` is the upper bound for times in ms; None lets the clock decide.
+
+    `target` is the name of a `Target`: a vendor's for messages, VENDOR/CONTENT for people and groups. `key` is what
+    secrets of accounts are derived from; `fixed_key` says that it was given, and is no new one.
+    """
 
     inputs: tuple[str, ...]
     output: Path
@@ -58,6 +63,13 @@ class Options:
     keep_lines: bool = True
     media_url: str | None = None
     compiled: bool = True
+    key: bytes = b""
+    fixed_key: bool = False
+
+    @property
+    def content(self) -> str:
+        """What is converted of people: users, friends, groups; nothing for messages."""
+        return content_of(self.target)
 
     def complete_settings(self) -> dict[str, str]:
         """All settings, the defaults filled in. Raises UsageError IMC-1010 for one that can't be."""
@@ -68,7 +80,7 @@ class Options:
             raise UsageError("IMC-1010", option="--write-missing-ids", why="it would overwrite the map", command="msgs")
         if self.members and not TARGETS[self.target].packages:
             raise UsageError("IMC-1230", target=self.target)
-        known = settings(CUSTOM if self.map else self.source)
+        known = settings(CUSTOM if self.map else self.source, self.content)
         found = {name: setting.default for name, setting in known.items()}
         for name, value in self.settings.items():
             setting = known.get(name)
@@ -97,16 +109,22 @@ class Options:
         mapping = self.mapping()
         if mapping is not None:
             try:
-                return find(CUSTOM, mapping)
+                return find(CUSTOM + self.suffix, mapping)
             except UsageError as why:
                 raise UsageError(why.code, str(self.map), **why.values) from None
-        return None if self.source == "auto" else find(self.source)
+        return None if self.source == "auto" else find(self.source + self.suffix)
+
+    @property
+    def suffix(self) -> str:
+        """What stands behind the name of a source's vendor."""
+        return SUFFIX if self.content else ""
 
     def _sums(self) -> Iterator[tuple[str, str]]:
-        """The sha256 of each file that decides: of a small one's text, of a large one's bytes."""
+        """The sha256 of each file that decides: of a small one's text, whatever its line ends; of others the bytes."""
         for name, path in (("map", self.map), ("ids", self.ids), ("tids", self.tids)):
             if path:
-                yield name, hashlib.sha256(read_text(path).encode()).hexdigest()
+                text = not is_database(path)
+                yield name, hashlib.sha256(read_text(path).encode()).hexdigest() if text else sha256_of(path)
         if self.members:
             yield "members", sha256_of(self.members)
 

@@ -26,6 +26,7 @@ from imconvert.convert import manifest, publish
 from imconvert.convert.manifest import Manifest
 from imconvert.convert.run import Watcher, read_manifest
 from imconvert.convert.work import ShardFacts
+from imconvert.durable import copying
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, UsageError
 from imconvert.vendors import TARGETS
@@ -121,7 +122,7 @@ class Plan(NamedTuple):
 
 
 def pack(
-    wanted: Request, sheet: Sheet, watch: Watcher, *, ways: Sequence[durable.CopySome] = durable.COPY_WAYS
+    wanted: Request, sheet: Sheet, watch: Watcher, *, ways: Sequence[copying.CopySome] = copying.COPY_WAYS
 ) -> Outcome:
     """Pack a finished output into the hand-over folder. After an interruption the same call goes on.
 
@@ -154,7 +155,7 @@ def _source(wanted: Request) -> tuple[Manifest, Begun]:
     found = read_manifest(output)
     if publish.WORK in durable.names_in(output):
         raise UsageError("IMC-1014", str(output), why=f"a run is under way or was interrupted ({publish.WORK}/)")
-    target = TARGETS.get(found.target)
+    target = TARGETS.get(found.target_name)
     if target is None or target.suffix != HANDED_OVER:
         raise UsageError("IMC-1016", str(output), target=found.target)
     if folder.resolve().is_relative_to(output.resolve()):
@@ -245,7 +246,7 @@ class _Packer:
     """Makes the files of a hand-over in the work folder."""
 
     def __init__(
-        self, wanted: Request, found: Manifest, begun: Begun, watch: Watcher, ways: Sequence[durable.CopySome]
+        self, wanted: Request, found: Manifest, begun: Begun, watch: Watcher, ways: Sequence[copying.CopySome]
     ) -> None:
         self.wanted = wanted
         self.output = wanted.output
@@ -254,7 +255,7 @@ class _Packer:
         self.begun = begun
         self.watch = watch
         self.ways = ways
-        self.target = TARGETS[found.target]
+        self.target = TARGETS[found.target_name]
         self.shard_sum = hashlib.sha256()
         self.done = 0
 
@@ -286,7 +287,7 @@ class _Packer:
             self._tick(plan.size)
         else:
             ranges = [durable.Range(self.output / shard.name, start, stop) for shard, start, stop in plan.parts]
-            durable.copy_ranges(part, ranges, copied=self._tick, ways=self.ways)
+            copying.copy_ranges(part, ranges, copied=self._tick, ways=self.ways)
             durable.rename(part, path)
         try:
             return self._read_back(path, plan)

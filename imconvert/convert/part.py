@@ -29,7 +29,7 @@ from imconvert.convert.work import (
 )
 from imconvert.errors import IntegrityError
 from imconvert.model import Message
-from imconvert.vendors.contract import Columns, Gathered, Gathers, Line
+from imconvert.vendors.contract import Gathered, Gathers, Line
 
 RUN = 1 << 17
 
@@ -61,7 +61,6 @@ class StreamPart:
         count = len(self.columns)
         if not count:
             return None
-        named = self.columns.named if isinstance(self.columns, Columns) else []
         found = Gathered(*self.columns.take())
         rows = np.empty(count, ROW)
         sources = np.frombuffer(found.sources, "<i8")
@@ -76,17 +75,15 @@ class StreamPart:
         if self.keep_lines:
             self.lines.write(found.lines)
         self.end += int(ends[-1])
-        self.names.add_derived(named)
-        if self.names.positions:
-            self._flush_names(rows["msgid"], numbers)
+        if self.names.positions or found.named:
+            self._flush_names(found.named, rows["msgid"], numbers)
         keys = self._keys(found.keys, found.digests, count)
         self.count += count
         return keys
 
-    def _flush_names(self, msgids: Array, numbers: KeyRuns) -> None:
-        sources = self.names.sources(self.base + self.count)
+    def _flush_names(self, shortcut: bytes, msgids: Array, numbers: KeyRuns) -> None:
+        sources, derived = self.names.rows(shortcut, self.base + self.count, msgids)
         self.sources.write(sources.tobytes())
-        derived = self.names.numbers(sources, msgids)
         if len(derived):
             numbers.add(derived)
         self.names = Names()

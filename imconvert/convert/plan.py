@@ -7,7 +7,7 @@ Promise: each byte of each input belongs to exactly one piece, in input order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -108,6 +108,11 @@ def _in_one(source: Input, vendor: Vendor) -> bool:
     if vendor.tables:
         return vendor.tables.multiline and bool(vendor.tables.quote or vendor.tables.escape)
     return vendor.documents is not None and is_document(Path(source.path), vendor.documents)
+
+
+def bytes_of(segment: Segment, inputs: Mapping[int, Input]) -> int:
+    """How many bytes of its inputs a segment reads."""
+    return sum(piece.stop - piece.start if piece.stop >= 0 else inputs[piece.file].size for piece in segment.pieces)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -18,7 +18,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Protocol
 
 from imconvert.errors import ImconvertError, IntegrityError
 
@@ -26,6 +26,20 @@ TICK = 0.2
 """Seconds between two looks at the progress."""
 
 Work = Callable[[Any, Callable[[int], None]], Any]
+
+
+class Engine(Protocol):
+    """Whoever does jobs. `peak` are bytes of memory, `facts` what run.json says about it; `phase` tells what begins."""
+
+    @property
+    def peak(self) -> int: ...
+    @property
+    def facts(self) -> dict[str, Any]: ...
+    def phase(self, name: str, total: int) -> None: ...
+    def __enter__(self) -> Engine: ...
+    def __exit__(self, *exc: object) -> None: ...
+    def run(self, function: Work, jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]: ...
+    def here(self, function: Work, jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]: ...
 
 
 class Pool:
@@ -54,8 +68,14 @@ class Pool:
 
     @property
     def peak(self) -> int:
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
-        return own + sum(self.peaks.values())
+        return memory_peak() + sum(self.peaks.values())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"jobs": self.jobs}
+
+    def phase(self, name: str, total: int) -> None:
+        """Progress is counted by the jobs, whatever begins."""
 
     def run(self, function: Work, jobs: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         """Do all jobs; yields (number of the job, result) as they end, in no particular order.
@@ -136,7 +156,9 @@ def _dismiss(pipe: Connection) -> None:
         pipe.send(None)
 
 
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+def memory_peak() -> int:
+    """The most memory that this process ever had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _serve(pipe: Connection, counters: Any, slot: int) -> None:
@@ -156,7 +178,7 @@ def _serve(pipe: Connection, counters: Any, slot: int) -> None:
         if order is None:
             return
         function, job = order
-        pipe.send((*_attempt(function, job, progress), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT))
+        pipe.send((*_attempt(function, job, progress), memory_peak()))
 
 
 def _attempt(function: Work, job: Any, progress: Callable[[int], None]) -> tuple[str, Any]:

@@ -21,7 +21,6 @@ from xxhash import xxh3_64_intdigest
 
 from imconvert import durable
 from imconvert.convert.lines import LineReader
-from imconvert.convert.names import hash_of
 from imconvert.convert.work import (
     DROP,
     MARKED,
@@ -37,7 +36,7 @@ from imconvert.convert.work import (
     rows_at,
 )
 from imconvert.errors import Rejected
-from imconvert.model import MAX_ID, Skip
+from imconvert.model import MAX_ID, Skip, hash_of_source
 from imconvert.vendors import TARGETS
 from imconvert.vendors.contract import Book, KeyFields
 
@@ -66,7 +65,7 @@ def event_of(skip: Skip, accounts: Book, groups: Book) -> tuple[bytes, int, int]
     if skip.values.get("event") != "recall":
         return None
     of = skip.values["of"]
-    return hash_of(of) if of != UNKNOWN else b"", number_of(of), _talk(skip, accounts, groups)
+    return hash_of_source(of) if of != UNKNOWN else b"", number_of(of), _talk(skip, accounts, groups)
 
 
 def _talk(skip: Skip, accounts: Book, groups: Book) -> int:
@@ -126,7 +125,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class RecallJob:
-    """What a worker needs to look up one part: events [base, stop), and as which partition it leaves drops.
+    """What a worker needs to look up one part: events [base, stop), and as which chunk it leaves its list of drops.
 
     `confirm` is off where no lines were kept, so that conversations can't be compared.
     """
@@ -136,7 +135,7 @@ class RecallJob:
     segment: int
     base: int
     stop: int
-    partition: int
+    chunk: int
     kind: int
     confirm: bool
 
@@ -146,7 +145,7 @@ def find_recalled(job: RecallJob, progress: Callable[[int], None]) -> list[int]:
     work = WorkFolder(job.work)
     table = Table(read_rows(work.recalls, RECALL, job.base, job.stop), job.base, talks=job.confirm)
     met: set[int] = set()
-    writer = durable.Writer(work.partition(job.partition))
+    writer = durable.Writer(work.recalled(job.segment, job.chunk))
     with LineReader(work, TARGETS[job.target]) as lines:
         for number, stream in enumerate(TARGETS[job.target].streams):
             for places, events in _found(job, stream, number, table, lines):

@@ -7,13 +7,14 @@ is derived anew with the next salt, until nothing conflicts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert.drops import EVERY_PLACE, Drops
+from imconvert.convert import drops as lists
 from imconvert.convert.lines import LineReader
 from imconvert.convert.part import bucket_counts
 from imconvert.convert.resolve import KeyFile, numbers_by_place
@@ -62,17 +63,11 @@ class Rekeyed:
                 keys["digest"][row] = np.frombuffer(digest, "<u8")[0]
         return self._write(drops, keys[np.argsort(keys["hi"], kind="stable")])
 
-    def leave(self, number: int) -> int:
-        """Leave the new numbers of lines that are not dropped after all as partition `number`; 1 if there are any."""
+    def left(self, dropped: Iterable[Path]) -> Array:
+        """The new numbers of lines about which these lists of drops say nothing, as DROP rows."""
         if not self.salts:
-            return 0
-        rows = read_rows(self.work.path / "rekeyed", DROP)
-        with durable.Reader(self.work.drops) as reader:
-            dropped = [w["place"] for w in Drops(reader).windows(*EVERY_PLACE)]
-        writer = durable.Writer(self.work.partition(number))
-        writer.write(rows[~np.isin(rows["place"], np.concatenate([*dropped, np.empty(0, "<u8")]))].tobytes())
-        writer.finish()
-        return 1
+            return np.empty(0, DROP)
+        return lists.left(read_rows(self.work.path / "rekeyed", DROP), dropped)
 
     def _renumbered(self, line: bytes, salt: int) -> tuple[int, bytes, bytes]:
         old = self.target.read_key(line)

@@ -88,11 +88,14 @@ def replay(path: Path, options: Options, watch: Watcher, clock: Clock, facts: di
     """Take the records of the rejects file `path` back into `options.output`.
 
     Raises UsageError IMC-1014 where the output is not finished, IMC-1015 for lines that are no rejects, IMC-1018
-    where OUT/rejects.ndjson lacks lines that the manifest counts, IMC-1200 where its conversations are in order.
+    where OUT/rejects.ndjson lacks lines that the manifest counts, IMC-1200 where its conversations are in order,
+    IMC-1306 where it is one of people.
     """
     work = WorkFolder(options.output / publish.WORK)
     before = read_manifest(options.output)
-    if TARGETS[before.target].arrange:
+    if before.content:
+        raise UsageError("IMC-1306", str(options.output), content=before.content, file=path)
+    if TARGETS[before.target_name].arrange:
         raise UsageError("IMC-1200", str(options.output), target=before.target)
     durable.make_folder(work.path)
     with durable.sole_owner(work.path):
@@ -126,13 +129,15 @@ class _Replay(Run):
         self.before = before
         self.labels = [source.file for source in before.inputs]
         self.shards = [
-            FinishedShard(number, TARGETS[before.target].streams.index(shard.stream), shard)
+            FinishedShard(number, TARGETS[before.target_name].streams.index(shard.stream), shard)
             for number, shard in enumerate(before.shards)
         ]
         segment = Segment(len(self.shards), tuple(Piece(number) for number in range(len(self.labels))))
         inputs = tuple(Input(label, str(path), None, "plain", 0, "") for label in self.labels)
         latest = _latest(options, before, clock)
-        plan = Plan(before.format, before.source, before.target, before.options, latest, inputs, (), (segment,))
+        plan = Plan(
+            before.format, before.source_name, before.target_name, before.options, latest, inputs, (), (segment,)
+        )
         super().__init__(_with(options, before), plan, work, watch, clock, facts)
         self.first_index = len(before.sources) + 1
 
@@ -149,6 +154,10 @@ class _Replay(Run):
                 return self._unchanged()
             return self._take(part, chosen)
 
+    def _archives(self) -> dict[Path, int]:
+        """None: what is replayed stands in no archive."""
+        return {}
+
     def _unchanged(self) -> Outcome:
         facts = msgspec.json.decode(durable.read_file(self.options.output / manifest.RUN) or b"{}")
         return Outcome(self.before, facts, again=True)
@@ -164,9 +173,9 @@ class _Replay(Run):
         if part.numbers:
             stand_ins.append(self._finished_numbers())
         basis = self._basis([part])
-        replace(self._settler(), known=self._known).settle([*stand_ins, part], basis)
-        names = self._numbered(self._shard_names([part]))
-        seal = self._seal([part], basis, {}, names)[0]
+        resolved = replace(self._settler(), known=self._known).settle([*stand_ins, part], basis)
+        names = self._numbered(self._shard_names([part], resolved))
+        seal = self._seal([part], resolved, {}, names)[0]
         return self._publish_replay(part, seal, set(chosen))
 
     def _finished_numbers(self) -> PartMarker:

@@ -10,9 +10,10 @@ the order of work. Memory is a few times BUDGET rows of 32 bytes, whatever the i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -82,24 +83,25 @@ def partitions(rows: int, budget: int = BUDGET) -> list[tuple[int, int]]:
 
 def resolve_partition(job: ResolveJob, progress: Callable[[int], None]) -> FileSum:
     """Write the drops of one partition, sorted by place, to its drops file; gives the file's sum."""
-    drops = _with_numbers(_drops(job, progress), job.renumbered)
-    drops = drops[np.argsort(drops["place"], kind="stable")]
+    drops = find_drops(job, _runs(job), progress)
     writer = durable.Writer(WorkFolder(job.work).partition(job.partition))
     writer.write(drops.tobytes())
     writer.finish()
     return FileSum(writer.size, writer.digest)
 
 
-def _drops(job: ResolveJob, progress: Callable[[int], None]) -> Array:
+def find_drops(job: ResolveJob, runs: Iterable[Array], progress: Callable[[int], None]) -> Array:
+    """The drops of a partition, sorted by place, from its rows in order of preference, as `preferred` gives them."""
     kept = np.empty(0, KEY)
     found: list[Array] = [np.empty(0, DROP)]
     changed = numbers_by_place(job.renumbered) | numbers_by_place(job.without)
     with LineReader(WorkFolder(job.work), TARGETS[job.target], changed, own_keys=job.own_keys) as reader:
-        for chunk in _chunks(job):
+        for chunk in gathered(runs, 2 * job.budget):
             kept, drops = first_of_equals(np.concatenate([kept, chunk]), reader if job.confirm else None)
             found.append(drops)
             progress(len(chunk))
-    return np.concatenate(found)
+    drops = _with_numbers(np.concatenate(found), job.renumbered)
+    return drops[np.argsort(drops["place"], kind="stable")]
 
 
 def numbers_by_place(path: Path | None) -> dict[int, int]:
@@ -139,27 +141,48 @@ def _with_numbers(drops: Array, renumbered: Path | None) -> Array:
     return drops
 
 
-def _chunks(job: ResolveJob) -> Iterator[Array]:
-    """The partition's rows in order of preference, about twice `budget` of them at a time."""
-    without = read_rows(job.without, DROP)["place"] if job.without else None
-    changed = read_rows(job.renumbered, DROP) if job.renumbered else None
+def _runs(job: ResolveJob) -> Iterator[Array]:
+    """The partition's rows in order of preference."""
+    now = preferred(job)
     files = (*job.files, *((job.later,) if job.later else ()))
     runs = [(source, run) for source in files for run in range(len(source.runs))]
-    gathered: list[Array] = []
-    size = 0
     for source, run in reversed(runs) if job.last_wins else runs:
-        rows = slice_of(source, run, job.first, job.stop)
-        if without is not None and source is not job.later:
+        yield now(slice_of(source, run, job.first, job.stop), new=source is job.later)
+
+
+class Preferred(Protocol):
+    """Gives rows of a run as they count in this round; `new` are the keys that lines got in an earlier round."""
+
+    def __call__(self, rows: Array, *, new: bool) -> Array: ...
+
+
+def preferred(job: ResolveJob) -> Preferred:
+    """What has to be done to rows before they are compared: old keys go, the order is turned where the last wins."""
+    without = read_rows(job.without, DROP)["place"] if job.without else None
+    changed = read_rows(job.renumbered, DROP) if job.renumbered else None
+
+    def now(rows: Array, *, new: bool) -> Array:
+        if without is not None and not new:
             rows = rows[~np.isin(rows["place"], without)]
-        if changed is not None and source is not job.later:
+        if changed is not None and not new:
             rows = told_apart(rows, changed)
-        gathered.append(rows[::-1] if job.last_wins else rows)
+        return rows[::-1] if job.last_wins else rows
+
+    return now
+
+
+def gathered(runs: Iterable[Array], wanted: int) -> Iterator[Array]:
+    """Rows one after the other, about `wanted` at a time, or a run where it has more."""
+    waiting: list[Array] = []
+    size = 0
+    for rows in runs:
+        waiting.append(rows)
         size += len(rows)
-        if size >= 2 * job.budget:
-            yield np.concatenate(gathered)
-            gathered, size = [], 0
-    if gathered:
-        yield np.concatenate(gathered)
+        if size >= wanted:
+            yield np.concatenate(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield np.concatenate(waiting)
 
 
 def slice_of(source: KeyFile, run: int, first: int, stop: int) -> Array:

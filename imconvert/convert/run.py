@@ -19,25 +19,18 @@ from imconvert import durable, native
 from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
 from imconvert.convert.arrange import Arranger
 from imconvert.convert.bucket import BucketMarker
-from imconvert.convert.drops import Drops
 from imconvert.convert.handout import hand_out, package_moves
+from imconvert.convert.keys import Keys, OwnKeys
 from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
 from imconvert.convert.options import DAY, Options
 from imconvert.convert.plan import Plan, Segment
-from imconvert.convert.pool import Pool
-from imconvert.convert.seal import SealJob, seal_segment
-from imconvert.convert.segment import MapJob, hash_of, map_segment
+from imconvert.convert.pool import Engine, Pool
+from imconvert.convert.seal import SealJob
+from imconvert.convert.secrets import keep_key, secret_moves, write_secrets
+from imconvert.convert.segment import MapJob
 from imconvert.convert.settle import Settler
-from imconvert.convert.work import (
-    LEFT_OUT,
-    PartMarker,
-    SealMarker,
-    WorkFolder,
-    bases_of,
-    is_among,
-    marker_bytes,
-    place_number,
-)
+from imconvert.convert.steps import mapped, sealed
+from imconvert.convert.work import PartMarker, Resolved, SealMarker, WorkFolder, bases_of, marker_bytes
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
 from imconvert.sources.detect import detect
 from imconvert.sources.inputs import STDIN, expand, open_inputs
@@ -80,7 +73,7 @@ def make_plan(options: Options, clock: Clock) -> Plan:
     if not chosen and not inputs:
         first = unreadable[0]
         raise InputError(first.code, first.label, **first.values)
-    vendor = chosen or detect(inputs, every(), options.limits)
+    vendor = chosen or detect(inputs, every(options.content), options.limits)
     size = options.segment_size or plan.segment_size(sum(map(plan.weight, inputs)))
     return Plan(
         format=plan.FORMAT,
@@ -94,7 +87,19 @@ def make_plan(options: Options, clock: Clock) -> Plan:
     )
 
 
-def convert(options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any]) -> Outcome:
+Engines = Callable[[Options, WorkFolder, Watcher], tuple[Engine, Keys]]
+"""Makes who does the jobs of a run, and who brings its keys together."""
+
+
+def on_this_machine(options: Options, work: WorkFolder, watch: Watcher) -> tuple[Engine, Keys]:
+    """Worker processes, and keys in files."""
+    pool = Pool(options.jobs, tick=watch.tick)
+    return pool, OwnKeys(work, pool)
+
+
+def convert(
+    options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any], engines: Engines = on_this_machine
+) -> Outcome:
     """Convert the inputs into the output folder; `facts` about the machine go into run.json.
 
     Raises UsageError, InputError IMC-4010, BudgetExceeded, IntegrityError. After any of them, and after a crash, the
@@ -115,7 +120,8 @@ def convert(options: Options, watch: Watcher, clock: Clock, facts: dict[str, Any
         if finished:
             durable.remove(work.path)
             return finished
-        return Run(options, _begin(work, ours), work, watch, clock, facts).run()
+        keep_key(work.path, options, TARGETS[ours.target])
+        return Run(options, _begin(work, ours), work, watch, clock, facts, engines).run()
 
 
 def _check_free(output: Path) -> None:
@@ -131,7 +137,8 @@ def _finished(output: Path, ours: Plan) -> Outcome | None:
     if not durable.exists(output / manifest.NAME):
         return None
     found = read_manifest(output)
-    theirs = (found.source, found.target, found.options, [(i.file, i.edges) for i in found.inputs if i.container])
+    names = found.source_name, found.target_name
+    theirs = (*names, found.options, [(i.file, i.edges) for i in found.inputs if i.container])
     mine = (ours.vendor, ours.target, ours.options, [(i.label, i.edges) for i in ours.inputs])
     if theirs != mine or any(source.path == STDIN for source in ours.inputs):
         raise UsageError("IMC-1005", str(output), difference="it holds the finished output of other inputs or options")
@@ -185,11 +192,12 @@ class Run:
         watch: Watcher,
         clock: Clock,
         facts: dict[str, Any],
+        engines: Engines = on_this_machine,
     ) -> None:
         self.options = options
         self.plan = ours
         self.work = work
-        self.pool = Pool(options.jobs, tick=watch.tick)
+        self.pool, self.keys = engines(options, work, watch)
         self.watch = watch
         self.clock = clock
         self.facts = facts
@@ -202,10 +210,10 @@ class Run:
         with self.pool:
             parts = self._read_all()
             basis = self._basis(parts)
-            self._settler().settle(parts, basis)
+            resolved = self._settler().settle(parts, basis)
             bases = bases_of(parts)
-            seals = self._seal(parts, basis, bases, self._shard_names(parts))
-            self.buckets = self._arrange(parts, basis, bases)
+            seals = self._seal(parts, resolved, bases, self._shard_names(parts, resolved))
+            self.buckets = self._arrange(parts, resolved, bases)
             return self._publish(parts, seals, bases)
 
     def _read_all(self) -> list[PartMarker]:
@@ -219,45 +227,31 @@ class Run:
 
     def _settler(self) -> Settler:
         own_keys = find(self.plan.vendor, self.options.mapping()).own_keys
-        return Settler(self.work, self.options, self.target, self.pool, self._phase, own_keys)
+        return Settler(self.work, self.options, self.target, self.pool, self.keys, self._phase, own_keys)
 
     def _phase(self, name: str, total: int) -> None:
         now = self.clock.steady()
         self.phases[name] = now
         self.watch.phase(name, total)
+        self.pool.phase(name, total)
 
     def _map(self, refused: tuple[int, ...]) -> list[PartMarker]:
         """Map what is not mapped yet. Raises BudgetExceeded as soon as too many records are rejected."""
-        known = {segment.number: self.work.read_part(segment.number) for segment in self.plan.segments}
-        todo = [s for s in self.plan.segments if not self._usable(known[s.number], refused)]
-        self._phase("convert", sum(self._bytes(segment) for segment in todo))
-        rejected = sum(piece.rejected for part in known.values() if part for piece in part.pieces)
-        from_stdin = [segment for segment in todo if self._reads_stdin(segment)]
-        others = [segment for segment in todo if not self._reads_stdin(segment)]
-        for run, segments in ((self.pool.here, from_stdin), (self.pool.run, others)):
-            for _, found in run(map_segment, [self._map_job(segment, refused) for segment in segments]):
-                rejected += found
-                self._spent(rejected)
-        for segment in todo:
-            known[segment.number] = self.work.read_part(segment.number, ours=True)
-        return [part for part in known.values() if part]
+        segments, inputs = self.plan.segments, dict(enumerate(self.plan.inputs))
+        self._phase("convert", sum(plan.bytes_of(segment, inputs) for segment in segments))
+        from_stdin = [segment for segment in segments if self._reads_stdin(segment)]
+        others = [segment for segment in segments if not self._reads_stdin(segment)]
+        parts: list[PartMarker] = []
+        rejected = 0
+        for run, some in ((self.pool.here, from_stdin), (self.pool.run, others)):
+            for _, part in run(mapped, [self._map_job(segment, refused) for segment in some]):
+                parts.append(part)
+                rejected += sum(piece.rejected for piece in part.pieces)
+                self._spent(rejected, parts)
+        return sorted(parts, key=lambda part: part.segment)
 
     def _reads_stdin(self, segment: Segment) -> bool:
         return any(self.plan.inputs[piece.file].path == STDIN for piece in segment.pieces)
-
-    def _usable(self, part: PartMarker | None, refused: tuple[int, ...]) -> bool:
-        """Whether a part was mapped with these refusals, or would not be changed by them."""
-        if part is None:
-            return False
-        return part.refused == str(hash_of(refused)) or (
-            part.refused == str(hash_of(())) and not collide.meets(self.work, part, refused)
-        )
-
-    def _bytes(self, segment: Segment) -> int:
-        return sum(
-            piece.stop - piece.start if piece.stop >= 0 else self.plan.inputs[piece.file].size
-            for piece in segment.pieces
-        )
 
     def _map_job(self, segment: Segment, refused: tuple[int, ...]) -> MapJob:
         options = self.options
@@ -281,10 +275,9 @@ class Run:
             compiled=options.compiled,
         )
 
-    def _spent(self, rejected: int) -> None:
+    def _spent(self, rejected: int, parts: list[PartMarker]) -> None:
         budget = self.options.max_rejects
         if budget and budget.exceeded(rejected, 0, finished=False):
-            parts = [part for s in self.plan.segments if (part := self.work.read_part(s.number))]
             self._check_budget(parts, finished=False)
 
     def _check_budget(self, parts: list[PartMarker], *, finished: bool) -> None:
@@ -297,26 +290,23 @@ class Run:
     def _collisions(self, parts: list[PartMarker]) -> tuple[int, ...]:
         if self.target.merge_fold(self.options.complete_settings()):
             return ()
-        return collide.refused(self.work, parts)
+        return collide.refused(self.work, parts, self.pool.run)
 
     def _basis(self, parts: list[PartMarker]) -> str:
         policy = f"{self.options.on_conflict} {self.options.recalls} {self.options.keep_lines}".encode()
         return xxh3_64_hexdigest(b"".join(marker_bytes(part) for part in parts) + policy)
 
-    def _shard_names(self, parts: list[PartMarker]) -> dict[int, dict[str, str]]:
+    def _shard_names(self, parts: list[PartMarker], resolved: Resolved) -> dict[int, dict[str, str]]:
         """Consecutive names for the shards of each stream, in input order; streams left empty get none."""
         numbers = dict.fromkeys(self.target.streams, 0)
         names: dict[int, dict[str, str]] = {part.segment: {} for part in parts}
         if self.target.arrange:
             return names
-        with durable.Reader(self.work.drops) as reader:
-            for part in parts:
-                for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
-                    low, high = (place_number(part.segment, stream + more, 0) for more in (0, 1))
-                    kinds = (window["kind"] for window in Drops(reader).windows(low, high))
-                    if rows > sum(int(is_among(kind, LEFT_OUT).sum()) for kind in kinds):
-                        numbers[name] += 1
-                        names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
+        for part in parts:
+            for stream, (name, rows) in enumerate(zip(self.target.streams, part.rows, strict=True)):
+                if rows > resolved.left_out(part.segment, stream):
+                    numbers[name] += 1
+                    names[part.segment][name] = f"{name}-{numbers[name]:05}{self.target.suffix}"
         return names
 
     def _source_names(self, parts: list[PartMarker]) -> dict[int, str]:
@@ -327,15 +317,13 @@ class Run:
     def _seal(
         self,
         parts: list[PartMarker],
-        basis: str,
+        resolved: Resolved,
         bases: dict[tuple[int, int], int],
         names: dict[int, dict[str, str]],
     ) -> list[SealMarker]:
-        known = {part.segment: self.work.read_seal(part.segment, basis) for part in parts}
-        todo = [part for part in parts if not known[part.segment]]
         streams = self.target.streams
         self._phase(
-            "seal", sum(part.files[self.work.part(part.segment, s).name].size for part in todo for s in streams)
+            "seal", sum(part.files[self.work.part(part.segment, s).name].size for part in parts for s in streams)
         )
         labels = {number: source.label for number, source in enumerate(self.plan.inputs)}
         sources, settings = self._source_names(parts), self.options.complete_settings()
@@ -347,24 +335,23 @@ class Run:
                 shards=names[part.segment],
                 bases=bases,
                 labels=labels,
-                basis=basis,
+                drops=self.work.list_of(resolved, part.segment),
+                basis=resolved.basis,
                 sources=sources[part.segment],
                 vendor=self.plan.vendor,
                 settings=settings,
             )
-            for part in todo
+            for part in parts
         ]
-        for _ in self.pool.run(seal_segment, jobs):
-            pass
-        for part in todo:
-            known[part.segment] = self.work.read_seal(part.segment, basis, ours=True)
-        return [seal for seal in known.values() if seal]
+        return sorted((seal for _, seal in self.pool.run(sealed, jobs)), key=lambda seal: seal.segment)
 
-    def _arrange(self, parts: list[PartMarker], basis: str, bases: dict[tuple[int, int], int]) -> list[BucketMarker]:
+    def _arrange(
+        self, parts: list[PartMarker], resolved: Resolved, bases: dict[tuple[int, int], int]
+    ) -> list[BucketMarker]:
         """What becomes a shard where the target is loaded in time order."""
         vendor, settings = self.plan.vendor, self.options.complete_settings()
-        arranger = Arranger(self.work, self.target, self.pool, self._phase, bases, vendor, settings)
-        return arranger.arrange(parts, basis) if self.target.arrange else []
+        arranger = Arranger(self.work, self.target, self.pool, self._phase, bases, resolved, vendor, settings)
+        return arranger.arrange(parts, resolved.basis) if self.target.arrange else []
 
     def _publish(self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]) -> Outcome:
         lists = self._media(parts)
@@ -374,6 +361,8 @@ class Run:
         self._phase("publish", 0)
         found = self._manifest(parts, seals, bases)
         found.packages = packages
+        if self.target.secret:
+            found.secrets = write_secrets(self.work.path, found.shards, self.target.secret)
         if lists:
             found.media, found.files[media.LIST] = manifest.media_list(self.work.path / media.LIST, lists)
         if self.options.write_missing:
@@ -382,16 +371,21 @@ class Run:
         facts = self._run_facts(found)
         durable.replace_file(self.work.path / manifest.RUN, msgspec.json.format(msgspec.json.encode(facts)) + b"\n")
         shards, sources = [shard.name for shard in found.shards], [each.name for each in found.sources]
-        publish.announce(self.work, shards, sources, media.moves(found.media) + package_moves(found.packages))
+        moves = media.moves(found.media) + package_moves(found.packages) + secret_moves(found)
+        publish.announce(self.work, shards, sources, moves)
         publish.finish(self.work, self.options.output)
         return Outcome(found, facts, again=False)
 
     def _media(self, parts: list[PartMarker]) -> list[Path]:
         """Write the files that stood inside of records below `.work/`; gives their lists."""
-        holders = media.holders(self.work, parts)
-        if holders:
-            self._phase("media", sum(holders.values()))
-        return media.write(self.work, tuple(holders), self.pool.run)
+        holders, archives = media.holders(self.work, parts), self._archives()
+        if holders or archives:
+            self._phase("media", sum((*holders.values(), *archives.values())))
+        return media.write(self.work, tuple(holders), self.pool.run, tuple(archives))
+
+    def _archives(self) -> dict[Path, int]:
+        """The finished outputs among the inputs that have such files."""
+        return media.archives_of(source.path for source in self.plan.inputs if source.path != STDIN)
 
     def _manifest(
         self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
@@ -464,7 +458,7 @@ class Run:
             "finished": int(self.clock.now()),
             "seconds": round(seconds, 3),
             "phases": _spans(self.phases, now),
-            "jobs": self.options.jobs,
+            **self.pool.facts,
             "compiled": native.BUILT and self.options.compiled,
             "records_per_second": round(found.totals.read / seconds) if seconds else 0,
             "megabytes_per_second": round(size / seconds / 1e6, 1) if seconds else 0,

@@ -25,7 +25,9 @@ from imconvert.convert.work import Array, rows_at
 WINDOW_BYTES = 6 << 20
 MOST_ROWS = 1 << 17
 MOST_OPEN = 24
-"""Bytes of lines that are ordered at once, few enough for a cache; rows that are sorted at once; open files."""
+MOST_BITS = 12
+"""Bytes of lines that are ordered at once, few enough for a cache; rows that are sorted at once; open files; the most
+buckets, as a power of two."""
 
 PLACED = np.dtype(
     [

@@ -41,8 +41,8 @@ WIDTH = 64
 class ScatterJob:
     """What a worker needs for one segment. `bits` says for each stream how many buckets it has, as a power of two.
 
-    A run is made of `window` bytes of lines. `salt` chooses the hash, of which `width` bits count. `bases`, `basis`,
-    `vendor` and `settings` are as for sealing.
+    A run is made of `window` bytes of lines. `salt` chooses the hash, of which `width` bits count. `bases`, `drops`,
+    `basis`, `vendor` and `settings` are as for sealing.
     """
 
     work: Path
@@ -50,6 +50,7 @@ class ScatterJob:
     segment: int
     bits: tuple[int, ...]
     bases: dict[tuple[int, int], int]
+    drops: Path
     basis: str
     vendor: str
     settings: dict[str, str]
@@ -71,7 +72,7 @@ def scatter_segment(job: ScatterJob, progress: Callable[[int], None]) -> int:
     """Leave the sorted runs of a segment, marker last; gives how many lines they have."""
     work = WorkFolder(job.work)
     found = []
-    with durable.Reader(work.drops) as reader:
+    with durable.Reader(job.drops) as reader:
         for number, stream in enumerate(TARGETS[job.target].streams):
             scatter = _Scatter(job, work, number, stream)
             scatter.run(Drops(reader), progress)

@@ -62,8 +62,9 @@ class SealJob:
 
     `shards` are the names of its shards by stream; a stream that has none stays empty. `bases` are the numbers of
     records of a file before each segment, by (segment, file), where they are not 0. `labels` name the inputs.
-    `basis` names what was resolved, for the marker. `sources` is the name of its index of source ids, or empty where
-    there are none to look up. `vendor` and `settings` are for tombstones.
+    `drops` is the list that holds the drops of the segment. `basis` names what was resolved, for the marker. `sources`
+    is the name of its index of source ids, or empty where there are none to look up. `vendor` and `settings` are for
+    tombstones.
     """
 
     work: Path
@@ -72,6 +73,7 @@ class SealJob:
     shards: dict[str, str]
     bases: dict[tuple[int, int], int]
     labels: dict[int, str]
+    drops: Path
     basis: str
     sources: str = ""
     vendor: str = ""
@@ -143,7 +145,7 @@ class _Sealer:
     def _stream(self, number: int, stream: str, progress: Callable[[int], None]) -> ShardFacts | None:
         job = self.job
         low = place_number(job.segment, number, 0)
-        with durable.Reader(self.work.drops) as reader:
+        with durable.Reader(self.job.drops) as reader:
             drops = Drops(reader)
             for window in drops.windows(low, place_number(job.segment, number + 1, 0), size=WINDOW):
                 self._tell(window)
@@ -206,7 +208,7 @@ class _Sealer:
         job = self.job
         writer = durable.Writer(self.work.path / job.sources)
         builder = source_index.Builder(writer)
-        with durable.Reader(self.work.drops) as reader, LineReader(self.work, self.target) as lines:
+        with durable.Reader(self.job.drops) as reader, LineReader(self.work, self.target) as lines:
             for number, stream in enumerate(self.target.streams):
                 for found in self._entries(number, stream, Drops(reader), lines):
                     builder.add(found)
@@ -297,7 +299,7 @@ class _Sealer:
 
     def _skipped(self) -> Iterator[Located]:
         """Skips, and lines that were recalled, in the order of their records."""
-        with durable.Reader(self.work.drops) as reader, LineReader(self.work, self.target) as lines:
+        with durable.Reader(self.job.drops) as reader, LineReader(self.work, self.target) as lines:
             recalled = [self._recalled(number, Drops(reader), lines) for number in range(len(self.target.streams))]
             yield from heapq.merge(self._located("skipped"), *recalled, key=itemgetter(0, 1))
 

@@ -12,14 +12,15 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from imconvert import durable
+from imconvert import durable, native
 from imconvert.convert import maps, recalls
 from imconvert.convert.drift import Radar
 from imconvert.convert.gather import ENOUGH, At, Gathering
@@ -35,7 +36,7 @@ from imconvert.sources import pieces
 from imconvert.sources.containers import Limits
 from imconvert.sources.inputs import Input
 from imconvert.sources.records import KEPT, RECORD_LIMIT, Batch
-from imconvert.vendors import TARGETS, Target, find, shapes
+from imconvert.vendors import TARGETS, Target, compiled, find
 from imconvert.vendors.contract import Book, Columns, LeftOut, MakeShortcut, Read, Shortcut, Taken, Write
 from imconvert.vendors.shapes import Shape
 from imconvert.vendors.wrapping import without_lines
@@ -101,9 +102,14 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
     Raises IntegrityError IMC-6004 where a work file can't be written.
     """
+    return map_by(Mapper, job, progress)
+
+
+def map_by(kind: type[Mapper], job: MapJob, progress: Progress) -> int:
+    """Map `job.segment` by a kind of mapper."""
     work = WorkFolder(job.work)
     durable.remove(work.part(job.segment.number, "json"))
-    mapper = Mapper(job, work)
+    mapper = kind(job, work)
     gc.disable()
     try:
         for piece in job.segment.pieces:
@@ -111,6 +117,24 @@ def map_segment(job: MapJob, progress: Progress) -> int:
     finally:
         gc.enable()
     return mapper.finish()
+
+
+class Way(NamedTuple):
+    """How records are taken: by a shortcut, which reads times by this clock, or the long way."""
+
+    shortcut: Shortcut | None
+    clock: tuple[str, str]
+
+
+LONG = Way(None, EPOCH)
+
+
+def _way_behind(head: bytes, shortcut: Shortcut | None) -> Way:
+    """The way that a shortcut is for records behind this head; without `behind` it is one for records without any."""
+    clock = None
+    if shortcut:
+        clock = shortcut.behind(head) if shortcut.behind else None if head else EPOCH
+    return Way(shortcut if clock else None, clock or EPOCH)
 
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
@@ -137,15 +161,17 @@ class Mapper:
             refused=_refusal(job),
             noted=lambda: self.notes.repairs.append("IMC-3009"),
         )
-        self.groups = Book(target.group_rule, map=maps.load(job.tids, "group", target.group_rule))
+        rule = target.group_rule_by(job.settings)
+        self.groups = Book(rule, map=maps.load(job.tids, "group", rule))
+        self.folded = 0
         self.vendor, self.target = find(job.vendor, job.mapping), target
         self.own_keys = self.vendor.own_keys
         self.write: Write = target.writer(job.settings, self.notes, self.accounts, self.groups)
         self.usual = self._shortcut(self.vendor.shortcut, compiled=job.compiled)
+        self.marked = self._marked()
         self.waiting = Gathering()
-        self.way: Shortcut | None = None
         self._behind(b"")
-        self.marked = list(self._marked())
+        self.way = self.ways[b""]
         columns = self.usual.columns if self.usual else Columns
         self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
 
@@ -161,33 +187,30 @@ class Mapper:
     def _compiled(self, shape: Shape, target: Target) -> Shortcut | None:
         assert target.line_forms
         forms, books = target.line_forms(self.job.settings), (self.accounts, self.groups)
-        return shapes.through(
+        return compiled.through(
             shape, forms, books=books, latest=self.job.latest, digest_of=target.digest_of, plain=target.plain_account,
             strict=self.job.strict,
         )  # fmt: skip
 
-    def _marked(self) -> Iterator[tuple[Shape, Shortcut]]:
-        """The compiled shortcuts of the vendor's other formats."""
+    def _marked(self) -> dict[bytes, Callable[[], Shortcut | None]]:
+        """What makes, when they are first met, the compiled shortcuts of the vendor's other formats, by their marks."""
         vendor, target = self.vendor, self.target
-        if self.job.compiled and vendor.more_shapes and target.line_forms:
-            for shape in vendor.more_shapes(self.job.settings):
-                found = self._compiled(shape, target)
-                if found:
-                    yield shape, found
+        if not (self.job.compiled and native.BUILT and vendor.more_shapes and target.line_forms):
+            return {}
+        shapes_of = vendor.more_shapes(self.job.settings)
+        return {shape.mark: cache(partial(self._compiled, shape, target)) for shape in shapes_of}
 
-    def _way(self, batch: Batch) -> Shortcut | None:
-        """The shortcut for a batch, by its first record; whatever doesn't fit it goes the long way.
-
-        Behind a head `through` is that of the input, or none for records of documents.
-        """
+    def _way(self, batch: Batch) -> Way:
+        """The way for a batch, by its first record; whatever doesn't fit its shortcut goes the long way."""
         if batch.lengths:
-            return None
+            return LONG
+        mark = b""
         if self.marked:
             first = batch.records[0] if batch.text is None else batch.text[:LOOKED_AT]
-            for shape, shortcut in self.marked:
-                if shape.mark in first:
-                    return shortcut if shape.any_head or not batch.head else None
-        return self.through
+            mark = next((mark for mark in self.marked if mark in first), b"")
+        if mark not in self.ways:
+            self.ways[mark] = _way_behind(self.head, self.marked[mark]())
+        return self.ways[mark]
 
     def piece(self, piece: Piece, progress: Progress) -> None:
         source = self.job.inputs[piece.file]
@@ -244,8 +267,8 @@ class Mapper:
             left.append(at)
             self._taken(at, raw)
 
-        if self.way:
-            self._shorten(self.way, waiting, record)
+        if self.way.shortcut:
+            self._shorten(self.way.shortcut, waiting, record)
             self._timed(waiting, left)
         else:
             for number, raw in enumerate(waiting.all()):
@@ -283,8 +306,10 @@ class Mapper:
         self.notes.clock = EPOCH
         made = read(job.settings, self.notes, job.latest)
         self.read: Read = without_lines(made, self.notes) if self.target.arrange else made
-        self.clock = self.notes.clock
-        self.through = self._shortcut(through, compiled=False) if head else self.usual
+        usual = _way_behind(head, self.usual)
+        if not usual.shortcut:
+            usual = Way(self._shortcut(through, compiled=False), self.notes.clock)
+        self.ways = {b"": usual}
 
     def _record(self, at: At, raw: bytes) -> None:
         """Read and write one record. Raises Rejected."""
@@ -397,17 +422,17 @@ class Mapper:
                 count(self.tally.repairs, code, first.file, first.line, times=taken.records)
 
     def _timed(self, waiting: Gathering, left: list[At]) -> None:
-        """A shortcut reads times as the reader does before its first record: note it where the shortcut took any."""
+        """Note the clock of the shortcut where it took any."""
         slow = Counter(id(at.batch) for at in left)
         for batch, counts in zip(waiting.batches, waiting.counts, strict=True):
-            if slow[id(batch)] < len(batch) and self.clock not in counts.clocks:
-                counts.clocks.append(self.clock)
+            if slow[id(batch)] < len(batch) and self.way.clock not in counts.clocks:
+                counts.clocks.append(self.way.clock)
 
     def finish(self) -> int:
         """Map what waits, and close the part, marker last; gives how many records were rejected."""
         self.map()
         part, tally = self.part, self.tally
-        part.ids.write(_ids(self.accounts).tobytes())
+        part.ids.write(ids_of(self.accounts).tobytes())
         part.missing.write(b"".join(_missing("account", self.accounts)) + b"".join(_missing("group", self.groups)))
         sums = part.finish() | self.media.finish()
         marker = PartMarker(
@@ -419,7 +444,7 @@ class Mapper:
             repairs=tally.repairs,
             kinds=tally.kinds,
             changes=tally.changes,
-            folded=len(self.accounts.folded),
+            folded=self.folded + len(self.accounts.folded),
             files=sums,
             drift=self.radar.found(),
             **facts(part),
@@ -456,7 +481,7 @@ def _raw(raw: bytes) -> dict[str, str]:
         return {"raw_base64": base64.b64encode(raw).decode()}
 
 
-def _ids(book: Book) -> Any:
+def ids_of(book: Book) -> Any:
     """The accounts met that no map names, as IDS rows."""
     same = [source for source in book if source not in book.map]
     rows = np.empty(len(same) + len(book.folded), IDS)

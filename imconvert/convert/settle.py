@@ -1,34 +1,33 @@
 """Decide about every line of a run: whether it is written, and under which number.
 
 Order: derived numbers that several source ids share, then keys that several lines share, round by round where
-conflicts get new ids, then messages that were recalled. All that is decided stands in one file, `drops`; the marker
+conflicts get new ids, then messages that were recalled. All that is decided stands in lists of drops; the marker
 `resolved.json` comes last and names what it was decided for, so that an interrupted run decides again unless all fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from imconvert import durable
 from imconvert.convert import drops, numbers, recalls
-from imconvert.convert.drops import Drops
-from imconvert.convert.numbers import Known, NumbersJob, find_collisions
+from imconvert.convert.keys import Keys
+from imconvert.convert.numbers import Known
 from imconvert.convert.options import Options
-from imconvert.convert.pool import Pool
+from imconvert.convert.pool import Engine
 from imconvert.convert.recalls import CHUNK, POLICIES, RecallJob, find_recalled
 from imconvert.convert.rekey import Rekeyed
-from imconvert.convert.resolve import KeyFile, ResolveJob, partitions, resolve_partition
+from imconvert.convert.resolve import ResolveJob
 from imconvert.convert.work import (
     CONFLICT,
     DROP,
     RECALL,
     Array,
-    FileSum,
+    Decided,
     PartMarker,
     RecallFacts,
     Resolved,
@@ -49,89 +48,116 @@ class Settler:
     work: WorkFolder
     options: Options
     target: Target
-    pool: Pool
+    engine: Engine
+    keys: Keys
     phase: Phase
     own_keys: bool = False
     known: Known = lambda names: {}
 
-    def settle(self, parts: list[PartMarker], basis: str) -> None:
-        """Leave `drops`, and the marker for `basis`; nothing to do where both are there and whole."""
-        if self.work.read_resolved(basis):
-            return
-        rows = sum(sum(part.runs) for part in parts)
-        self.phase("resolve", rows + sum(sum(part.numbers) for part in parts))
+    def settle(self, parts: list[PartMarker], basis: str) -> Resolved:
+        """Leave lists of drops, and the marker for `basis`; nothing to do where both are there and whole."""
+        known = self.work.read_resolved(basis)
+        if known:
+            return known
+        self.phase("resolve", sum(sum(part.runs) + sum(part.numbers) for part in parts))
         collided, moved = self._number(parts)
-        changed = self.work.renumbered if moved else None
-        merged, count = self._resolve(parts, partitions(rows), changed)
-        facts = None
-        if self.options.recalls != "keep":
-            merged, facts = self._recall(parts, merged, count)
-        resolved = Resolved(basis, {self.work.drops.name: merged}, collided, facts)
+        found, more = self._resolve(parts, self.work.renumbered if moved else None)
+        own, facts = self._recall(parts) if self.options.recalls != "keep" else ({}, None)
+        if more or own:
+            found = self.keys.merge(more, own)
+        resolved = Resolved(found.files, found.kinds, basis, collided, facts)
         durable.replace_file(self.work.resolved, marker_bytes(resolved))
-
-    def _run(self, function: Callable[..., Any], jobs: Sequence[Any]) -> list[Any]:
-        """The results of all jobs, in their order."""
-        return [result for _, result in sorted(self.pool.run(function, jobs))]
+        return resolved
 
     def _number(self, parts: list[PartMarker]) -> tuple[int, int]:
         """See that derived numbers are unique; gives how many ids got another one, and how many lines have such."""
-        count = sum(sum(part.numbers) for part in parts)
-        if not count:
+        if not any(part.numbers for part in parts):
             return 0, 0
-        files = tuple(self._key_file(part.segment, "numbers.", part.numbers) for part in parts if part.numbers)
-        jobs = [
-            NumbersJob(self.work.path, number, first, stop, files)
-            for number, (first, stop) in enumerate(partitions(count))
-        ]
-        if not sum(self._run(find_collisions, jobs)):
+        collided = self.keys.collisions(parts)
+        if not collided:
             return 0, 0
-        return numbers.renumbered(self.work, len(jobs), lambda: self._rows(parts), self.known)
+        return numbers.renumbered(self.work, collided, lambda: self._rows(parts), self.known)
 
     def _rows(self, parts: list[PartMarker]) -> Iterator[Array]:
         """All rows of a run; parts that stand in for finished shards have them, too."""
         paths = [self.work.part(part.segment, f"{stream}.rows") for part in parts for stream in self.target.streams]
         return numbers.all_rows([path for path in paths if durable.exists(path)])
 
-    def _key_file(self, segment: int, prefix: str, runs: Sequence[int]) -> KeyFile:
-        keys, buckets = (self.work.part(segment, f"{prefix}{name}") for name in ("keys", "buckets"))
-        return KeyFile(keys, buckets, tuple(runs))
-
-    def _resolve(
-        self, parts: list[PartMarker], ranges: list[tuple[int, int]], changed: Path | None
-    ) -> tuple[FileSum, int]:
+    def _resolve(self, parts: list[PartMarker], changed: Path | None) -> tuple[Decided, list[Path]]:
         """Decide about lines with equal keys; rounds go on until no line that got a new id is in conflict.
 
-        Gives the sum of `drops`, and of how many partitions it was made.
+        Gives the lists of drops, and further ones that are to be merged into them.
         """
-        files = tuple(self._key_file(part.segment, "", part.runs) for part in parts)
         rekeyed = Rekeyed(self.work, self.target, changed, own_keys=self.own_keys)
-        merged = self._round(files, ranges, rekeyed, changed)
-        while self.options.on_conflict == "rekey" and rekeyed.again(self._conflicts()):
-            merged = self._round(files, ranges, rekeyed, changed)
-        more = rekeyed.leave(len(ranges))
-        if changed:
-            more += self._leave_renumbered(changed, len(ranges) + more, rekeyed)
-        return drops.merge(self.work, len(ranges) + more) if more else merged, len(ranges) + more
+        found = self.keys.decide(parts, self._job(rekeyed, changed))
+        while self.options.on_conflict == "rekey" and rekeyed.again(self._conflicts(found)):
+            found = self.keys.decide(parts, self._job(rekeyed, changed))
+        return found, self._left(found, rekeyed, changed)
 
-    def _recall(self, parts: list[PartMarker], merged: FileSum, count: int) -> tuple[FileSum, RecallFacts]:
-        """Find the lines that were recalled; their drops become partitions from `count` on."""
+    def _job(self, rekeyed: Rekeyed, changed: Path | None) -> ResolveJob:
+        """What all partitions have in common."""
+        again = rekeyed.files()
+        return ResolveJob(
+            work=self.work.path,
+            target=self.target.name,
+            partition=0,
+            first=0,
+            stop=0,
+            files=(),
+            last_wins=self.options.on_conflict == "keep-last",
+            without=again[0] if again else None,
+            later=again[1] if again else None,
+            renumbered=changed,
+            confirm=self.options.keep_lines,
+            own_keys=self.own_keys,
+        )
+
+    def _left(self, found: Decided, rekeyed: Rekeyed, changed: Path | None) -> list[Path]:
+        """Write the new numbers of lines about which nothing else was decided, as further lists."""
+        lists = self._lists(found)
+        left = {"rekeyed.left": rekeyed.left(lists)}
+        if changed:
+            rows = read_rows(changed, DROP)
+            left["renumbered.left"] = drops.left(rows[~np.isin(rows["place"], list(rekeyed.salts))], lists)
+        return [self._write(name, rows) for name, rows in left.items() if len(rows)]
+
+    def _write(self, name: str, rows: Array) -> Path:
+        writer = durable.Writer(self.work.path / name)
+        writer.write(rows.tobytes())
+        writer.finish()
+        return writer.path
+
+    def _lists(self, found: Decided) -> list[Path]:
+        return [self.work.path / name for name in found.files]
+
+    def _conflicts(self, found: Decided) -> list[int]:
+        """The places of lines in conflict; they are few, or the new ids would not fit the memory."""
+        if not found.total()[CONFLICT]:
+            return []
+        return [
+            place
+            for rows in drops.every(self._lists(found))
+            for place in rows["place"][rows["kind"] == CONFLICT].tolist()
+        ]
+
+    def _recall(self, parts: list[PartMarker]) -> tuple[dict[int, list[Path]], RecallFacts]:
+        """Find the lines that were recalled; they become a list of drops for each segment and chunk of events."""
         talks = self.options.keep_lines
         met, since = np.zeros(self._gather(parts), bool), self._earlier()
-        before = count
-        for base in range(0, len(met), CHUNK):
+        own: dict[int, list[Path]] = {}
+        for chunk, base in enumerate(range(0, len(met), CHUNK)):
             stop = min(len(met), base + CHUNK)
             jobs = [
-                RecallJob(self.work.path, self.target.name, part.segment, base, stop, count + number,
+                RecallJob(self.work.path, self.target.name, part.segment, base, stop, chunk,
                           POLICIES[self.options.recalls], talks)
-                for number, part in enumerate(part for part in parts if sum(part.rows))
+                for part in parts if sum(part.rows)
             ]  # fmt: skip
-            for events in self._run(find_recalled, jobs):
+            for _, events in self.engine.run(find_recalled, jobs):
                 met[events] = True
-            count += len(jobs)
-        found = recalls.tally(self.work, met, since, talks=talks)
-        if count > before:
-            merged = drops.merge(self.work, count)
-        return merged, RecallFacts(found.events, found.without, self._place(found.first))
+            for job in jobs:
+                own.setdefault(job.segment, []).append(self.work.recalled(job.segment, chunk))
+        tally = recalls.tally(self.work, met, since, talks=talks)
+        return own, RecallFacts(tally.events, tally.without, self._place(tally.first))
 
     def _gather(self, parts: list[PartMarker]) -> int:
         """Bring all recall events into one file, those of a finished output first; gives how many there are."""
@@ -149,47 +175,3 @@ class Settler:
             return None
         row = read_rows(self.work.recalls, RECALL, event, event + 1)[0]
         return int(row["segment"]), int(row["file"]), int(row["line"]), int(row["offset"])
-
-    def _conflicts(self) -> list[int]:
-        with durable.Reader(self.work.drops) as reader:
-            return [
-                place
-                for rows in Drops(reader).windows(*drops.EVERY_PLACE)
-                for place in rows["place"][rows["kind"] == CONFLICT].tolist()
-            ]
-
-    def _leave_renumbered(self, changed: Path, number: int, rekeyed: Rekeyed) -> int:
-        """Leave the numbers of lines about which nothing else was decided as partition `number`; gives 1."""
-        rows = read_rows(changed, DROP)
-        stays = ~np.isin(rows["place"], list(rekeyed.salts))
-        with durable.Reader(self.work.drops) as reader:
-            for window in Drops(reader).windows(*drops.EVERY_PLACE):
-                stays &= ~np.isin(rows["place"], window["place"])
-        writer = durable.Writer(self.work.partition(number))
-        writer.write(rows[stays].tobytes())
-        writer.finish()
-        return 1
-
-    def _round(
-        self, files: tuple[KeyFile, ...], ranges: list[tuple[int, int]], rekeyed: Rekeyed, changed: Path | None
-    ) -> FileSum:
-        again = rekeyed.files()
-        jobs = [
-            ResolveJob(
-                work=self.work.path,
-                target=self.target.name,
-                partition=number,
-                first=first,
-                stop=stop,
-                files=files,
-                last_wins=self.options.on_conflict == "keep-last",
-                without=again[0] if again else None,
-                later=again[1] if again else None,
-                renumbered=changed,
-                confirm=self.options.keep_lines,
-                own_keys=self.own_keys,
-            )
-            for number, (first, stop) in enumerate(ranges)
-        ]
-        self._run(resolve_partition, jobs)
-        return drops.merge(self.work, len(jobs))

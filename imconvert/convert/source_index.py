@@ -15,9 +15,9 @@ import numpy as np
 from imconvert import durable
 from imconvert.convert.drops import Drops
 from imconvert.convert.index import packed, unpacked
-from imconvert.convert.names import hash_of
 from imconvert.convert.work import LEFT_OUT, Array, is_among
 from imconvert.errors import IntegrityError
+from imconvert.model import hash_of_source
 
 COLUMNS = ("hash", "msgid", "line", "part", "stream")
 RUN = 1 << 19
@@ -114,7 +114,7 @@ def blocks(reader: durable.Reader, wanted: int | None = None) -> Iterator[dict[s
 
 def find(reader: durable.Reader, source_id: str) -> Iterator[tuple[int, int, int]]:
     """Message number, shard line and stream of each line of a source id."""
-    wanted = int(np.frombuffer(hash_of(source_id), "<u8")[0])
+    wanted = int(np.frombuffer(hash_of_source(source_id), "<u8")[0])
     for block in blocks(reader, wanted):
         for row in np.flatnonzero(block["hash"] == wanted).tolist():
             yield int(block["msgid"][row]), int(block["line"][row]), int(block["stream"][row])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from imconvert import durable
 
 Array = NDArray[Any]
+Marker = TypeVar("Marker")
 
 ROW = np.dtype(
     [
@@ -87,7 +88,7 @@ IDS = np.dtype([("target", "<u8"), ("source", "<u8")])
 BUCKET_BITS = 12
 BUCKETS = 1 << BUCKET_BITS
 
-_SEGMENT_SHIFT, STREAM_SHIFT = 40, 36
+SEGMENT_SHIFT, STREAM_SHIFT = 40, 36
 ROW_MASK = (1 << STREAM_SHIFT) - 1
 MOST_ROWS = 1 << STREAM_SHIFT
 
@@ -101,11 +102,11 @@ class Place(NamedTuple):
 
 
 def place_number(segment: int, stream: int, row: int) -> int:
-    return segment << _SEGMENT_SHIFT | stream << STREAM_SHIFT | row
+    return segment << SEGMENT_SHIFT | stream << STREAM_SHIFT | row
 
 
 def place_of(number: int) -> Place:
-    return Place(number >> _SEGMENT_SHIFT, number >> STREAM_SHIFT & 0xF, number & ROW_MASK)
+    return Place(number >> SEGMENT_SHIFT, number >> STREAM_SHIFT & 0xF, number & ROW_MASK)
 
 
 class FileSum(Struct, frozen=True):
@@ -196,12 +197,28 @@ class SealMarker(Struct):
     marked: dict[int, int] = {}
 
 
-class Resolved(Struct):
+class Decided(Struct):
+    """The lists of drops that decide about all lines: their files, in the order in which places ascend, and how many
+    drops of each kind a stream of a segment has (by place without its row), where it has any."""
+
+    files: dict[str, FileSum]
+    kinds: dict[int, list[int]]
+
+    def left_out(self, segment: int, stream: int) -> int:
+        """How many lines of a stream are not written."""
+        kinds = self.kinds.get(place_number(segment, stream, 0) >> STREAM_SHIFT)
+        return sum(kinds[kind] for kind in LEFT_OUT) if kinds else 0
+
+    def total(self) -> list[int]:
+        """How many drops there are of each kind."""
+        return [sum(kinds) for kinds in zip([0] * KINDS, *self.kinds.values(), strict=True)]
+
+
+class Resolved(Decided):
     """What resolving gave: `basis` names the parts and the policy it was done for; `collided` are the source ids that
     got another number than the derived one."""
 
-    basis: str
-    files: dict[str, FileSum]
+    basis: str = ""
     collided: int = 0
     recalls: RecallFacts | None = None
 
@@ -296,6 +313,15 @@ class WorkFolder:
     def drops(self) -> Path:
         return self.path / "drops"
 
+    def drops_of(self, segment: int) -> Path:
+        """The list of one segment, where each has its own."""
+        return self.path / f"drops-{segment:05}"
+
+    def list_of(self, decided: Decided, segment: int) -> Path:
+        """The list in which the drops of a segment are, maybe among others."""
+        own = (self.drops_of(segment), self.resolved_of(segment))
+        return next((path for path in own if path.name in decided.files), self.drops)
+
     @property
     def renumbered(self) -> Path:
         return self.path / "renumbered"
@@ -314,6 +340,13 @@ class WorkFolder:
     def partition(self, number: int) -> Path:
         return self.path / f"partition-{number:05}"
 
+    def resolved_of(self, segment: int) -> Path:
+        """Like `drops_of`, before more lists are merged into it."""
+        return self.path / f"resolved-{segment:05}"
+
+    def recalled(self, segment: int, chunk: int) -> Path:
+        return self.path / f"recalled-{segment:05}.{chunk:05}"
+
     def read_part(self, segment: int, *, ours: bool = False) -> PartMarker | None:
         """The marker of a mapped segment, if it is there and every file it names is as it says.
 
@@ -324,18 +357,16 @@ class WorkFolder:
 
     def read_seal(self, segment: int, basis: str, *, ours: bool = False) -> SealMarker | None:
         """The marker of a segment sealed for this basis, likewise."""
-        found: SealMarker | None = self.read_marker(self.seal(segment, "json"), SealMarker, basis, ours=ours)
-        return found
+        return self.read_marker(self.seal(segment, "json"), SealMarker, basis, ours=ours)
 
-    def read_marker(self, path: Path, kind: type[Any], basis: str, *, ours: bool = False) -> Any:
-        """A marker of this kind, with `basis` and `files`, likewise."""
-        marker = _read_marker(path, kind)
+    def read_marker(self, path: Path, kind: type[Marker], basis: str, *, ours: bool = False) -> Marker | None:
+        """A marker of this kind, with `basis` and `files`, if it is there for this basis and its files are whole."""
+        marker: Any = _read_marker(path, kind)
         return marker if marker and marker.basis == basis and (ours or self._intact(marker.files)) else None
 
     def read_resolved(self, basis: str) -> Resolved | None:
         """What was resolved for this basis, if it is there and whole."""
-        found: Resolved | None = self.read_marker(self.resolved, Resolved, basis)
-        return found
+        return self.read_marker(self.resolved, Resolved, basis)
 
     def last_resolved(self) -> Resolved | None:
         """What was resolved last, for whatever basis."""

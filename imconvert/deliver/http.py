@@ -37,7 +37,9 @@ class Connections:
     """Kept-alive connections to one address. `timeout` in seconds is for a request and the whole of its answer."""
 
     def __init__(self, *, timeout: float, verify: ssl.SSLContext | bool = True, proxy: str | None = None) -> None:
-        self._verify, self._proxy = verify, proxy
+        self._verify = httpx.create_ssl_context() if verify is True else verify
+        self._proxy = proxy
+        self._origins: dict[str, httpx.URL] = {}
         self._idle: deque[tuple[float, httpx.AsyncHTTPTransport]] = deque()
         self._timeout = timeout
         self._extensions: dict[str, Any] = {"timeout": httpx.Timeout(timeout).as_dict()}
@@ -54,6 +56,16 @@ class Connections:
         one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT)
         return httpx.AsyncHTTPTransport(verify=self._verify, trust_env=False, proxy=self._proxy, limits=one)
 
+    def _request(self, http: Http) -> httpx.Request:
+        """The request, its path taken as it is: parsing and quoting it anew would cost more than all else."""
+        start = http.url.find("/", http.url.find("://") + 3)
+        origin = self._origins.get(http.url[:start])
+        if origin is None:
+            origin = self._origins[http.url[:start]] = httpx.URL(http.url[:start])
+        extensions = {**self._extensions, "target": http.url[start:].encode("ascii")}
+        return httpx.Request(http.method, origin, headers=list(http.headers), content=http.content,
+                             extensions=extensions)  # fmt: skip
+
     async def close(self) -> None:
         while self._idle:
             await self._idle.pop()[1].aclose()
@@ -63,9 +75,7 @@ class Connections:
         now = asyncio.get_running_loop().time()
         fresh = not self._idle or now - self._idle[0][0] < REST
         one = self._make() if fresh else self._idle.popleft()[1]
-        request = httpx.Request(
-            http.method, http.url, headers=list(http.headers), content=http.content, extensions=self._extensions
-        )
+        request = self._request(http)
         whole = False
         try:
             async with asyncio.timeout(self._timeout):

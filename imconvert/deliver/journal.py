@@ -31,7 +31,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shards (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sha256 TEXT NOT NULL, bytes INTEGER NOT NULL,
-    lines INTEGER NOT NULL, changed INTEGER NOT NULL);
+    lines INTEGER NOT NULL, changed INTEGER NOT NULL, longest INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS done (
     shard INTEGER, start INTEGER, stop INTEGER NOT NULL, offset INTEGER NOT NULL,
     PRIMARY KEY (shard, start)) WITHOUT ROWID;
@@ -246,6 +246,16 @@ class Journal:
             shard,
         )
         return [Failure(Place(shard, *row[:3]), *row[3:]) for row in rows]
+
+    def url_of(self, path: str) -> str | None:
+        """The address at the target of a file of the output that was uploaded."""
+        rows = self.data.rows("SELECT url FROM uploads WHERE path = ?", path)
+        return str(rows[0][0]) if rows else None
+
+    def uploaded(self, path: str, url: str) -> None:
+        """A file of the output is at the target."""
+        with self.data.change() as link:
+            link.execute("INSERT OR REPLACE INTO uploads VALUES (?, ?)", (path, url))
 
     def target_of(self, kind: str, source: str) -> str | None:
         """The id that the target gave out for a source id."""

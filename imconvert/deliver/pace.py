@@ -8,8 +8,9 @@ its end. What a call was late, beyond the half of the margin, is therefore added
 it or to a later one comes: by then it had surely arrived. The other half is for calls that are late one by one. How
 late an answer is, is told by the shortest time that one takes; as long as that is not known, calls begin one by one,
 each answer letting one more go unanswered. And when no answer comes for a while, no further call goes.
-Adaptive: a target that says "too fast" lowers the rate by CUT, once per window, and stops the calls for as long as it
-says; each RECOVERY windows without such an answer give STEP back.
+Adaptive: a target that says "too fast" lowers the rate, once per window: to MILD where that is a rare answer, to CUT
+where it is more than OFTEN of those of a window. Calls stop for as long as it says; RECOVERY windows without such an
+answer give STEP back.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from imconvert.vendors.calls import Api, Kind, Limit, Reply
 MARGIN = 0.025
 BEHIND = 0.05
 SILENCE = 0.5
-CUT, STEP, FLOOR, RECOVERY = 0.7, 0.05, 0.1, 5.0
+CUT, MILD, OFTEN, STEP, FLOOR, RECOVERY = 0.7, 0.95, 0.1, 0.05, 0.1, 2.0
 STALE = 600.0
-"""Shares of the window; seconds; factors of the rate and windows; seconds."""
+"""Shares of the window; factors and share of answers, step and floor of the rate, windows; seconds."""
 
 SHORTEST_OF = 200
 COLD = 20
@@ -61,6 +62,8 @@ class Pacer:
         self._unheard: deque[Slot] = deque()
         self._shortest = Shortest()
         self._answers = 0
+        self._ended: deque[float] = deque()
+        self._refused: deque[float] = deque()
         self._news = asyncio.Event()
 
     async def turn(self) -> Slot:
@@ -143,6 +146,9 @@ class Pacer:
         """
         now = self.clock.steady()
         self._news.set()
+        self._ended.append(now)
+        if len(self._ended) > ROOM:
+            self._lately(self._ended)
         if answered:
             self._answers += 1
             self._shortest.add(now - ended.at)
@@ -160,11 +166,20 @@ class Pacer:
     def slow_down(self, wait: float) -> None:
         """The target said "too fast", and wants no calls for `wait` seconds (0: it did not say)."""
         now = self.clock.steady()
+        self._refused.append(now)
+        often = self._lately(self._refused) > OFTEN * max(1, self._lately(self._ended))
         with self._numbers.locked() as shared:
             shared[_UNTIL] = max(shared[_UNTIL], self.clock.now() + wait)
             if now - _known(shared[_CUT_AT], now) >= self.limit.per or not shared[_CUT_AT]:
-                shared[_FACTOR] = max(FLOOR, (shared[_FACTOR] or 1.0) * CUT)
+                shared[_FACTOR] = max(FLOOR, (shared[_FACTOR] or 1.0) * (CUT if often else MILD))
                 shared[_CUT_AT] = now
+
+    def _lately(self, times: deque[float]) -> int:
+        """How many of the times lie in the last window; the others are forgotten."""
+        begin = self.clock.steady() - self.limit.per
+        while times and times[0] < begin:
+            times.popleft()
+        return len(times)
 
     def share(self) -> float:
         """The share of the limit that is used now."""

@@ -87,6 +87,7 @@ def retried(
             count(str(kind), reply.verdict.code)
             if kind is Kind.REAUTH:
                 stale(request.flight.proof)
+                await clock.sleep(reply.verdict.wait)
             if kind is not Kind.REAUTH or tries.renewals > 1:
                 await clock.sleep(policy.wait(tries.failed, chance))
 

@@ -14,13 +14,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from xxhash import xxh3_64
 
+from imconvert.durable.attempts import being_written, to_read
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, UsageError
 
@@ -55,7 +56,7 @@ class Writer:
         self.size = 0
         self._sum = xxh3_64()
         with _told(path):
-            self._fd = os.open(path, _FLAGS | os.O_TRUNC, 0o600)
+            self._fd = os.open(being_written(path), _FLAGS | os.O_TRUNC, 0o600)
 
     def write(self, data: bytes) -> None:
         if not data:
@@ -102,6 +103,7 @@ def _close(fd: int, *, sync: bool) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Make `path` hold `data`, whole or not at all: temp file, fsync, rename, fsync of the folder."""
+    path = being_written(path)
     temp = path.with_name(path.name + ".tmp")
     with _told(path):
         fd = os.open(temp, _FLAGS | os.O_TRUNC, 0o600)
@@ -124,12 +126,13 @@ def rename(source: Path, target: Path) -> None:
 def sync_file(path: Path) -> None:
     """Wait until the bytes of a finished file are on the disk."""
     with _told(path):
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(to_read(path), os.O_RDONLY | os.O_CLOEXEC)
         _close(fd, sync=True)
 
 
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk."""
+    folder = to_read(folder)
     with _told(folder):
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         _close(fd, sync=True)
@@ -137,6 +140,7 @@ def sync_folder(folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents, private to the user, if they are missing."""
+    folder = being_written(folder)
     with _told(folder):
         missing = [one for one in (folder, *folder.parents) if not one.exists()]
         if missing:
@@ -147,6 +151,7 @@ def make_folder(folder: Path) -> None:
 
 def remove(path: Path) -> None:
     """Delete a file, or a folder with all that is in it; nothing there is fine."""
+    path = being_written(path)
     with _told(path):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -168,7 +173,7 @@ Piece = Range | bytes
 def write_pieces(target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes], None]) -> None:
     """Make a new, synced file of the pieces, in order; `seen` is shown every block on its way."""
     with _told(target):
-        fd = os.open(target, _FLAGS | os.O_TRUNC, 0o600)
+        fd = os.open(being_written(target), _FLAGS | os.O_TRUNC, 0o600)
         try:
             for block in _gathered(_bytes_of(pieces)):
                 write_all(fd, block)
@@ -222,7 +227,7 @@ def link(source: Path, target: Path) -> bool:
     """Give a file a second name in the same folder; False where the file system has no links."""
     remove(target)
     try:
-        os.link(source, target)
+        os.link(to_read(source), being_written(target))
     except OSError as why:
         if why.errno in (errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK, errno.ENOSYS):
             return False
@@ -249,7 +254,7 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _told(path):
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = os.open(to_read(path), os.O_RDONLY | os.O_CLOEXEC)
 
     def __enter__(self) -> Reader:
         return self
@@ -310,7 +315,7 @@ def scratch_folder(base: Path | None) -> Iterator[Path]:
 def read_file(path: Path) -> bytes | None:
     """The content of a small file of ours, or None if it does not exist."""
     try:
-        with _told(path), path.open("rb") as file:
+        with _told(path), to_read(path).open("rb") as file:
             return file.read()
     except IntegrityError as why:
         if isinstance(why.__cause__, FileNotFoundError):
@@ -320,7 +325,7 @@ def read_file(path: Path) -> bytes | None:
 
 def lines_of(path: Path) -> Iterator[bytes]:
     """The lines of a file of ours, without their LF."""
-    with _told(path), path.open("rb") as file:
+    with _told(path), to_read(path).open("rb") as file:
         for line in file:
             yield line.rstrip(b"\n")
 
@@ -335,7 +340,7 @@ def join_files(target: Path, sources: Iterable[Path]) -> tuple[int, int, str]:
 def exists(path: Path) -> bool:
     """Whether a file of ours is there."""
     with _told(path):
-        return path.exists()
+        return to_read(path).exists()
 
 
 def _wholes(sources: Iterable[Path]) -> Iterator[Range]:
@@ -347,7 +352,7 @@ def _wholes(sources: Iterable[Path]) -> Iterator[Range]:
 
 def intact(path: Path, size: int, digest: str) -> bool:
     """Whether a work file still has the size and xxh3-64 that its marker says."""
-    if not path.exists() or path.stat().st_size != size:
+    if size_of(path) != size:
         return False
     check = xxh3_64()
     scan(path, seen=check.update)
@@ -394,95 +399,22 @@ def _same_file(fd: int, path: Path) -> bool:
         return False
 
 
-CopySome = Callable[[int, int, int, int], int]
-"""Copies some bytes: (source, target, offset, most) -> how many; to the target's own position."""
-
-
-def copy_in_kernel(source: int, target: int, offset: int, most: int) -> int:
-    """By copy_file_range: the bytes never come here, and some file systems only share them."""
-    return os.copy_file_range(source, target, most, offset)
-
-
-def copy_by_sendfile(source: int, target: int, offset: int, most: int) -> int:
-    """By sendfile: the bytes never come here."""
-    return os.sendfile(target, source, offset, most)
-
-
-def copy_by_hand(source: int, target: int, offset: int, most: int) -> int:
-    """By reading and writing."""
-    data = os.pread(source, min(most, BLOCK), offset)
-    write_all(target, data)
-    return len(data)
-
-
-COPY_WAYS: tuple[CopySome, ...] = (
-    *((copy_in_kernel,) if hasattr(os, "copy_file_range") else ()),
-    copy_by_sendfile,
-    copy_by_hand,
-)
-"""The ways to copy, the best first. The last one always works."""
-
-_CANNOT = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSOCK, errno.EPERM)
-_MOST = 64 << 20
-
-
-def copy_ranges(
-    target: Path, ranges: Iterable[Range], *, copied: Callable[[int], None], ways: Sequence[CopySome] = COPY_WAYS
-) -> None:
-    """Make a new, synced file of ranges of other files; `copied` is told of every step.
-
-    A way of copying that the system refuses, or that copies nothing, gives place to the next one for the whole file.
-    """
-    left = list(ways)
-    with _told(target):
-        fd = os.open(target, _FLAGS | os.O_TRUNC, 0o600)
-        try:
-            for piece in ranges:
-                _copy_range(fd, piece, copied, left)
-        except BaseException:
-            os.close(fd)
-            raise
-        _close(fd, sync=True)
-
-
-def _copy_range(fd: int, piece: Range, copied: Callable[[int], None], ways: list[CopySome]) -> None:
-    with _told(piece.path):
-        source = os.open(piece.path, os.O_RDONLY | os.O_CLOEXEC)
+def stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of the last write (ns) of a file of ours, which change when it is replaced; None without it."""
     try:
-        offset = piece.start
-        while offset < piece.stop:
-            done = _copy_some(source, fd, offset, min(_MOST, piece.stop - offset), ways)
-            if not done:
-                raise IntegrityError("IMC-6002", str(piece.path), what="it is shorter than expected")
-            offset += done
-            copied(done)
-    finally:
-        os.close(source)
-
-
-def _copy_some(source: int, target: int, offset: int, most: int, ways: list[CopySome]) -> int:
-    """How many bytes the first way that works has copied; ways that do not work are taken out of `ways`."""
-    while True:
-        try:
-            done = ways[0](source, target, offset, most)
-        except OSError as why:
-            if len(ways) == 1 or why.errno not in _CANNOT:
-                raise
-            done = 0
-        if done or len(ways) == 1:
-            return done
-        del ways[0]
+        with _told(path):
+            found = to_read(path).stat()
+    except IntegrityError as why:
+        if isinstance(why.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
+    return found.st_size, found.st_mtime_ns
 
 
 def size_of(path: Path) -> int | None:
     """The size of a file of ours, or None if it does not exist."""
-    try:
-        with _told(path):
-            return path.stat().st_size
-    except IntegrityError as why:
-        if isinstance(why.__cause__, FileNotFoundError):
-            return None
-        raise
+    found = stamp(path)
+    return found[0] if found else None
 
 
 def free_bytes(folder: Path) -> int:

@@ -59,6 +59,10 @@ class Claims:
             return False
         return True
 
+    def wait(self, number: int) -> None:
+        """Wait until the number is ours."""
+        fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, number)
+
     def leave(self, number: int) -> None:
         fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, number)
 

@@ -11,6 +11,8 @@ from imconvert.errors.entry import Entry
 from imconvert.errors.entry import entry as _entry
 from imconvert.errors.of_easemob import OF_EASEMOB
 from imconvert.errors.of_loading import OF_LOADING
+from imconvert.errors.of_people import OF_PEOPLE
+from imconvert.errors.of_spark import OF_SPARK
 from imconvert.errors.of_targets import OF_TARGETS
 
 _USAGE = (
@@ -490,6 +492,9 @@ _LEFT_OUT = (
 
 CATALOGUE: dict[str, Entry] = {
     entry.code: entry
-    for group in (_USAGE, _REJECTS, _REPAIRS, _INPUTS, _STOPS, _FEED, _LEFT_OUT, OF_EASEMOB, OF_TARGETS, OF_LOADING)
+    for group in (
+        _USAGE, _REJECTS, _REPAIRS, _INPUTS, _STOPS, _FEED, _LEFT_OUT, OF_EASEMOB, OF_TARGETS,
+        OF_PEOPLE, OF_LOADING, OF_SPARK,
+    )
     for entry in group
 }

@@ -19,6 +19,7 @@ from imconvert.deliver.settle import Settled
 from imconvert.deliver.split import Split
 from imconvert.durable.shared import SharedNumbers
 from imconvert.errors import UsageError
+from imconvert.load.secrets import Secrets
 from imconvert.load.target import Target
 from imconvert.vendors.calls import Api, App, Http, Limit, Reply, Verdict
 
@@ -43,18 +44,26 @@ class Paces:
         path = self.folder / f"pace-{bucket.replace('/', '.')}"
         return Pacer(SharedNumbers(path, NUMBERS), limit, self.clock, margin=self.target.margin)
 
+    def share(self) -> float:
+        """The share of the limits that is used now: less than 1 behind answers that say "too fast"."""
+        return min((one.share() for one in self.pacers.values() if one), default=1.0)
+
     def close(self) -> None:
         for one in self.pacers.values():
             if one:
                 one.close()
 
 
-def preparing(target: Target, app: App, proof: Proof | None, clock: Clock, chance: Random) -> Callable[[Request], Http]:
+def preparing(
+    target: Target, app: App, proof: Proof | None, secrets: Secrets, clock: Clock, chance: Random
+) -> Callable[[Request], Http]:
     """What makes the exact request, with time and nonce of the moment."""
 
     def prepare(request: Request) -> Http:
         token = request.flight.proof = proof.token if proof else None
-        return target.rest.prepare(app, request.api, request.call, token, now=clock.now(), nonce=chance.getrandbits(32))
+        call, hidden = secrets.into(request.call)
+        http = target.rest.prepare(app, request.api, call, token, now=clock.now(), nonce=chance.getrandbits(32))
+        return http._replace(hidden=(*http.hidden, *hidden))
 
     return prepare
 
@@ -79,9 +88,10 @@ class Chain:
     """Everything that a call goes through, and what has to be closed behind it."""
 
     def __init__(
-        self, target: Target, app: App, journal: Journal, folder: Path, *, clock: Clock, chance: Random, count: Counted
-    ) -> None:
-        self.target, self.app, self.journal = target, app, journal
+        self, target: Target, app: App, journal: Journal, folder: Path, *, secrets: Secrets, clock: Clock,
+        chance: Random, count: Counted,
+    ) -> None:  # fmt: skip
+        self.target, self.app, self.journal, self.secrets = target, app, journal, secrets
         self.connections = connections(target)
         self.paces = Paces(Path(target.pace_folder) if target.pace_folder else folder, target, clock)
         self.health = Health(clock.steady())
@@ -97,14 +107,14 @@ class Chain:
         async def settle() -> None:
             await clock.sleep(target.settle)
 
-        prepare = preparing(target, self.app, self.proof, clock, chance)
+        prepare = preparing(target, self.app, self.proof, self.secrets, clock, chance)
         send = over_http(self.connections, prepare, reading(target, self.app))
         send = paced(send, self.paces.of)
         send = proven(send, self.proof)
         send = retried(send, policy, clock, chance=chance, health=self.health, stale=self.proof.stale, count=count)
         send = Split(send, pause, count)
-        send = Settled(send, self.app, target.rest.apis, pause=settle, now=clock.now, count=count)
-        return journaled(send, self.journal)
+        self.unrecorded = Settled(send, self.app, target.rest.apis, pause=settle, now=clock.now, count=count)
+        return journaled(self.unrecorded, self.journal)
 
     async def close(self) -> None:
         await self.connections.close()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,16 +35,20 @@ class Left(NamedTuple):
     ids: int = 0
 
 
-def leave_lists(output: Path, journal: Path, rest: Rest, clock: Clock) -> Left:
-    """Write load-failed.ndjson and load-ids.csv from the journal; an empty list has no file."""
+def leave_lists(output: Path, journal: Path, rest: Rest, clock: Clock, *, ours: Callable[[int], bool]) -> Left:
+    """Write load-failed.ndjson and load-ids.csv from the journal; an empty list has no file.
+
+    `ours` says of a shard that no other process is loading it: what is under way there is no other's business.
+    """
     found = Journal(journal, clock)
     try:
         replays.settle(found, journal.parent)
         _leave(output / NAME, lines(found, output, journal.parent, rest))
         _leave(output / IDS, id_rows(found))
         failures = "SELECT count(*) FROM (SELECT DISTINCT shard, line FROM failed)"
-        counts = ("SELECT count(*) FROM open", failures, "SELECT count(*) FROM ids")
-        return Left(*(int(found.data.rows(query)[0][0]) for query in counts))
+        counts = [int(found.data.rows(query)[0][0]) for query in (failures, "SELECT count(*) FROM ids")]
+        rows = found.data.rows("SELECT shard, unknown FROM open")
+        return Left(sum(bool(unknown) or ours(shard) for shard, unknown in rows), *counts)
     finally:
         found.data.close()
 

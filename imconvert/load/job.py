@@ -25,14 +25,18 @@ from imconvert.load import failed, replays
 from imconvert.load.chain import Chain
 from imconvert.load.progress import Progress, Row, facts
 from imconvert.load.run import Choice, Stage, Watchful
+from imconvert.load.secrets import Secrets
 from imconvert.load.shards import Shard, opened, registered
 from imconvert.load.target import Target
 from imconvert.load.unknown import Decide, decide
+from imconvert.load.uploads import Uploads
 from imconvert.vendors.calls import App, Secret
 
 FOLDER = "load"
 JOURNAL = "journal.db"
 FORMAT = "1"
+LISTS = 1 << 40
+"""The number in the claims that stands for the lists; shards have lower ones."""
 LEAST_SLACK, SLACK = 4, 0.01
 """Calls that may wait for their turn, at least, and in seconds of the limit."""
 
@@ -86,6 +90,7 @@ class Job:
         self.claims = Claims(wanted.folder / "claims")
         self.progress = Progress(wanted.target.rest.identity(wanted.app), ways.clock.steady())
         self.left = failed.Left()
+        self.share: Callable[[], float] = lambda: 1.0
 
     def prepare(self) -> list[tuple[str, list[Shard]]]:
         """The stages with their shards, checked, and decisions about unknown calls carried out."""
@@ -113,9 +118,11 @@ class Job:
         """Load the stages. Raises what stopped it, once everything is on the disk."""
         wanted, ways = self.wanted, self.ways
         self.journal.start()
-        chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, clock=ways.clock, chance=ways.chance,
-                      count=self.progress.count)  # fmt: skip
+        chain = Chain(wanted.target, wanted.app, self.journal, wanted.folder, secrets=Secrets(wanted.output),
+                      clock=ways.clock, chance=ways.chance, count=self.progress.count)  # fmt: skip
+        self.share = chain.paces.share
         watchful = Watchful(wanted.target.budget)
+        uploads = Uploads(wanted.output, wanted.target.rest, self.journal, chain.unrecorded)
         left = wanted.choice.limit
         try:
             async with ways.show(self.facts) if ways.show else nullcontext():
@@ -125,7 +132,7 @@ class Job:
                     stage = Stage(
                         shards, chain, self.journal, self.claims, clock=ways.clock, choice=choice,
                         progress=self.progress, inflight=wanted.target.inflight, slack=self.slack(name),
-                        watchful=watchful, stop=ways.stop,
+                        watchful=watchful, stop=ways.stop, uploads=uploads,
                     )  # fmt: skip
                     await stage.run()
                     left = None if left is None else left - stage.sent
@@ -136,13 +143,31 @@ class Job:
             self.progress.state, self.progress.why = "stopped", why.text()
             raise
         finally:
+            self.share = lambda: 1.0
             await chain.close()
             await self.journal.close()
+
+    def leave_lists(self) -> None:
+        """Write the lists anew, one process at a time."""
+        wanted = self.wanted
+        self.claims.wait(LISTS)
+        try:
+            self.left = failed.leave_lists(
+                wanted.output, wanted.folder / JOURNAL, wanted.target.rest, self.ways.clock, ours=self.claims.take
+            )  # fmt: skip
+        finally:
+            self.claims.close()
+
+    def close(self) -> None:
+        """Give up a job that was not run."""
+        self.journal.data.close()
+        self.claims.close()
 
     def facts(self) -> dict[str, Any]:
         """How the load is doing, as JSON has it."""
         clock = self.ways.clock
-        return facts(self.progress, now=clock.now(), steady=clock.steady(), limits=self.limits())
+        share = self.share() if self.progress.state == "loading" else 1.0
+        return facts(self.progress, now=clock.now(), steady=clock.steady(), limits=self.limits(), share=share)
 
     def summary(self) -> dict[str, Any]:
         """The facts at the end of a run, with what the journal says of failures and unknown calls."""
@@ -170,11 +195,11 @@ class Job:
         return found
 
 
-def check(wanted: Wanted, found: Manifest) -> None:
-    """Raise UsageError IMC-1255 for another target's output, IMC-1256 for a missing secret."""
+def check(wanted: Wanted, found: Manifest, *, secret: bool = True) -> None:
+    """Raise UsageError IMC-1255 for another target's output, IMC-1256 for a missing secret if one is needed."""
     if not wanted.target.takes(found.target):
         raise UsageError("IMC-1255", str(wanted.output), found=found.target, wanted=wanted.target.name)
-    if not wanted.secret:
+    if secret and not wanted.secret:
         raise UsageError("IMC-1256", env=wanted.target.secret_env)
 
 
@@ -193,11 +218,9 @@ def bind(journal: Journal, wanted: Wanted, found: Manifest) -> None:
         link.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(facts_now.items()))
 
 
-async def carry_out(job: Job) -> None:
-    """Prepare, load, and leave the lists; raises what stopped it."""
+async def carry_out(job: Job, stages: list[tuple[str, list[Shard]]]) -> None:
+    """Load the stages and leave the lists; raises what stopped it."""
     try:
-        await job.run(job.prepare())
+        await job.run(stages)
     finally:
-        job.claims.close()
-        job.left = failed.leave_lists(job.wanted.output, job.wanted.folder / JOURNAL, job.wanted.target.rest,
-                                      job.ways.clock)  # fmt: skip
+        job.leave_lists()

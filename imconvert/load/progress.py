@@ -61,8 +61,13 @@ class Progress:
         return sum(number for _, number in known) / max(1, until - known[0][0])
 
 
-def facts(found: Progress, *, now: float, steady: float, limits: Mapping[str, float]) -> dict[str, Any]:
-    """The progress at `now` (s since 1970) as JSON has it; `limits` in calls a second by stage."""
+def facts(
+    found: Progress, *, now: float, steady: float, limits: Mapping[str, float], share: float = 1.0
+) -> dict[str, Any]:  # fmt: skip
+    """The progress at `now` (s since 1970) as JSON has it.
+
+    `limits` are in calls a second, by stage; `share` of them is used at present.
+    """
     rate = found.rate(steady)
     left = sum(row.lines - row.done - row.held for row in found.rows.values())
     eta = left / rate if rate and left > 0 else None
@@ -74,6 +79,7 @@ def facts(found: Progress, *, now: float, steady: float, limits: Mapping[str, fl
         "seconds": round(steady - found.began, 1),
         "rate_per_s": round(rate, 2),
         "limit_per_s": limits.get(found.now_at) or None,
+        "limit_share": round(share, 3),
         "left": left,
         "seconds_left": round(eta) if eta is not None else None,
         "finish_ms": round((now + eta) * 1000) if eta is not None else None,

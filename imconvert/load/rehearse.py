@@ -15,6 +15,7 @@ from imconvert.deliver.journal import Journal
 from imconvert.errors import UsageError
 from imconvert.load.fill import filled
 from imconvert.load.job import JOURNAL, Wanted, check
+from imconvert.load.secrets import with_secrets
 from imconvert.load.shards import Line, lines_from, listed, opened, read_call
 from imconvert.vendors.calls import Call, Http, Secret, Token, Verdict
 
@@ -25,7 +26,7 @@ HIDDEN = "…"
 def requests(wanted: Wanted, clock: Clock, chance: Random) -> Iterator[dict[str, Any]]:
     """The next requests in their order, at most the limit's, or USUAL."""
     found = opened(wanted.output)
-    check(wanted, found)
+    check(wanted, found, secret=False)
     yield from islice(_requests(wanted, clock, chance), wanted.choice.limit or USUAL)
 
 
@@ -37,6 +38,7 @@ def _requests(wanted: Wanted, clock: Clock, chance: Random) -> Iterator[dict[str
         if api is None:
             raise UsageError("IMC-1258", shard, api=call.api, target=rest.title)
         made = rest.token(app, clock.now()) if rest.token else token
+        call = with_secrets(call, lambda account: HIDDEN)
         http = rest.prepare(app, api, call, made, now=clock.now(), nonce=chance.getrandbits(32))
         yield {"shard": shard, "line": line.number + 1, "stage": rest.stage_of(call.api), **shown(http)}
 

@@ -24,14 +24,15 @@ from imconvert.load.lanes import Lane, Lanes
 from imconvert.load.progress import Progress
 from imconvert.load.shards import Shard, read_call
 from imconvert.load.target import Budget
+from imconvert.load.uploads import Uploads
 from imconvert.vendors.calls import Call, Kind, Verdict, items_of
 
-GRACE = 1.5
+GRACE, TROUBLE = 1.5, 10.0
 POLL = 0.005
 OTHERS = 0.5
 OFTEN = 0.05
-"""Seconds that calls under way get when the run has to end; between looks at the pace; at other processes; at calls
-that came back and would be sent again."""
+"""Seconds that calls under way get when the run is asked to end, and when trouble ends it; between looks at the pace;
+at other processes; at calls that came back and would be sent again."""
 
 
 class Refused(ImconvertError):
@@ -74,6 +75,7 @@ class Stage:
     def __init__(
         self, shards: list[Shard], chain: Chain, journal: Journal, claims: Claims, *, clock: Clock, choice: Choice,
         progress: Progress, inflight: int, slack: int, watchful: Watchful, stop: asyncio.Event,
+        uploads: Uploads,
     ) -> None:  # fmt: skip
         self.waiting = deque(shards)
         self.shards = {shard.number: shard for shard in shards}
@@ -81,6 +83,7 @@ class Stage:
         self.choice, self.progress, self.inflight, self.watchful, self.stop = choice, progress, inflight, watchful, stop
         self.slack = slack
         self.lanes = Lanes(choice.takes)
+        self.uploads = uploads
         self.unclear: dict[int, set[int]] = {}
         self.tasks: dict[asyncio.Task[None], Request | None] = {}
         self.changed = asyncio.Event()
@@ -187,11 +190,13 @@ class Stage:
         if api is None:
             raise UsageError("IMC-1258", self.shards[place.shard].name, api=call.api, target=rest.title)
         request = Request(api, call, place, unclear=place.line in self.unclear[place.shard])
-        missing = self._fill(request)
-        if missing:
+        missing = await self._fill(request)
+        if missing and missing.kind in (Kind.ITEM, Kind.DEPENDENCY):
             self.journal.record(request, missing)
             self._count(request, missing)
             return False
+        if missing:
+            raise Refused("IMC-7210", found=missing.code, why=missing.why)
         task = asyncio.current_task()
         assert task is not None
         self.tasks[task] = request
@@ -201,11 +206,13 @@ class Stage:
             raise Refused("IMC-7210", found=reply.verdict.code, why=reply.verdict.why)
         return reply.verdict.kind is Kind.UNCLEAR and api.ordered
 
-    def _fill(self, request: Request) -> Verdict | None:
-        """Put ids that the target gave out into the call; a verdict if one is missing."""
-        if not request.call.ids:
-            return None
-        found = filled(request.call, self.journal.target_of)
+    async def _fill(self, request: Request) -> Verdict | None:
+        """Put ids and addresses that the target gave out into the call; a verdict if one is missing."""
+        found: Call | Verdict = request.call
+        if request.call.ids:
+            found = filled(request.call, self.journal.target_of)
+        if isinstance(found, Call) and found.upload:
+            found = await self.uploads.put_in(found)
         if isinstance(found, Verdict):
             return found
         request.call = found
@@ -233,9 +240,11 @@ class Stage:
         """When the run has to end, calls that are not under way are given up at once, the others in a while."""
         await self.halt.wait()
         self.changed.set()
-        for _ in range(int(GRACE / OFTEN)):
+        waited = 0.0
+        while waited < (GRACE if self.stop.is_set() else TROUBLE):
             self._cancel(lambda request: request is None or not request.flight.flying)
             await asyncio.sleep(OFTEN)
+            waited += OFTEN
         self._cancel(lambda request: True)
 
     def _cancel(self, which: Callable[[Request | None], bool]) -> None:

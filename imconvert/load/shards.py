@@ -34,13 +34,14 @@ class Head(Struct, gc=False):
 
 
 class Shard(NamedTuple):
-    """A shard: its number in the journal, where it is, its stage, how many lines it has."""
+    """A shard: its number in the journal, where it is, its stage, its lines, those of its longest conversation."""
 
     number: int
     path: Path
     name: str
     stage: str
     lines: int
+    longest: int = 0
 
 
 _head = msgspec.json.Decoder(Head).decode
@@ -97,7 +98,8 @@ def listed(folder: Path, found: Manifest, rest: Rest) -> list[tuple[str, str, in
 def registered(
     folder: Path, found: Manifest, rest: Rest, journal: Journal, watch: Callable[[int], None]
 ) -> list[Shard]:
-    """The shards with their numbers, each checked. Raises IntegrityError IMC-6110 for one that is not as written."""
+    """The shards with their numbers, each checked, those with the longest conversations first, as nothing can make up
+    for a late beginning of these. Raises IntegrityError IMC-6110 for one that is not as written."""
     known = {row[1]: row for row in journal.data.rows("SELECT id, name, sha256, bytes, lines, changed FROM shards")}
     facts = {one.name: one for one in found.shards}
     shards = []
@@ -106,10 +108,21 @@ def registered(
             size, changed = reader.size, reader.changed
         if name not in known or known[name][2:] != (facts[name].sha256, size, lines, changed):
             _check(folder / name, facts[name].sha256, watch)
-            _register(journal, (name, facts[name].sha256, size, lines, changed), known.get(name))
-        number = int(journal.data.rows("SELECT id FROM shards WHERE name = ?", name)[0][0])
-        shards.append(Shard(number, folder / name, name, stage, lines))
-    return shards
+            row = (name, facts[name].sha256, size, lines, changed, longest_in(folder / name))
+            _register(journal, row, known.get(name))
+        [(number, longest)] = journal.data.rows("SELECT id, longest FROM shards WHERE name = ?", name)
+        shards.append(Shard(number, folder / name, name, stage, lines, longest))
+    return sorted(shards, key=lambda shard: -shard.longest)
+
+
+def longest_in(path: Path) -> int:
+    """How many lines the longest conversation of a shard has; its lines are neighbours."""
+    conv, length, found = "", 0, 0
+    for number, line in enumerate(durable.lines_of(path)):
+        head = read_head(line, path.name, number)
+        length = length + 1 if head.conv and head.conv == conv else int(bool(head.conv))
+        conv, found = head.conv, max(found, length)
+    return found
 
 
 def _check(path: Path, sha256: str, watch: Callable[[int], None]) -> None:
@@ -124,13 +137,13 @@ def _check(path: Path, sha256: str, watch: Callable[[int], None]) -> None:
         raise IntegrityError("IMC-6110", str(path))
 
 
-def _register(journal: Journal, row: tuple[str, str, int, int, int], known: Sequence[object] | None) -> None:
+def _register(journal: Journal, row: tuple[str, str, int, int, int, int], known: Sequence[object] | None) -> None:
     """Take a shard into the journal. Raises IntegrityError IMC-6110 if one of that name was other bytes before."""
     if known and known[2] != row[1]:
         raise IntegrityError("IMC-6110", row[0])
     with journal.data.change() as link:
         link.execute(
-            "INSERT INTO shards (name, sha256, bytes, lines, changed) VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO shards (name, sha256, bytes, lines, changed, longest) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (name) DO UPDATE SET changed = excluded.changed",
             row,
         )

@@ -25,7 +25,7 @@ Decide = Callable[[Case], str]
 """Gives resend, skip, or keep."""
 
 
-def cases(journal: Journal, shards: Iterable[Shard]) -> Iterable[tuple[Shard, Case]]:
+def cases(journal: Journal, shards: Iterable[Shard]) -> Iterable[Case]:
     """The calls that are known to be unknown, in order."""
     for shard in shards:
         found = [one for one in journal.unknowns(shard.number) if one.unknown]
@@ -34,12 +34,12 @@ def cases(journal: Journal, shards: Iterable[Shard]) -> Iterable[tuple[Shard, Ca
                 for one in found:
                     data = reader.at(one.place.offset, one.place.stop - one.place.offset)
                     call = read_call(data.rstrip(b"\n"), shard.name, one.place.line)
-                    yield shard, Case(shard.name, one, call)
+                    yield Case(shard.name, one, call)
 
 
 def decide(journal: Journal, shards: Iterable[Shard], choose: Decide) -> None:
     """Carry out a decision for each unknown call: forget that it was tried, or call it finished and failed."""
-    for shard, case in list(cases(journal, shards)):
+    for case in list(cases(journal, shards)):
         chosen = choose(case)
         place = case.unknown.place
         if chosen == "resend":

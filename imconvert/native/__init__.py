@@ -10,10 +10,10 @@ brings lines into an order, for `convert`.
 from __future__ import annotations
 
 try:
-    from imconvert.native.through import Columns, Through, cut_elements, cut_rows, follow, joined, keys, mixed
+    from imconvert.native.through import Columns, Through, cut_elements, cut_rows, edges, follow, joined, keys, mixed
 except ImportError:
     BUILT = False
 else:
     BUILT = True
 
-__all__ = ["BUILT", "Columns", "Through", "cut_elements", "cut_rows", "follow", "joined", "keys", "mixed"]
+__all__ = ["BUILT", "Columns", "Through", "cut_elements", "cut_rows", "edges", "follow", "joined", "keys", "mixed"]

@@ -1,6 +1,6 @@
 #include "columns.h"
 
-enum { LINES, LENGTHS, KEYS, DIGESTS, MSGIDS, TIMES, SOURCES, OFFSETS, COLUMNS };
+enum { LINES, LENGTHS, KEYS, DIGESTS, MSGIDS, TIMES, SOURCES, OFFSETS, NAMES, COLUMNS };
 
 struct Columns {
     PyObject_HEAD
@@ -49,6 +49,13 @@ int columns_add(PyObject *object, Span line, const char *key, const char *digest
            add(&column[DIGESTS], digest, DIGEST_SIZE) && add(&column[MSGIDS], &msgid, sizeof msgid) &&
            add(&column[TIMES], &time, sizeof time) && add(&column[SOURCES], &source, sizeof source) &&
            (self->offset == NOWHERE || add(&column[OFFSETS], &self->offset, sizeof self->offset));
+}
+
+int columns_add_name(PyObject *object, const char *hash)
+{
+    Columns *self = (Columns *)object;
+    int64_t row = self->count - 1;
+    return add(&self->column[NAMES], &row, sizeof row) && add(&self->column[NAMES], hash, KEY_SIZE);
 }
 
 void columns_stand_at(PyObject *object, int64_t offset)

@@ -57,4 +57,7 @@ void columns_stand_at(PyObject *object, int64_t offset);
 int columns_add(PyObject *object, Span line, const char *key, const char *digest, uint64_t msgid, int64_t time,
                 int64_t source);
 
+/* Say that the number of the line added last was made of a name, with the name's hash of KEY_SIZE bytes. */
+int columns_add_name(PyObject *object, const char *hash);
+
 #endif

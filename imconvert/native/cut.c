@@ -135,33 +135,69 @@ static PyObject *cut_rows(PyObject *module, PyObject *const *given, Py_ssize_t c
     return PyLong_FromSsize_t(at - block);
 }
 
+/* What the bytes so far have left open. */
+typedef struct {
+    Py_ssize_t depth;
+    int in_string, escaped;
+} State;
+
+/* Go on with a byte; whether it is a bracket that counts. */
+static inline int step(State *state, unsigned char byte)
+{
+    int hidden = state->escaped && (byte == '"' || byte == '\\');
+    state->escaped = byte == '\\' && !state->escaped;
+    if (hidden || !MARKS[byte] || byte == '\\')
+        return 0;
+    if (byte == '"') {
+        state->in_string = !state->in_string;
+        return 0;
+    }
+    if (state->in_string)
+        return 0;
+    state->depth += byte == '{' || byte == '[' ? 1 : -1;
+    return 1;
+}
+
+static PyObject *edges(PyObject *module, PyObject *arguments)
+{
+    const char *data;
+    Py_ssize_t size, most;
+    State state;
+    PyObject *list;
+    (void)module;
+    if (!PyArg_ParseTuple(arguments, "y#nnpp", &data, &size, &most, &state.depth, &state.in_string, &state.escaped) ||
+        !(list = PyList_New(0)))
+        return NULL;
+    for (Py_ssize_t at = 0; at < size; at++) {
+        int opens = data[at] == '{' || data[at] == '[';
+        if (!step(&state, (unsigned char)data[at]) || state.depth > most + opens)
+            continue;
+        if (!append(list, Py_BuildValue("nOn", at, opens ? Py_True : Py_False, state.depth))) {
+            Py_DECREF(list);
+            return NULL;
+        }
+    }
+    return Py_BuildValue("Nnii", list, state.depth, state.in_string, state.escaped);
+}
+
 static PyObject *follow(PyObject *module, PyObject *arguments)
 {
     const char *data;
-    Py_ssize_t size, begin, level, depth;
-    int in_string, escaped;
-    At at, end;
+    Py_ssize_t size, begin, level;
+    State state;
     (void)module;
-    if (!PyArg_ParseTuple(arguments, "y#nnnpp", &data, &size, &begin, &level, &depth, &in_string, &escaped))
+    if (!PyArg_ParseTuple(arguments, "y#nnnpp", &data, &size, &begin, &level, &state.depth, &state.in_string,
+                          &state.escaped))
         return NULL;
     if (begin < 0 || begin > size) {
         PyErr_SetString(PyExc_ValueError, "begin lies outside of the block");
         return NULL;
     }
-    for (at = (At)data + begin, end = (At)data + size; at < end; at++) {
-        int hidden = escaped && (*at == '"' || *at == '\\');
-        escaped = *at == '\\' && !escaped;
-        if (hidden || !MARKS[*at] || *at == '\\')
-            continue;
-        if (*at == '"') {
-            in_string = !in_string;
-        } else if (!in_string) {
-            depth += *at == '{' || *at == '[' ? 1 : -1;
-            if (depth == level)
-                return Py_BuildValue("nnii", (Py_ssize_t)(at + 1 - (At)data), depth, 0, 0);
-        }
+    for (Py_ssize_t at = begin; at < size; at++) {
+        if (step(&state, (unsigned char)data[at]) && state.depth == level)
+            return Py_BuildValue("nnii", at + 1, state.depth, 0, 0);
     }
-    return Py_BuildValue("nnii", (Py_ssize_t)-1, depth, in_string, escaped);
+    return Py_BuildValue("nnii", (Py_ssize_t)-1, state.depth, state.in_string, state.escaped);
 }
 
 PyMethodDef cut_methods[] = {
@@ -171,6 +207,9 @@ PyMethodDef cut_methods[] = {
     {"cut_rows", (PyCFunction)(void (*)(void))cut_rows, METH_FASTCALL,
      "cut_rows(block, begin, offset, records, offsets): add the lines from `begin` on that look like elements, without "
      "blanks and comma around; gives where the next line begins."},
+    {"edges", edges, METH_VARARGS,
+     "edges(block, most, depth, in_string, escaped): the brackets outside of strings down to depth `most`, and those that "
+     "open one more, as (place, opens, depth behind it); and depth, in_string and escaped at the end."},
     {"follow", follow, METH_VARARGS,
      "follow(block, begin, level, depth, in_string, escaped): from inside of an element to where the depth is back at `level`; "
      "gives the place behind that or -1, and depth, in_string and escaped there."},

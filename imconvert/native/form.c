@@ -1,6 +1,8 @@
 #include "form.h"
 #include "request.h"
 
+#include "sorted.h"
+
 #include <string.h>
 
 enum {
@@ -26,20 +28,21 @@ struct Form {
     PyObject *tuple; /* owns all bytes that steps point to */
     int kind;
     int chat;
-    uint32_t required;
-    uint32_t allowed;
-    uint32_t filled;
-    uint32_t remarks;
+    Set required;
+    Set allowed;
+    Set filled;
+    Set remarks;
     int sorted;
     int names;
     Py_ssize_t limit_count;
     Limit *limits;
     Py_ssize_t step_count;
     Step *steps;
+    Out sorted_text;
 };
 
 /* The fields that forms allow or forbid; those before are the same for all lines. */
-#define CONTENT_FIELDS (~((1u << EXT) - 1))
+#define CONTENT_FIELDS (~(((Set)1 << EXT) - 1))
 
 /* Text with its quotes and backslashes escaped once more. */
 static void add_escaped(Out *out, Span text)
@@ -52,6 +55,9 @@ static void add_escaped(Out *out, Span text)
     }
     out->size = (size_t)(to - out->data);
 }
+
+/* A JSON value within a string, whatever the field is: with the keys of objects in it sorted, or as they stand. */
+enum { SORTED_VALUE = 3, VALUE_AS_IT_IS };
 
 /* A field as it stands, or as a string within `layers` - 1 others. */
 static int add_field(Out *out, const Field *field, int layers)
@@ -69,6 +75,25 @@ static int add_field(Out *out, const Field *field, int layers)
     return 1;
 }
 
+/* A JSON value within a string; like form_write. */
+static int add_value(Form *form, Out *out, const Field *field, int layers)
+{
+    Span value = field->span;
+    int done;
+    if (field->layers)
+        return add_field(out, field, 2) ? 1 : -1;
+    if (layers == SORTED_VALUE) {
+        form->sorted_text.size = 0;
+        if ((done = sorted_write(value, &form->sorted_text)) <= 0)
+            return done;
+        value = (Span){form->sorted_text.data, form->sorted_text.size};
+    }
+    if (!out_reserve(out, value.size * 2))
+        return -1;
+    add_escaped(out, value);
+    return 1;
+}
+
 static int add_span(Out *out, Span text)
 {
     if (!out_reserve(out, text.size))
@@ -82,7 +107,7 @@ int form_is_for(const Form *form, unsigned char kind, int chat)
     return form->kind == kind && form->chat == chat;
 }
 
-uint32_t form_remarks(const Form *form, const Fields *fields)
+Set form_remarks(const Form *form, const Fields *fields)
 {
     return form->remarks & fields->seen;
 }
@@ -104,7 +129,7 @@ int form_wants(const Form *form, int field)
 
 int form_fits(const Form *form, const Fields *fields)
 {
-    uint32_t filled = form->filled & fields->seen;
+    Set filled = form->filled & fields->seen;
     if (form->required & ~fields->seen || fields->seen & CONTENT_FIELDS & ~form->allowed)
         return 0;
     for (int field = 0; filled; field++, filled >>= 1) {
@@ -114,7 +139,7 @@ int form_fits(const Form *form, const Fields *fields)
     for (Py_ssize_t i = 0; i < form->limit_count; i++) {
         const Limit *limit = &form->limits[i];
         Span text = fields->field[limit->field].span;
-        if (fields->seen & 1u << limit->field && text.size > limit->most && span_characters(text) > limit->most)
+        if (has(fields, limit->field) && text.size > limit->most && span_characters(text) > limit->most)
             return 0;
     }
     return 1;
@@ -170,11 +195,11 @@ static int request_step(const Step *step, const Fields *fields, Hashes *hashes, 
 int form_write(const Form *form, const Fields *fields, Hashes *hashes, const char *key, Out *out)
 {
     size_t opened = 0;
-    int first = 1;
+    int first = 1, done;
     for (Py_ssize_t i = 0; i < form->step_count; i++) {
         const Step *step = &form->steps[i];
         const Field *field = &fields->field[step->field];
-        int there = step->what == STEP_PUT || (fields->seen & 1u << step->field && (field->span.size || step->what == STEP_MEMBER));
+        int there = step->what == STEP_PUT || (has(fields, step->field) && (field->span.size || step->what == STEP_MEMBER));
         switch (step->what) {
         case STEP_CLOSE:
             if (out->size + 1 - opened > step->most)
@@ -197,14 +222,18 @@ int form_write(const Form *form, const Fields *fields, Hashes *hashes, const cha
             /* fall through */
         case STEP_MAYBE:
         case STEP_PUT:
-            if (there && (!add_span(out, step->text) || !add_field(out, field, step->layers)))
+            if (there && !add_span(out, step->text))
                 return -1;
+            if (there && step->layers >= SORTED_VALUE) {
+                if ((done = add_value((Form *)form, out, field, step->layers)) <= 0)
+                    return done;
+            } else if (there && !add_field(out, field, step->layers)) {
+                return -1;
+            }
             break;
-        default: {
-            int done = request_step(step, fields, hashes, key, out);
-            if (done <= 0)
+        default:
+            if ((done = request_step(step, fields, hashes, key, out)) <= 0)
                 return done;
-        }
         }
     }
     return 1;
@@ -238,7 +267,7 @@ static int step_new(PyObject *tuple, Step *step)
         if (strcmp(WORDS[step->what], word) == 0)
             break;
     }
-    if (step->what < STEPS && step->field >= 0 && step->field < FIELDS && step->layers >= 0 && step->layers <= 2)
+    if (step->what < STEPS && step->field >= 0 && step->field < FIELDS && step->layers >= 0 && step->layers <= VALUE_AS_IT_IS)
         return 1;
     PyErr_SetString(PyExc_ValueError, "a step of a form is not known");
     return 0;
@@ -259,7 +288,7 @@ static int limit_new(PyObject *tuple, Limit *limit)
 static int fill(Form *form)
 {
     PyObject *limits, *steps;
-    if (!PyArg_ParseTuple(form->tuple, "iiIIIIipO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
+    if (!PyArg_ParseTuple(form->tuple, "iiKKKKipO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
                           &form->filled, &form->remarks, &form->sorted, &form->names, &PyTuple_Type, &limits,
                           &PyTuple_Type, &steps))
         return 0;
@@ -304,6 +333,7 @@ void form_free(Form *form)
         return;
     PyMem_Free(form->limits);
     PyMem_Free(form->steps);
+    PyMem_Free(form->sorted_text.data);
     Py_DECREF(form->tuple);
     PyMem_Free(form);
 }

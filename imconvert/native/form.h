@@ -20,7 +20,7 @@ void form_free(Form *form);
 int form_is_for(const Form *form, unsigned char kind, int chat);
 
 /* Which of the fields are to be remarked upon. */
-uint32_t form_remarks(const Form *form, const Fields *fields);
+Set form_remarks(const Form *form, const Fields *fields);
 
 /* Whether what has no name is called by its URL. */
 int form_names(const Form *form);

@@ -441,6 +441,20 @@ int scan_token(Scan *scan, Span *token)
     return token->size > 0;
 }
 
+Span scan_put_number(Scan *scan, uint64_t number)
+{
+    unsigned char digits[20], *at = digits + sizeof digits;
+    Span found;
+    do
+        *--at = (unsigned char)('0' + number % 10);
+    while (number /= 10);
+    found.data = scan->room;
+    found.size = (size_t)(digits + sizeof digits - at);
+    memcpy(scan->room, at, found.size);
+    scan->room += found.size;
+    return found;
+}
+
 size_t span_characters(Span text)
 {
     size_t count = 0;

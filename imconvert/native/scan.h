@@ -84,6 +84,9 @@ int scan_compact(Scan *scan, Span *value);
 /* The value of digits that scan_number took. */
 uint64_t digits_value(Span digits);
 
+/* The digits of a number, in the scan's room. */
+Span scan_put_number(Scan *scan, uint64_t number);
+
 /* How many characters UTF-8 bytes are; escapes count as they stand. */
 size_t span_characters(Span text);
 

@@ -12,8 +12,9 @@ Promise: a record either fits the shape whole, every key known and none twice, o
 
 /* The fields that a record of any vendor can have; vendors/shapes.py names them in this order. */
 enum {
-    KIND, CHAT, MSGID, TIME, CLIENT, SENDER, RECEIVER, MEMBER, GROUP, EXT, OTHER, TEXT, URL, NAME, SUFFIX, MD5, DURATION,
-    WIDTH, HEIGHT, SIZE, TITLE, LONGITUDE, LATITUDE, CONTENT, EXTRA, FIELDS = EXTRA + 8
+    KIND, CHAT, MSGID, TIME, CLIENT, SENDER, RECEIVER, MEMBER, GROUP, SOURCE, COUNTER, RANDOM, WALL, ECHO_ID, ECHO_NAME,
+    EXT, OTHER, TEXT, URL, NAME, SUFFIX, MD5, DURATION, WIDTH, HEIGHT, SIZE, TITLE, LONGITUDE, LATITUDE, CONTENT, EXTRA,
+    FIELDS = EXTRA + 16
 };
 
 typedef struct {
@@ -27,12 +28,20 @@ typedef struct {
 /* What had to be mended in a record; vendors/shapes.py names them in this order. */
 enum { MARKED, LABELLED, NUMBER_IN_STRING, TIME_SCALED, NAMED_BY_URL };
 
+/* Fields as bits. */
+typedef uint64_t Set;
+
 /* A record's fields; bit n of `seen` says that field n is there, bit n of `mended` that mending n was needed. */
 typedef struct {
-    uint32_t seen;
+    Set seen;
     uint32_t mended;
     Field field[FIELDS];
 } Fields;
+
+static inline int has(const Fields *fields, int field)
+{
+    return (fields->seen >> field) & 1;
+}
 
 typedef struct Node Node;
 

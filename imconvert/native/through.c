@@ -14,7 +14,11 @@ Where this module can't be built, that Python does all the work.
 #include "hashes.h"
 #include "ids.h"
 #include "lines.h"
-#include "request.h"
+#include "moment.h"
+#include "naming.h"
+#include "opening.h"
+#include "steps.h"
+#include "suffix.h"
 
 #define CHATS 2
 #define MOST_GROUPS 256
@@ -22,7 +26,7 @@ Where this module can't be built, that Python does all the work.
 /* How often records of one form had one set of remarks and mendings, and the number of the first. */
 typedef struct {
     Py_ssize_t form;
-    uint32_t remarks;
+    Set remarks;
     uint32_t mended;
     Py_ssize_t count;
     Py_ssize_t first;
@@ -35,13 +39,18 @@ typedef struct {
     Form **forms;
     Ids *accounts, *groups;
     Hashes *hashes;
+    PyObject *group;  /* that of records that name neither a group nor a receiver, as bytes, or None or NULL */
     PyObject *client; /* that of records that name none, as bytes, or None */
-    long long earliest, latest;
+    Moment moment;
+    Steps wrapping; /* how content that is wrapped is told; none where it stays as it is */
+    Naming *naming; /* or NULL for records with numbers of their own */
     int bare;
     int find_suffix;
     int strict;
     PyObject *label; /* a word that may stand glued before a record, as bytes; None where nothing is mended */
-    Out line, key;
+    int opening;
+    int group_first; /* a group comes before the receiver in a team's record, and means nothing in another's */
+    Out line, key, name, opened, wrapped;
     unsigned char *room;
     size_t room_size;
     Taken taken[MOST_GROUPS];
@@ -55,14 +64,10 @@ typedef struct {
     Py_ssize_t form;
     uint64_t msgid;
     int64_t time;
+    size_t name; /* where it begins in the shortcut's `name` */
     Id sender, target, other; /* room for ids that change */
     char key[KEY_SIZE];       /* the hash of its key */
 } Record;
-
-static int has(const Fields *fields, int field)
-{
-    return (fields->seen >> field) & 1;
-}
 
 /* Which chat a record is of: by its own word, else by the ends that it names; -1 if they contradict each other. */
 static int chat_of(const Fields *fields)
@@ -85,42 +90,15 @@ static int find_ends(Through *self, Record *record)
     Span from = field[has(fields, MEMBER) ? MEMBER : SENDER].span;
     Span to = field[has(fields, GROUP) ? GROUP : RECEIVER].span;
     Ids *targets = record->chat ? self->groups : self->accounts;
-    if (has(fields, GROUP) && !field[GROUP].layers && !digits_value(to))
-        return 0; /* a group's number begins at 1, whatever the target's rule for ids says */
-    fields->seen |= 1u << SENDER | 1u << RECEIVER;
+    fields->seen |= (Set)1 << SENDER | (Set)1 << RECEIVER;
     return ids_find(self->accounts, from, self->bare, &record->sender, &field[SENDER]) &&
            ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
            (!has(fields, OTHER) ||
             ids_find(self->accounts, field[OTHER].span, self->bare, &record->other, &field[OTHER]));
 }
 
-/* The suffix of a file name or URL, in lower case, if it has a plausible one. */
-static int suffix_in(Span name, Scan *scan, Span *suffix)
-{
-    Span found = request_suffix(name);
-    suffix->data = scan->room;
-    suffix->size = found.size;
-    for (size_t i = 0; i < found.size; i++) {
-        unsigned char byte = found.data[i];
-        *scan->room++ = byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
-    }
-    return found.size > 0;
-}
-
-static void add_suffix(Fields *fields, Scan *scan)
-{
-    Field *suffix = &fields->field[SUFFIX];
-    if (!has(fields, URL) || has(fields, SUFFIX))
-        return;
-    if ((has(fields, NAME) && suffix_in(fields->field[NAME].span, scan, &suffix->span)) ||
-        suffix_in(fields->field[URL].span, scan, &suffix->span)) {
-        suffix->layers = 1;
-        fields->seen |= 1u << SUFFIX;
-    }
-}
-
 /* A file without a name is called by the last part of its URL, as the targets call it. */
-static void add_name(Fields *fields)
+static void name_by_url(Fields *fields)
 {
     Field *name = &fields->field[NAME];
     Span url = fields->field[URL].span, found = {url.data, 0};
@@ -133,7 +111,7 @@ static void add_name(Fields *fields)
             found.size++;
     }
     *name = (Field){found.size ? found : (Span){(const unsigned char *)"file", 4}, 1};
-    fields->seen |= 1u << NAME;
+    fields->seen |= (Set)1 << NAME;
     fields->mended |= 1u << NAMED_BY_URL;
 }
 
@@ -159,23 +137,56 @@ static int number_of(const Fields *fields, int field, uint64_t *number)
     return 1;
 }
 
-/* The first form from `first` on for the record's kind and chat, or -1. */
+/* Leave the target of a record whose vendor tells a team's beside, or instead of, the receiver. */
+static void choose_target(Fields *fields)
+{
+    Set receiver = (Set)1 << RECEIVER, group = (Set)1 << GROUP;
+    int team = has(fields, CHAT) && fields->field[CHAT].span.data[0];
+    if (!team)
+        fields->seen &= ~group;
+    else if (has(fields, GROUP))
+        fields->seen &= ~receiver;
+}
+
+/* Name a record, and make its number of the name. */
+static int find_name(Through *self, Record *record, Scan *scan)
+{
+    Field *number = &record->fields.field[MSGID];
+    unsigned char hash[DIGEST_SIZE];
+    int done = naming_write(self->naming, &record->fields, record->chat, &self->name, &record->name);
+    if (done <= 0 || !hashes_content(self->hashes, &self->name, 0, (char *)hash))
+        return 0;
+    record->msgid = 0;
+    for (int i = 0; i < DIGEST_SIZE; i++)
+        record->msgid = record->msgid << 8 | hash[i];
+    record->msgid &= INT64_MAX;
+    record->msgid += !record->msgid;
+    number->span = scan_put_number(scan, record->msgid);
+    number->layers = 0;
+    record->fields.seen |= (Set)1 << MSGID;
+    return 1;
+}
+
+/* Whether what has no name is called by its URL in the lines for a record. */
+static int names_by_url(const Through *self, const Record *record)
+{
+    unsigned char kind = record->fields.field[KIND].span.data[0];
+    for (Py_ssize_t i = 0; i < self->form_count; i++) {
+        if (form_is_for(self->forms[i], kind, record->chat))
+            return form_names(self->forms[i]);
+    }
+    return 0;
+}
+
+/* The first form from `first` on for the kind and chat whose fields are those of the record, or -1. */
 static Py_ssize_t find_form(const Through *self, const Record *record, Py_ssize_t first)
 {
     unsigned char kind = record->fields.field[KIND].span.data[0];
     for (Py_ssize_t i = first; i < self->form_count; i++) {
-        if (form_is_for(self->forms[i], kind, record->chat))
+        if (form_is_for(self->forms[i], kind, record->chat) && form_fits(self->forms[i], &record->fields))
             return i;
     }
     return -1;
-}
-
-/* Go to the first form from the record's own on that it fits; 0 if there is none. */
-static int fit_form(const Through *self, Record *record)
-{
-    while (record->form >= 0 && !form_fits(self->forms[record->form], &record->fields))
-        record->form = find_form(self, record, record->form + 1);
-    return record->form >= 0;
 }
 
 /* Skip a byte order mark and the word that may stand glued before a record. */
@@ -195,65 +206,92 @@ static void skip_glued(const Through *self, Scan *scan, Fields *fields)
     }
 }
 
-/* A time in seconds or microseconds in milliseconds; see values.milliseconds. 0 if it is none. */
-static int scale_time(Through *self, Record *record, Scan *scan)
+/* Make milliseconds of a time that is seconds or microseconds; see values.milliseconds. */
+static void scale_time(const Through *self, Fields *fields, Scan *scan)
 {
-    Span *digits = &record->fields.field[TIME].span;
+    Span *digits = &fields->field[TIME].span;
+    int64_t time, scaled;
     int seconds = digits->size == 10;
-    if (self->label == Py_None || !(seconds || digits->size == 16) || digits->data[0] == '0')
-        return 0;
-    record->time = seconds ? record->time * 1000 : record->time / 1000;
-    if (record->time < self->earliest || record->time > self->latest)
-        return 0;
+    if (!has(fields, TIME) || !(seconds || digits->size == 16) || digits->data[0] == '0')
+        return;
+    time = (int64_t)digits_value(*digits);
+    scaled = seconds ? time * 1000 : time / 1000;
+    if ((time >= self->moment.earliest && time <= self->moment.latest) || scaled < self->moment.earliest ||
+        scaled > self->moment.latest)
+        return;
     memcpy(scan->room, digits->data, digits->size);
     memcpy(scan->room + digits->size, "000", 3);
     *digits = (Span){scan->room, 13};
     scan->room += 19;
-    record->fields.mended |= 1u << TIME_SCALED;
+    fields->mended |= 1u << TIME_SCALED;
+}
+
+/* Make content compact, and wrap it. */
+static int make_content(Through *self, Fields *fields, Scan *scan)
+{
+    if (!shape_compact(fields, CONTENT, scan))
+        return 0;
+    if (!self->wrapping.count)
+        return 1;
+    self->wrapped.size = 0;
+    if (steps_write(&self->wrapping, fields, &self->wrapped) <= 0)
+        return 0;
+    fields->field[CONTENT].span = (Span){self->wrapped.data, self->wrapped.size};
     return 1;
+}
+
+static void keep_bytes(Fields *fields, int field, PyObject *bytes, int layers)
+{
+    Span span = {(const unsigned char *)PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+    fields->seen |= (Set)1 << field;
+    fields->field[field] = (Field){span, layers};
 }
 
 /* Read a record and find all that its line needs. Like the next ones: 1 done, 0 unfit, or with an exception set. */
 static int read_record(Through *self, Span raw, Record *record)
 {
     Fields *fields = &record->fields;
-    uint64_t time;
-    Scan scan = {raw.data, raw.data + raw.size, NULL};
-    fields->seen = fields->mended = 0;
+    Scan scan;
+    fields->seen = 0;
+    fields->mended = 0;
+    if (opening_open(self->opening, raw, &self->opened, &raw) <= 0)
+        return 0;
     /* a nested text is unescaped, then its strings rewritten; a value can be kept twice; numbers gain some zeros */
     if (!make_room(self, raw.size * 4 + 1024))
         return 0;
-    scan.room = self->room;
+    scan = (Scan){raw.data, raw.data + raw.size, self->room};
     if (self->label != Py_None)
         skip_glued(self, &scan, fields);
     if (!shape_read(self->shape, &scan, fields) || !scan_done(&scan))
         return 0;
-    if (!number_of(fields, MSGID, &record->msgid) || record->msgid < 1 || !number_of(fields, TIME, &time))
+    if (self->group_first)
+        choose_target(fields);
+    if (self->group && self->group != Py_None && !has(fields, RECEIVER) && !has(fields, GROUP))
+        keep_bytes(fields, GROUP, self->group, 1);
+    if (!has(fields, KIND) || (record->chat = chat_of(fields)) < 0)
         return 0;
-    record->time = (int64_t)time;
-    if ((record->time < self->earliest || record->time > self->latest) && !scale_time(self, record, &scan))
+    if (names_by_url(self, record))
+        name_by_url(fields);
+    if (self->find_suffix)
+        suffix_find(fields, &scan);
+    if ((record->form = find_form(self, record, 0)) < 0)
         return 0;
-    if (!has(fields, KIND))
+    if (!(self->naming ? find_name(self, record, &scan) : number_of(fields, MSGID, &record->msgid)) || record->msgid < 1)
         return 0;
-    if ((record->chat = chat_of(fields)) < 0 || (record->form = find_form(self, record, 0)) < 0)
+    if (self->label != Py_None)
+        scale_time(self, fields, &scan);
+    if (!moment_find(&self->moment, fields, &scan, &record->time))
         return 0;
     if (!has(fields, CLIENT)) {
         if (self->client == Py_None)
             return 0;
-        fields->seen |= 1u << CLIENT;
-        fields->field[CLIENT].span.data = (const unsigned char *)PyBytes_AS_STRING(self->client);
-        fields->field[CLIENT].span.size = (size_t)PyBytes_GET_SIZE(self->client);
-        fields->field[CLIENT].layers = 0;
+        keep_bytes(fields, CLIENT, self->client, 0);
     }
-    if (form_names(self->forms[record->form]))
-        add_name(fields);
-    if (self->find_suffix)
-        add_suffix(fields, &scan);
-    if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT) && !shape_compact(fields, CONTENT, &scan))
-        return 0;
-    if (self->strict && fields->mended)
-        return 0;
-    return fit_form(self, record) && find_ends(self, record);
+    if (has(fields, CONTENT) && form_wants(self->forms[record->form], CONTENT)) {
+        if (!make_content(self, fields, &scan) || (record->form = find_form(self, record, 0)) < 0)
+            return 0;
+    }
+    return !(self->strict && fields->mended) && find_ends(self, record);
 }
 
 static int add_key_field(Out *key, const Field *field)
@@ -280,6 +318,9 @@ static int add_key_target(Out *key, const Field *field, int chat)
     return 1;
 }
 
+/* The rest of a key that is its number alone. */
+#define NOTHING_MORE ",\"\",\"\",0]"
+
 /* The key's JSON array; see model.key_of. */
 static int write_key(Through *self, const Record *record)
 {
@@ -290,6 +331,8 @@ static int write_key(Through *self, const Record *record)
         return 0;
     out_add(key, "[", 1);
     out_add(key, field[MSGID].span.data, field[MSGID].span.size);
+    if (self->naming && naming_alone(self->naming))
+        return out_reserve(key, sizeof NOTHING_MORE) && (out_add(key, NOTHING_MORE, sizeof NOTHING_MORE - 1), 1);
     if (!add_key_field(key, &field[SENDER]) || !add_key_target(key, &field[RECEIVER], record->chat) ||
         !add_key_field(key, &field[TIME]))
         return 0;
@@ -299,17 +342,25 @@ static int write_key(Through *self, const Record *record)
     return 1;
 }
 
+static int add_name(Through *self, PyObject *columns, const Record *record)
+{
+    Out name = {self->name.data + record->name, self->name.size - record->name, 0};
+    char hash[KEY_SIZE];
+    return hashes_key(self->hashes, &name, hash) && columns_add_name(columns, hash);
+}
+
 static int add_row(Through *self, PyObject *columns, const Record *record, Py_ssize_t source)
 {
     char content[DIGEST_SIZE];
     return hashes_content(self->hashes, &self->line, form_sorted(self->forms[record->form]), content) &&
-           columns_add(columns, (Span){self->line.data, self->line.size}, record->key, content, record->msgid, record->time, source);
+           columns_add(columns, (Span){self->line.data, self->line.size}, record->key, content, record->msgid, record->time, source) &&
+           (!self->naming || add_name(self, columns, record));
 }
 
 /* Count a record; 0 if there is no more room for another set of remarks. */
 static int count(Through *self, const Record *record, Py_ssize_t source)
 {
-    uint32_t remarks = form_remarks(self->forms[record->form], &record->fields);
+    Set remarks = form_remarks(self->forms[record->form], &record->fields);
     Taken *taken = self->taken, *end = self->taken + self->taken_count;
     for (; taken < end; taken++) {
         if (taken->form == record->form && taken->remarks == remarks && taken->mended == record->fields.mended) {
@@ -333,8 +384,7 @@ static int write_line(Through *self, Record *record)
         done = form_write(self->forms[record->form], &record->fields, self->hashes, record->key, &self->line);
         if (done)
             return done > 0;
-        record->form = find_form(self, record, record->form + 1);
-        if (!fit_form(self, record))
+        if ((record->form = find_form(self, record, record->form + 1)) < 0)
             return 0;
     }
 }
@@ -413,7 +463,8 @@ static PyObject *taken_list(const Through *self)
     PyObject *list = PyList_New(0);
     for (Py_ssize_t i = 0; list && i < self->taken_count; i++) {
         const Taken *taken = &self->taken[i];
-        PyObject *row = Py_BuildValue("nIInn", taken->form, taken->remarks, taken->mended, taken->count, taken->first);
+        PyObject *row = Py_BuildValue("nKInn", taken->form, (unsigned long long)taken->remarks, taken->mended, taken->count,
+                                      taken->first);
         if (!row || PyList_Append(list, row) < 0)
             Py_CLEAR(list);
         Py_XDECREF(row);
@@ -454,6 +505,7 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(self->client);
+    Py_VISIT(self->group);
     Py_VISIT(self->label);
     if (self->hashes && hashes_traverse(self->hashes, visit, arg))
         return -1;
@@ -465,6 +517,7 @@ static int through_traverse(Through *self, visitproc visit, void *arg)
 static int through_clear(Through *self)
 {
     Py_CLEAR(self->client);
+    Py_CLEAR(self->group);
     Py_CLEAR(self->label);
     if (self->hashes)
         hashes_clear(self->hashes);
@@ -489,7 +542,12 @@ static void through_dealloc(Through *self)
     PyMem_Free(self->forms);
     PyMem_Free(self->line.data);
     PyMem_Free(self->key.data);
+    PyMem_Free(self->name.data);
+    PyMem_Free(self->opened.data);
+    PyMem_Free(self->wrapped.data);
+    steps_clear(&self->wrapping);
     PyMem_Free(self->room);
+    naming_free(self->naming);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
 }
@@ -511,19 +569,25 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
 {
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
                             "sorted_digest", "client", "earliest", "latest", "bare", "find_suffix", "plain_account",
-                            "longest_account", "label", "strict", NULL};
+                            "longest_account", "label", "strict", "naming", "order", "opening", "group_first",
+                            "wrapping", NULL};
     PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group;
-    PyObject *hashed, *digest, *sorted, *client, *label;
+    PyObject *hashed, *digest, *sorted, *client, *label, *naming, *wrapping;
     const char *plain;
     Py_ssize_t plain_size, longest;
     long long earliest, latest;
-    int bare, find_suffix, strict;
+    int bare, find_suffix, strict, order, opening, group_first;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#nOp", names, &shape, &PyTuple_Type, &forms,
-                                     &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups, &learn_group,
-                                     &hashed, &digest, &sorted, &client, &earliest, &latest, &bare, &find_suffix,
-                                     &plain, &plain_size, &longest, &label, &strict))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOOLLppy#nOpOiipO!", names, &shape, &PyTuple_Type,
+                                     &forms, &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups,
+                                     &learn_group, &hashed, &digest, &sorted, &client, &earliest, &latest, &bare,
+                                     &find_suffix, &plain, &plain_size, &longest, &label, &strict, &naming, &order,
+                                     &opening, &group_first, &PyTuple_Type, &wrapping))
         return NULL;
+    if (order < 0 || order >= ORDERS || opening < 0 || opening >= OPENINGS) {
+        PyErr_SetString(PyExc_ValueError, "an order or an opening is not known");
+        return NULL;
+    }
     if ((client != Py_None && !PyBytes_Check(client)) || (label != Py_None && !PyBytes_Check(label))) {
         PyErr_SetString(PyExc_TypeError, "a client and a label are bytes or None");
         return NULL;
@@ -533,13 +597,18 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     self->client = Py_NewRef(client);
     self->label = Py_NewRef(label);
     self->strict = strict;
-    self->earliest = earliest;
-    self->latest = latest;
+    self->moment = (Moment){order, earliest, latest, INT64_MIN, INT64_MAX, 0};
+    self->group_first = group_first;
+    self->opening = opening;
     self->bare = bare;
     self->find_suffix = find_suffix;
     self->accounts = ids_new(accounts, learn_account, (Span){(const unsigned char *)plain, (size_t)plain_size},
                              longest < 0 ? 0 : (size_t)longest);
     self->groups = ids_new(groups, learn_group, (Span){NULL, 0}, 0);
+    if (!steps_fill(&self->wrapping, wrapping, NULL, 0) || (naming != Py_None && !(self->naming = naming_new(naming)))) {
+        Py_DECREF(self);
+        return NULL;
+    }
     if (self->accounts && self->groups && (self->hashes = hashes_new(hashed, digest, sorted)) && (self->shape = shape_new(shape)) &&
         add_forms(self, forms))
         return (PyObject *)self;
@@ -547,7 +616,23 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     return NULL;
 }
 
+static PyObject *through_behind(Through *self, PyObject *arguments)
+{
+    Moment *moment = &self->moment;
+    PyObject *group;
+    if (!PyArg_ParseTuple(arguments, "LLLO", &moment->first, &moment->stop, &moment->offset, &group))
+        return NULL;
+    if (group != Py_None && !PyBytes_Check(group)) {
+        PyErr_SetString(PyExc_TypeError, "a group is bytes or None");
+        return NULL;
+    }
+    Py_XSETREF(self->group, Py_NewRef(group));
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef METHODS[] = {
+    {"behind", (PyCFunction)through_behind, METH_VARARGS,
+     "behind(first, stop, offset, group): what the head of the next records says about them; see Bounds."},
     {"take", (PyCFunction)(void (*)(void))through_take, METH_FASTCALL,
      "take(records, streams, otherwise): see contract.Shortcut; gives (form, remarks, mended, count, first) each."},
     {NULL, NULL, 0, NULL},

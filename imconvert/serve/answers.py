@@ -40,6 +40,7 @@ class Told:
     records: int = 0
     bytes: int = 0
     end: str = ""
+    proxied: bool = False
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ GET  /status /status.json /metrics /healthz
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from imconvert.serve import page, replays, status
 from imconvert.serve.access import Access, Rates
 from imconvert.serve.answers import Answer, Desk
 from imconvert.serve.clerk import Clerk
-from imconvert.serve.gate import DRAINED, Drain, Gate, Log
+from imconvert.serve.gate import DRAINED, Gate, Log
 from imconvert.serve.receiving import Receipt
 from imconvert.serve.taking import HELD_REMEDY as HELD
 from imconvert.serve.windows import Window
@@ -64,7 +64,7 @@ def make(clerk: Clerk, site: Site, access: Access, clock: Clock, log: Log) -> Ga
     )
     rates = Rates(access.rate, clock.steady)
     gate = Gate(inner, names, access, rates, log=log, trouble=app.trouble, steady=clock.steady)
-    app.requests, app.drain = gate.requests, gate.drain
+    app.gate = gate
     return gate
 
 
@@ -75,8 +75,7 @@ class App:
         self.clerk, self.site, self.clock = clerk, site, clock
         self.desk = Desk(clerk.feed, clock.now, clock.steady)
         self.bodies = asyncio.Semaphore(MOST_BODIES)
-        self.requests: dict[tuple[str, int], int] = {}
-        self.drain = Drain()
+        self.gate: Gate | None = None
         self.routes: dict[str, tuple[Any, list[str]]] = {
             "ingest": (self.ingest, ["POST"]),
             "status": (self.status, ["GET"]),
@@ -91,7 +90,8 @@ class App:
 
     def _short(self, code: int) -> Response:
         """An answer that says no more than its code; the connection ends, for a body may still be on its way."""
-        return Response(self.trouble(code), code, {"connection": "close"}, "application/json")
+        headers = {"connection": "close"} | ({"retry-after": "5"} if code == 503 else {})
+        return Response(self.trouble(code), code, headers, "application/json")
 
     async def failed(self, request: Request, why: Exception) -> Response:
         """What went wrong here is no fault of the request."""
@@ -137,8 +137,9 @@ class App:
             if window.records or not behind or self.clerk.trouble or self.clock.steady() >= until:
                 break
             await asyncio.sleep(0.01)
-        window.more |= behind
-        return None if self.clerk.trouble and not window.records else window
+        if self.clerk.trouble and not window.records:
+            return None
+        return replace(window, more=True) if behind else window
 
     async def ingest(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -163,7 +164,8 @@ class App:
         return _receipt(receipt, _language(request))
 
     async def _refused(self, request: Request, code: int) -> Response:
-        await self.drain(request.scope, request.receive)
+        assert self.gate
+        await self.gate.drain(request.scope, request.receive)
         return self._short(code)
 
     async def _body(self, request: Request) -> bytes | None:
@@ -179,7 +181,9 @@ class App:
         return b"".join(parts) if size <= self.site.body else None
 
     async def _facts(self) -> dict[str, Any]:
-        return await asyncio.to_thread(status.facts, self.clerk, self._now)
+        assert self.gate
+        found = await asyncio.to_thread(status.facts, self.clerk, self._now)
+        return found | {"proxied_pulls": self.gate.proxied}
 
     async def status_json(self, request: Request) -> Response:
         return Response(msgspec.json.encode(await self._facts()), media_type="application/json")
@@ -189,7 +193,8 @@ class App:
         return Response(body, media_type="text/html", headers={"content-security-policy": page.policy()})
 
     async def metrics(self, request: Request) -> Response:
-        body = status.metrics(await self._facts(), self.requests)
+        assert self.gate
+        body = status.metrics(await self._facts(), self.gate.requests)
         return Response(body, media_type="text/plain; version=0.0.4")
 
     async def healthz(self, request: Request) -> Response:

@@ -58,6 +58,7 @@ def on_loopback(port: int) -> socket.socket:
 _GAUGES = (
     ("imconvert_load_rate_calls_per_second", "Calls a second over the last minute", "rate_per_s"),
     ("imconvert_load_limit_calls_per_second", "The limit of the stage", "limit_per_s"),
+    ("imconvert_load_limit_share", "Share of the limit that is used", "limit_share"),
     ("imconvert_load_left_calls", "Calls that are left", "left"),
     ("imconvert_load_seconds_left", "Seconds until all is done, at this rate", "seconds_left"),
 )

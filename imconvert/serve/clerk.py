@@ -24,7 +24,7 @@ from imconvert.serve.register import Register
 from imconvert.serve.taking import Taker
 
 LOOK = 1.0
-"""Seconds between two looks for new shards and spool lines."""
+"""Seconds between two looks for new shards and spool lines, unless a look takes more than a quarter of that."""
 
 MOST_AT_ONCE = 32 << 20
 """Bytes of records that are taken in with one sync."""
@@ -33,7 +33,9 @@ SAVED = 256 << 20
 """Bytes taken since the last checkpoint that ask for the next one."""
 
 STUCK = 60.0
-"""Seconds that one thing may take before it is trouble: a disk that hangs, or a stopped process that has the spool."""
+STOPPED = 20.0
+"""Seconds that one thing may take before it is trouble: a disk that hangs, or a stopped process that has the spool; and
+that the end is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,10 @@ class Clerk:
         return job.answer
 
     def stop(self) -> None:
-        """Finish what was handed in, and leave a checkpoint."""
+        """Finish what was handed in, and leave a checkpoint. A clerk that is stuck is left behind, as by a kill."""
         self._jobs.put(None)
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(STOPPED)
 
     @property
     def trouble(self) -> ImconvertError | None:
@@ -109,9 +111,13 @@ class Clerk:
         jobs, stopping = self._waiting(0.0 if self.behind and not self.trouble else LOOK / 4)
         if jobs:
             self._guarded("intake", partial(self._take_in, jobs), jobs)
-        if self.clock.steady() >= self._look_at:
-            self._look_at = self.clock.steady() + LOOK
+        if (began := self.clock.steady()) >= self._look_at:
+            self._look_at = 0.0
             self._guarded("look", self.register.look)
+            if "intake" in self._troubles:
+                self._guarded("intake", self.spool.probe)
+            ended = self.clock.steady()
+            self._look_at = ended + max(LOOK, 4 * (ended - began))
         self._guarded("advance", self._advance)
         self._tell()
         return stopping
@@ -183,6 +189,7 @@ class Clerk:
         files = list(self.state.files)
         self.index.flush(lambda runs: self.state.checkpoint(runs, files, holes))
         self.feed.holes.clear()
+        self.taker.known_held.clear()
         self._since = 0
 
 

@@ -24,11 +24,13 @@ from imconvert.vendors.contract import Target
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How delivered windows are repeated: before new records those of the last `time` ms (none for 0), and, where
-    nothing new came, the last ones in `idle` more answers."""
+    """How delivered windows are repeated: before new records those of the last `time` ms as far as there is room (none
+    for 0), and always so many that each is served in at least `copies` answers; where nothing new came, the last ones
+    in `idle` more answers."""
 
     time: int = 7_200_000
     idle: int = 0
+    copies: int = 2
 
 
 class Feed:
@@ -40,7 +42,8 @@ class Feed:
         self.caps = caps
         self.overlap = overlap
         self.idle = overlap.idle
-        self.fresh = caps if not overlap.time else Caps(max(1, caps.records // 2), max(1, caps.bytes // 2))
+        parts = overlap.copies if overlap.time else 1
+        self.fresh = Caps(max(1, caps.records // parts), max(1, caps.bytes // parts))
         self.holes: dict[int, list[Hole]] = {}
         self._lock = threading.Lock()
         self._next: tuple[int, int, Window] | None = None
@@ -65,8 +68,8 @@ class Feed:
 
     def waits(self, file: File) -> bool:
         """Whether something of a file was taken and is still to be delivered."""
-        end = place(file.number, file.taken)
-        return self.cursor < end and any(True for _ in self.stretches(max(self.cursor, place(file.number, 0)), end))
+        start = max(0, self.cursor - place(file.number, 0))
+        return file.kind != "bulk" and any(True for _ in self._between(file, start, file.taken))
 
     def _between(self, file: File, start: int, stop: int) -> Iterator[Stretch]:
         """[start, stop) of a file without its holes."""
@@ -86,8 +89,8 @@ class Feed:
         yield from takewhile(lambda hole: hole.start < stop, fresh)
 
     def upcoming(self) -> Window:
-        """The records that were not delivered yet, as many as the caps allow; half of that where windows are repeated,
-        so that the last one always has room."""
+        """The records that were not delivered yet, as many as the caps allow; only a part of that where windows are
+        repeated, so that those that must be always have room."""
         cursor, end = self.cursor, self.end
         known = self._next
         if known and known[:2] == (cursor, end):
@@ -119,14 +122,15 @@ class Feed:
         return window
 
     def _starts(self, window: Window, now: int) -> list[int]:
-        """Where the delivered windows begin that are repeated before a window, the last one first: that one always,
-        so that each is repeated at least once; older ones while they are young enough and there is room."""
+        """Where the delivered windows begin that are repeated before a window, the last one first: as many as make the
+        copies, and older ones while they are young enough; all of them only while there is room."""
         found: list[int] = []
         start, records, size = window.start, window.records, window.bytes
         for sent in reversed(self.state.windows if self.overlap.time or self.idle else []):
             records, size = records + sent.records, size + sent.bytes
-            young = not found or sent.at > now - self.overlap.time
-            if not young or sent.stop != start or records > self.caps.records or size > self.caps.bytes:
+            young = sent.at > now - self.overlap.time
+            wanted = young or len(found) < max(1, self.overlap.copies - 1)
+            if not wanted or sent.stop != start or records > self.caps.records or size > self.caps.bytes:
                 break
             start = sent.start
             found.append(start)

@@ -44,10 +44,7 @@ def mark(folder: Path) -> tuple[int, int] | None:
     """What changes with the manifest of a finished output: its size and the time of its last write; None without.
     Raises IntegrityError IMC-6052."""
     with _reading(folder):
-        if not durable.exists(folder / manifest.NAME):
-            return None
-        with durable.Reader(folder / manifest.NAME) as reader:
-            return reader.size, reader.changed
+        return durable.stamp(folder / manifest.NAME)
 
 
 def shards(folder: Path, target: Target, known: Mapping[str, File]) -> Iterator[File]:
@@ -59,7 +56,7 @@ def shards(folder: Path, target: Target, known: Mapping[str, File]) -> Iterator[
     found = _read(folder / manifest.NAME)
     if found.format != FORMAT:
         raise UsageError("IMC-1006", str(folder), found=found.format, ours=FORMAT)
-    if found.target not in (target.name,):
+    if found.target_name not in (target.name,):
         raise UsageError("IMC-1134", str(folder), found=found.target, target=target.name)
     for shard in found.shards:
         path = (folder / shard.name).absolute()

@@ -25,6 +25,8 @@ HEADERS = [
 STRICT = (b"strict-transport-security", b"max-age=31536000")
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 _OPEN = "healthz"
+_OF_PROXIES = frozenset({b"via", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-real-ip"})
+"""Headers that a proxy adds: behind one, delivery is what the proxy took."""
 
 DRAINED = 64 << 20
 DRAIN_TIME = 3.0
@@ -49,14 +51,15 @@ class Gate:
         self.app, self.names, self.access, self.rates = app, names, access, rates
         self.log, self.trouble, self.steady = log, trouble, steady
         self.requests: dict[tuple[str, int], int] = {}
+        self.proxied = 0
         self.drain = Drain()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
         began, seen = self.steady(), Seen(send, strict=scope["scheme"] == "https")
-        scope["told"] = Told()
         name, path, given = self._asked(scope)
+        scope["told"] = Told(proxied=name == "feed" and any(key in _OF_PROXIES for key, _ in scope["headers"]))
         refusal = self._refusal(scope, name, given)
         try:
             if refusal:
@@ -101,7 +104,8 @@ class Gate:
         address = scope["client"][0] if scope.get("client") else "-"
         line = {"from": address, "method": scope["method"][:10], "what": name, "status": status,
                 "seconds": round(seconds, 4), "records": told.records, "bytes": told.bytes}  # fmt: skip
-        self.log({**line, "end": told.end} if told.end else line)
+        self.proxied += told.proxied
+        self.log({**line, **({"end": told.end} if told.end else {}), **({"proxied": True} if told.proxied else {})})
 
 
 class Drain:

@@ -116,14 +116,6 @@ class KeyIndex:
         self._number += 1
         return self.folder / f"{level}-{self._number:06}.keys"
 
-    def forget(self, note: Callable[[list[str]], None]) -> None:
-        """Give up all keys, to read them again."""
-        note([])
-        for run in self.runs:
-            run.close()
-            durable.remove(run.path)
-        self.runs, self._fresh = [], {}
-
     def close(self) -> None:
         self._helper.shutdown()
         for run in self.runs:

@@ -172,7 +172,23 @@ def bind(host: str, port: int) -> socket.socket:
     return found
 
 
-def server(app: Any, tls: Tls | None) -> uvicorn.Server:
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that gives a TLS handshake no more time than a head, for which uvicorn has no setting."""
+
+    async def create_server(self, *words: Any, **more: Any) -> asyncio.Server:
+        limits = {"ssl_handshake_timeout": HEAD_TIME} if more.get("ssl") else {}
+        return await super().create_server(*words, **{**more, **limits})
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server in a loop of ours."""
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        with asyncio.Runner(loop_factory=_Loop) as runner:
+            runner.run(self.serve(sockets=sockets))
+
+
+def server(app: Any, tls: Tls | None) -> Server:
     """A server of `app`. Raises UsageError IMC-1131 for a certificate or key that can't be used."""
     _allow_many_files()
     protocol: Any = type("LimitedProtocol", (Protocol,), {"idle": {}})
@@ -186,7 +202,7 @@ def server(app: Any, tls: Tls | None) -> uvicorn.Server:
         config.load()
     except (OSError, ValueError) as why:
         raise UsageError("IMC-1131", why=getattr(why, "strerror", None) or str(why)) from why
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def _allow_many_files() -> None:

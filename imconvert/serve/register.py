@@ -9,6 +9,7 @@ the two. Records always go into the last file of the feed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,8 @@ from imconvert.serve.state import File, State
 from imconvert.serve.taking import Taker
 
 RECENT = 8
-"""Files at the end of the feed whose unread bytes are counted."""
+COMPARED = 100
+"""Files at the end of the feed whose unread bytes are counted, and shards before their delivery that are looked at."""
 
 
 class Register:
@@ -33,6 +35,7 @@ class Register:
         self.spool: Spool = taker.spool
         self.outputs, self.bulk = outputs, bulk
         self._ends: dict[str, int] = {}
+        self._finished: set[Path] = set()
         self._known = {file.path: file for file in self.state.files}
         self._marks: dict[Path, tuple[int, int]] = {}
         self._begin = 0
@@ -51,16 +54,23 @@ class Register:
         new, troubles = self._appeared()
         with self.spool.turn():
             self._number(self._in_order(new))
-            ends = {str(path): end for path, end in self.spool.ends().items()}
+            *finished, _ = segments = self.spool.segments()
+            ends = self.spool.ends(path for path in segments if path not in self._finished)
+        self._grown({str(path): end for path, end in ends.items()})
+        self._finished.update(finished)
+        self._compare_waiting()
+        if troubles:
+            raise troubles[0]
+
+    def _grown(self, ends: dict[str, int]) -> None:
+        """Take note of how far spool files have grown, once that is on the disk."""
         for path, end in ends.items():
             if end > self._ends.get(path, 0):
                 durable.sync_file(Path(path))
             if end < self._known[path].taken:
                 raise IntegrityError("IMC-6041", path, why="it is shorter than what was read of it")
-        self._ends, self._begin = ends, 0
-        self._compare_waiting()
-        for why in troubles:
-            raise why
+        self._ends |= ends
+        self._begin = 0
 
     def _appeared(self) -> tuple[list[File], list[ImconvertError]]:
         new: list[File] = []
@@ -103,7 +113,9 @@ class Register:
 
     def _number(self, files: Sequence[File]) -> None:
         """Put those that are new at the end of the feed."""
-        new = [file for file in files if file.path not in self._known or file.sha256 != self._known[file.path].sha256]
+        known = self._known
+        found = {file.path: file for file in files if file.path not in known or file.sha256 != known[file.path].sha256}
+        new = list(found.values())
         for number, file in enumerate(new, len(self.state.files) + 1):
             file.number = number
         if new:
@@ -111,11 +123,11 @@ class Register:
             self._known |= {file.path: file for file in new}
 
     def _compare_waiting(self) -> None:
-        """See that shards that are still to be delivered are what they were. Raises IntegrityError IMC-6041."""
+        """See that the shards that are delivered next are what they were. Raises IntegrityError IMC-6041."""
         feed = self.taker.feed
-        for file in self.state.from_place(feed.cursor):
-            if file.kind == "shard" and feed.waits(file):
-                self.taker.compare(file)
+        waiting = (file for file in self.state.from_place(feed.cursor) if file.kind == "shard" and feed.waits(file))
+        for file in islice(waiting, COMPARED):
+            self.taker.compare(file)
 
     def end_of(self, file: File) -> int:
         """Where the whole lines of a file end."""

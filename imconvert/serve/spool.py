@@ -9,6 +9,7 @@ before it says so. A file on which a write or sync failed is given up for the ne
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -75,26 +76,30 @@ class Spool:
 
     def begin_next(self) -> Path:
         """Finish the last file by beginning the next one; call it in turn."""
-        found = self.segments()
-        last = int(found[-1].name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) if found else 0
-        given = (durable.read_file(self.folder / NUMBER) or b"").strip()
-        number = 1 + max(last, int(given) if given.isdigit() else 0)
+        number = self._last_number() + 1
         path = self.folder / f"{_PREFIX}{number:06}{_SUFFIX}"
         appending.begin(path)
         durable.replace_file(self.folder / NUMBER, b"%d\n" % number)
         return path
 
-    def ends(self) -> dict[Path, int]:
-        """For each file where its last complete line ends; call it in turn."""
-        return {path: appending.whole_lines(path) for path in self.segments()}
+    def probe(self) -> None:
+        """See whether something can be written, durably. Raises IntegrityError IMC-6004."""
+        with self.turn():
+            durable.replace_file(self.folder / NUMBER, b"%d\n" % self._last_number())
+
+    def _last_number(self) -> int:
+        """The last number that was given to a file, be it there or not."""
+        found = self.segments()
+        last = int(found[-1].name.removeprefix(_PREFIX).removesuffix(_SUFFIX)) if found else 0
+        given = (durable.read_file(self.folder / NUMBER) or b"").strip()
+        return max(last, int(given) if given.isdigit() else 0)
+
+    def ends(self, paths: Iterable[Path]) -> dict[Path, int]:
+        """For each of some files where its last complete line ends; call it in turn."""
+        return {path: appending.whole_lines(path) for path in paths}
 
     def hold(self, lines: bytes) -> None:
         """Append lines to HELD, durably."""
         with self.turn():
             appending.begin(self.folder / HELD)
             appending.append(self.folder / HELD, lines)
-
-    def held(self) -> int:
-        """How many lines HELD has."""
-        path = self.folder / HELD
-        return sum(1 for _ in durable.lines_of(path)) if durable.exists(path) else 0

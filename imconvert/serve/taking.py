@@ -62,7 +62,8 @@ def held_line(code: str, values: dict[str, Any], raw: bytes, where: dict[str, An
 
 
 class Taker:
-    """Takes files for one feed. `holes` gather until they are checkpointed."""
+    """Takes files for one feed. `known_held` are lines that were held since the last checkpoint, which is then noted
+    for good; should they be taken again, they are not held twice."""
 
     def __init__(self, feed: Feed, judge: Judge, spool: Spool, checker: Checker) -> None:
         self.feed = feed
@@ -73,9 +74,12 @@ class Taker:
         self.held = 0
         self._verified: set[int] = set()
         self._bad: dict[int, int] = {}
-        self._known_held = set(self._held_before())
+        self.known_held = set(self._held_before())
 
     def _held_before(self) -> Iterator[tuple[str, int]]:
+        """Lines that are held already, though they are still to be taken, for the last life ended before it could note
+        that; all others are only counted."""
+        taken = {file.path: file.taken for file in self.feed.state.files}
         path = self.spool.folder / HELD
         for line in durable.lines_of(path) if durable.exists(path) else ():
             self.held += 1
@@ -83,7 +87,7 @@ class Taker:
                 found = msgspec.json.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 continue
-            if "file" in found:
+            if "file" in found and found["offset"] >= taken.get(found["file"], 0):
                 yield found["file"], found["offset"]
 
     def step(self, file: File, end: int) -> None:
@@ -115,12 +119,12 @@ class Taker:
         held = {}
         for line in lines:
             code = DAMAGED if not line.key else CONFLICT if left[line.start] == OTHER else ""
-            if code and (file.path, line.start) not in self._known_held:
+            if code and (file.path, line.start) not in self.known_held:
                 where, why = {"file": file.path, "offset": line.start}, {"why": "it is no canonical record"}
                 held[file.path, line.start] = held_line(code, why, line.data, where, served.get(line.start))
         if held:
             self.spool.hold(b"".join(held.values()))
-            self._known_held |= held.keys()
+            self.known_held |= held.keys()
             self.held += len(held)
         holes = [Hole(file.number, line.start, line.stop) for line in lines]
         self.feed.holes.setdefault(file.number, []).extend(_joined(holes))

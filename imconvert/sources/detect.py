@@ -6,12 +6,16 @@ the brackets and keys of its beginning, which needs no end. Names of files are n
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from imconvert.errors import InputError, UsageError
+from imconvert.sources import whole
 from imconvert.sources.containers import Limits, read_head, sniff
 from imconvert.sources.documents import begins_with_array
 from imconvert.sources.inputs import STDIN, Input
+from imconvert.sources.records import Batch
+from imconvert.sources.whole import is_spread
 from imconvert.vendors.contract import Documents, Vendor
 
 HEAD = 1 << 18
@@ -22,7 +26,8 @@ FILES = 16
 
 def is_document(path: Path, documents: Documents) -> bool:
     """Whether a plain file is a JSON document as described, not lines of records."""
-    return begins_with_array(read_head(path, HEAD), documents)
+    head = read_head(path, HEAD)
+    return is_spread(head) if documents.whole else begins_with_array(head, documents)
 
 
 def detect(inputs: list[Input], vendors: tuple[Vendor, ...], limits: Limits) -> Vendor:
@@ -54,12 +59,21 @@ def _some(inputs: list[Input]) -> list[Input]:
 def matches(head: bytes, vendors: tuple[Vendor, ...]) -> list[Vendor]:
     """The vendors that one of the first records, or the document as a whole, looks like."""
     lines = head.split(b"\n")[:RECORDS]
+    documents = [batch.records[0] for batch in _first_documents(head)] if is_spread(head) else []
     return [
         vendor
         for vendor in vendors
-        if (vendor.documents and begins_with_array(head, vendor.documents))
-        or any(map(vendor.looks_like, filter(None, map(vendor.peek, lines))))
+        if (vendor.documents and not vendor.documents.whole and begins_with_array(head, vendor.documents))
+        or any(map(vendor.looks_like, filter(None, map(vendor.peek, [*lines, *documents]))))
     ]
+
+
+def _first_documents(head: bytes) -> Iterator[Batch]:
+    """The documents that are whole in the beginning of a file."""
+    try:
+        yield from whole.documents(iter([head]), "")
+    except InputError:
+        return
 
 
 def _shown(head: bytes) -> str:

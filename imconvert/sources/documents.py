@@ -47,6 +47,20 @@ class Scanner:
         self.escaped = False
         self.depth = 0
 
+    def edges(self, block: bytes, most: int) -> Iterator[tuple[int, bool, int]]:
+        """The brackets down to depth `most`, and those that open one more: place, whether it opens, depth after it."""
+        marks, kinds, depths = self.structure(block)
+        opens = (kinds == 0x7B) | (kinds == 0x5B)
+        for index in np.flatnonzero((depths <= most) | ((depths == most + 1) & opens)).tolist():
+            yield int(marks[index]), bool(opens[index]), int(depths[index])
+
+    def compiled_edges(self, block: bytes, most: int) -> list[tuple[int, bool, int]]:
+        """The same by the part in C."""
+        found, self.depth, self.in_string, self.escaped = native.edges(
+            block, most, self.depth, self.in_string, self.escaped
+        )
+        return found
+
     def structure(self, block: bytes) -> tuple[Ints, Ints, Ints]:
         """Places, bytes and depths after them of the brackets and braces outside of strings."""
         data = np.frombuffer(block, np.uint8)
@@ -154,11 +168,9 @@ class _Splitter:
 
     def _scan(self, block: bytes) -> None:
         """Act on the brackets that matter."""
-        marks, kinds, depths = self.scanner.structure(block)
-        opens = (kinds == 0x7B) | (kinds == 0x5B)
-        here, most = 0, self.deepest
-        for index in np.flatnonzero((depths <= most) | ((depths == most + 1) & opens)).tolist():
-            here = self._edge(block, here, int(marks[index]), bool(opens[index]), int(depths[index]))
+        here, found = 0, self.scanner.compiled_edges if self.compiled else self.scanner.edges
+        for place, opens, depth in found(block, self.deepest):
+            here = self._edge(block, here, place, opens, depth)
         if self.where != TAIL:
             self.carry.add(block[here:])
         self._passed(block)

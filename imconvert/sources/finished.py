@@ -33,7 +33,13 @@ class _Manifest(Struct):
     target: str
     shards: list[_Shard]
     totals: dict[str, int]
+    files: dict[str, msgspec.Raw]
     inputs: list[msgspec.Raw]
+    content: str = ""
+
+    @property
+    def target_name(self) -> str:
+        return f"{self.target}/{self.content}" if self.content else self.target
 
 
 _decode = msgspec.json.Decoder(_Manifest).decode
@@ -47,15 +53,21 @@ def shards_of(folder: Path) -> list[Path] | None:
     found = _manifest_in(folder)
     if found is None:
         return None
-    target = TARGETS.get(found.target)
+    target = TARGETS.get(found.target_name)
     if target is None or target.arrange:
         known = ", ".join(name for name, one in TARGETS.items() if not one.arrange)
-        raise UsageError("IMC-1201", str(folder), target=found.target, known=known)
+        raise UsageError("IMC-1201", str(folder), target=found.target_name, known=known)
     if (folder / _WORK).exists():
         raise UsageError("IMC-1202", str(folder), why="a run on it is not finished")
     for shard in found.shards:
         _check(folder, shard)
     return [folder / shard.name for shard in found.shards]
+
+
+def holds(folder: Path, name: str) -> bool:
+    """Whether a folder is a finished output that holds this file beside its shards."""
+    found = _manifest_in(folder)
+    return found is not None and name in found.files
 
 
 def _manifest_in(folder: Path) -> _Manifest | None:

@@ -20,6 +20,9 @@ OTHERS = (
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"\x1f\x9d", "Z(compress)"),
 )
+LOOKED_AT = 4096
+"""Bytes that tell an encoding."""
+
 BOMS = (
     (b"\xff\xfe\0\0", "UTF-32"),
     (b"\0\0\xfe\xff", "UTF-32"),
@@ -52,7 +55,8 @@ def container_of(head: bytes) -> str:
 
 
 def encoding_of(head: bytes) -> str | None:
-    """The wide encoding that `head` is in, by its mark or because most of its units have zeros like one."""
+    """The wide encoding that `head` is in, by its mark or because most of its first units have zeros like one."""
+    head = head[:LOOKED_AT]
     for mark, name in BOMS:
         if head.startswith(mark):
             return name

@@ -152,10 +152,11 @@ def _edges(label: str, path: Path) -> tuple[int, str, str, int]:
             tail = file.read(_EDGE)
     except OSError as why:
         raise InputError("IMC-4001", label, why=why.strerror or str(why)) from why
-    encoding = encoding_of(head)
+    container = container_of(head)
+    encoding = encoding_of(head) if container == "plain" else None
     if encoding:
         raise InputError("IMC-4008", label, encoding=encoding)
-    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container_of(head), found.st_mtime_ns
+    return size, hashlib.sha256(b"%d\0" % size + head + tail).hexdigest(), container, found.st_mtime_ns
 
 
 def check_unchanged(source: Input) -> None:
@@ -179,6 +180,18 @@ def text_lines(path: Path) -> Iterator[bytes]:
             for line in file:
                 if line.strip():
                     yield line.rstrip(b"\r\n")
+    except OSError as why:
+        raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
+
+
+SQLITE = b"SQLite format 3\0"
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file of the user's is an SQLite database. Raises InputError IMC-4001."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE)) == SQLITE
     except OSError as why:
         raise InputError("IMC-4001", str(path), why=why.strerror or str(why)) from why
 

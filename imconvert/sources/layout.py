@@ -129,7 +129,7 @@ class _Rows:
         if text.startswith(b"]") and _END.match(text):
             self.where = OUTSIDE if text.endswith((b"}", b"},")) else TAIL
             self.bracket = (raw, text, at, number)
-        elif self.header.match(text):
+        elif self._is_header(text):
             self._without_end(at)
             self._outside(raw, text, at, number)
         elif text.startswith(b"{") and not _is_row(text):
@@ -154,7 +154,7 @@ class _Rows:
 
     def _outside(self, raw: bytes, text: bytes, at: int, number: int) -> None:
         text = text.strip(_EMPTY)
-        if self.header.match(text):
+        if self._is_header(text):
             self._begin(kept_head(text, len(text)) if self.documents.reader else b"")
             self.where = ARRAY
         elif not (text.startswith(b"{") and self.array.search(text) and self._one_line(raw, text, at, number)):
@@ -167,16 +167,22 @@ class _Rows:
             batches = list(elements(iter([text]), self.documents, self.label, compiled=self.compiled))
         except InputError:
             return False
+        begin = at + raw.index(b"{")
         for batch in batches:
             self._begin(batch.head)
-            for record, offset in zip(batch.records, batch.offsets.tolist(), strict=True):
-                self._emit(record, at + raw.index(b"{") + offset, number)
+            self.records += batch.records
+            self.offsets += (batch.offsets + begin).tolist()
+            self.numbers += [number] * len(batch)
         return True
 
     def _begin(self, head: bytes) -> None:
         if head != self.head:
             self._end_batch()
             self.head = head
+
+    def _is_header(self, text: bytes) -> bool:
+        """Whether a line ends with the key of the array and its bracket."""
+        return text.endswith(b"[") and self.header.match(text) is not None
 
     def _row(self, raw: bytes, text: bytes, at: int, number: int) -> None:
         start = at if raw.startswith(b"{") else at + raw.index(text)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from imconvert import native
 from imconvert.errors import InputError
-from imconvert.sources import tables
+from imconvert.sources import tables, whole
 from imconvert.sources.containers import Limits, open_blocks, read_head, read_range
 from imconvert.sources.detect import HEAD
 from imconvert.sources.documents import begins_with_array, elements
@@ -96,6 +96,9 @@ def _whole(
             break
     every = chain(head, _raised(damage), blocks)
     begin = b"".join(head)[:HEAD]
+    if documents and documents.whole:
+        found = whole.documents(every, label) if whole.is_spread(begin) else lines(every)
+        return _with_head(found, look(label, begin) if look else b"")
     if not documents or not begins_with_array(begin, documents):
         return _with_head(lines(every), look(label, begin) if look else b"")
     if (documents.by_line and laid_out(begin, documents)) or (documents.one_a_line and one_a_line(begin, documents)):

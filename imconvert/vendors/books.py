@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple
 
 from imconvert.errors import Rejected
@@ -21,7 +21,7 @@ class Book(dict[str, Any]):
         self,
         rule: Callable[[str], Any],
         *,
-        map: tuple[Mapping[str, str], Set[str]] = ({}, frozenset()),
+        map: tuple[Mapping[str, str], Container[str]] = ({}, frozenset()),
         refused: Callable[[str], bool] | None = None,
         noted: Callable[[], None] = lambda: None,
     ) -> None:

@@ -78,7 +78,9 @@ class Call(Struct, frozen=True):
     `key` names the record, `conv` what has to be loaded in order and one at a time ("" for what needs no order), `time`
     is in ms. `path` stands in for the name where a path has parts of its own. `ids` says which fields of the body hold
     ids that the target gives out only while loading: field to [kind, source id]; `source` is the id whose target the
-    answer to this call gives.
+    answer to this call gives. `secret` says which field of the body, or of each of its items, gets the secret of the
+    account in which other field. `upload` are texts in the body that name files of the output: each is uploaded, and
+    its address put in their place. `data` are the bytes of a file, where the call uploads one; no line has it.
     """
 
     api: str
@@ -89,6 +91,9 @@ class Call(Struct, frozen=True):
     path: str = ""
     ids: dict[str, tuple[str, str]] = {}
     source: str = ""
+    secret: dict[str, str] = {}
+    upload: tuple[str, ...] = ()
+    data: bytes = b""
 
 
 class Http(NamedTuple):
@@ -260,6 +265,8 @@ class Rest:
     checks: Callable[[App, History], list[Finding]]
     token: Callable[[App, float], Token] | None = None
     login: Login | None = None
+    uploads: str = ""
+    """The call that takes a file and answers with its address, if there is one."""
     no_messages: str = ""
     """The code that says why messages can't be loaded, where they can't."""
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imconvert import native
 from imconvert.errors import Rejected
-from imconvert.model import Message, Notes, Skip
+from imconvert.model import Message, Notes, Skip, hash_of_source
 from imconvert.vendors.books import NOT_PLAIN as NOT_PLAIN
 from imconvert.vendors.books import Book as Book
 from imconvert.vendors.books import Plain as Plain
@@ -24,6 +24,8 @@ from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
     from imconvert.vendors.calls import Rest
+    from imconvert.vendors.people.mentions import MentionsOf
+    from imconvert.vendors.people.said import SaidIn
     from imconvert.vendors.shapes import LineForms, Shape
 
 Settings = Mapping[str, str]
@@ -57,7 +59,10 @@ class Line(NamedTuple):
 class Gathered(NamedTuple):
     """Columns as bytes: lines each ended by LF, u4 lengths without it, 16-byte keys, 8-byte digests, u8 numbers, i8
     times, i8 numbers of records in their batch, i8 offsets of records in the text of their batch or nothing;
-    little-endian."""
+    little-endian.
+
+    `named` has, for lines whose number was made of a name, an i8 row and the 16-byte hash of the name each.
+    """
 
     lines: bytes
     lengths: bytes
@@ -67,6 +72,7 @@ class Gathered(NamedTuple):
     times: bytes
     sources: bytes
     offsets: bytes = b""
+    named: bytes = b""
 
 
 class Columns:
@@ -103,8 +109,10 @@ class Columns:
         lines, lengths = b"\n".join(self.lines), array("I", map(len, self.lines[:-1]))
         numbers = array("Q", self.msgids), array("q", self.times), array("q", self.sources)
         hashes = b"".join(self.keys), b"".join(self.digests)
+        named = b"".join([row.to_bytes(8, "little") + hash_of_source(source_id) for row, source_id in self.named])
         self.__init__()  # type: ignore[misc]
-        return Gathered(lines, lengths.tobytes(), *hashes, *(column.tobytes() for column in numbers))
+        msgids, times, sources = (column.tobytes() for column in numbers)
+        return Gathered(lines, lengths.tobytes(), *hashes, msgids, times, sources, named=named)
 
 
 if TYPE_CHECKING:
@@ -129,11 +137,14 @@ class Shortcut(NamedTuple):
 
     A record that has to be looked at more closely is left to `otherwise(number, raw)`, in its turn. Says what it
     took. The streams gather in what `columns` makes. If it `splits`, a batch may also be bytes whose lines it is.
+    `behind(head)` gets it ready for records with this head, and gives the clock by which it reads their times; None
+    where it doesn't take them.
     """
 
     take: Callable[[Any, tuple[Any, ...], Callable[[int, bytes], None]], list[Taken]]
     columns: Callable[[], Gathers] = Columns
     splits: bool = False
+    behind: Callable[[bytes], tuple[str, str] | None] | None = None
 
 
 class Unfit(Exception):
@@ -189,7 +200,8 @@ class Placed(NamedTuple):
 class Request(NamedTuple):
     """A line of a shard, without its newline, made of so many lines of a conversation, the next ones in order.
 
-    One that is made of none belongs to what came before it.
+    One that is made of none belongs to what came before it. Without `data` there is no line: what it is made of has
+    told what it had to, and needs no call of its own.
     """
 
     data: bytes
@@ -197,6 +209,7 @@ class Request(NamedTuple):
 
 
 Finish = Callable[[Iterator[Placed]], Iterator[Request]]
+FinishAll = Callable[[Iterator[Iterator[Placed]]], Iterator[Request]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +230,17 @@ class Arrange:
     `finisher(settings, notes)` makes a function that gets all lines of one conversation in order of (time, source),
     lazily, and gives the requests made of them, taking every line in its turn; what it had to change stands in the
     notes when it gives the request. It must stream: a conversation may be larger than the memory.
+    `together(stream)`, where it is there instead, makes a function that gets all conversations of a bucket of the
+    stream, one after the other, so that a request may be made of several.
     `still(settings)`, if there is one, makes a function of the stream, the times of whole conversations that lie one
     behind the other, and where each begins, all as arrays. It says which conversations need no finishing, because each
     of their lines is a request as it stands. `blockers(settings)` are what has to be settled before loading.
     """
 
-    finisher: Callable[[Settings, Notes], Finish]
+    finisher: Callable[[Settings, Notes], Finish] | None = None
     still: Callable[[Settings], Callable[[str, Any, Any], Any]] | None = None
     blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
+    together: Callable[[str], Callable[[Settings, Notes], FinishAll]] | None = None
 
 
 def number_in(value: str) -> int | None:
@@ -281,7 +297,10 @@ class Target:
     increments, if it does.
     A target with `arrange` is loaded in time order: its lines begin with a head as in `vendors/requests.py`, by which
     they are gathered and sorted; with `packages` they become packages for users' devices after that.
-    `account_rules(settings)` makes the rule for ids that no map names, where settings change it.
+    `account_rules(settings)` and `group_rules(settings)` make the rules for ids that no map names, where settings
+    change them.
+    `people` says that its lines are about people and groups: `writer` writes nouns, lines have no time, and keys are
+    those of `people/lines.py`; `secret` is the stream whose accounts get secrets, if they do.
     """
 
     name: str
@@ -302,10 +321,17 @@ class Target:
     arrange: Arrange | None = None
     packages: Packages | None = None
     account_rules: Callable[[Settings], Callable[[str], str]] | None = None
+    group_rules: Callable[[Settings], Callable[[str], Any]] | None = None
+    people: bool = False
+    secret: str = ""
 
     def account_rule_by(self, settings: Settings) -> Callable[[str], str]:
         """The rule for account ids that no map names."""
         return self.account_rules(settings) if self.account_rules else self.account_rule
+
+    def group_rule_by(self, settings: Settings) -> Callable[[str], Any]:
+        """The rule for group ids that no map names."""
+        return self.group_rules(settings) if self.group_rules else self.group_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,12 +343,14 @@ class Documents:
     `reader(settings, notes, latest, head)` makes the reader for the elements behind `head`, which is what stands in
     their document before its array; None where the head says nothing about them. A name may be a dotted path of keys,
     and the empty one is an array that is the whole document. `always` says that nothing else is to be expected.
+    `whole` says that whole documents are records, one a line or laid out otherwise.
     """
 
     arrays: tuple[str, ...]
     by_line: bool = False
     always: bool = False
     one_a_line: bool = False
+    whole: bool = False
     reader: Callable[[Settings, Notes, int, bytes], Read] | None = None
 
 
@@ -395,6 +423,10 @@ class Vendor:
     where sender, target or time differ; a shortcut has to make its keys of the number
     alone, then. `name_of(raw, head)` gives the source id of a record that was rejected or skipped, if it still tells
     it; it is there for vendors whose source ids don't stand in their records as they are.
+    `people` is the vendor as the one whose saved pages about people are read: its reader gives nouns, and
+    `unfold(raw)` the pages with one item each that a page stands for, with their offsets in it. `provisions` are the
+    targets of what people and groups are made of, named VENDOR/CONTENT. `mentions(line)` finds the ids in a line for
+    this vendor as target, `said(line)` what its last message says.
     `rest()` gives its REST interface, if data can be sent to it that way.
     `survey` is for vendors whose records can't be understood alone. `peek(raw)` gives a record of this vendor's to
     `looks_like`, where it is not plain JSON; `redact(raw)` takes secrets out of a record that is to be told of.
@@ -416,6 +448,11 @@ class Vendor:
     survey: Survey | None = None
     peek: Callable[[bytes], dict[str, Any] | None] = peek_at_json
     redact: Callable[[bytes], bytes] | None = None
+    people: Vendor | None = None
+    provisions: tuple[Target, ...] = ()
+    mentions: MentionsOf | None = None
+    said: SaidIn | None = None
+    unfold: Callable[[bytes], list[tuple[int, bytes]] | None] | None = None
     rest: Callable[[], Rest] | None = None
 
     def behind(self, head: bytes) -> tuple[MakeRead, MakeShortcut | None]:

@@ -1,7 +1,7 @@
 """Say what simple records look like and how their lines are written, as tables that the compiled part follows.
 
 Plan: a vendor describes its usual records as a `Shape`, a tree from keys to fields, with the kinds of content it
-takes; a target describes its lines as a `LineForm` for each kind and chat. `through` joins the two into a shortcut.
+takes; a target describes its lines as a `LineForm` for each kind and chat. `compiled.py` joins the two.
 Promise: a table only ever takes what reading and writing the message would give the same; tests/test_native.py
 compares. A record that fits no table takes the long way.
 """
@@ -12,21 +12,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from xxhash import xxh3_64_digest, xxh3_128_digest
-
-from imconvert import native
-from imconvert.vendors import values
-from imconvert.vendors.contract import NOT_PLAIN, Book, Plain, Shortcut, Taken
-from imconvert.vendors.wrapping import is_of_lines
+from imconvert.model import EPOCH
 
 FIELDS = (
-    "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "ext", "other", "text", "url",
-    "name", "suffix", "md5", "duration", "width", "height", "size", "title", "longitude", "latitude", "content",
-    "extra0", "extra1", "extra2", "extra3", "extra4", "extra5", "extra6", "extra7",
+    "kind", "chat", "msgid", "time", "client", "sender", "receiver", "member", "group", "source", "counter", "random",
+    "wall", "echo-id", "echo-name", "ext", "other", "text", "url", "name", "suffix", "md5", "duration", "width",
+    "height", "size", "title", "longitude", "latitude", "content", *(f"extra{number}" for number in range(16)),
 )  # fmt: skip
 """The fields that a record can have, in the order of native/shape.h. `member` and `group` are the ends of a group
 message where the vendor gives them names of their own; `other` is the second person of a notice; `extra` ones are
-leftovers that the shape names."""
+leftovers that the shape names. `source`, `counter` and `random` are there to be named by; `wall` is a wall clock in ms;
+the echoes are what has to say the same as other fields."""
 
 MENDINGS = ("IMC-3001", "IMC-3003", "IMC-3007", "IMC-3008", "IMC-3016")
 """The repairs that the compiled part knows, in the order of native/shape.h; the last two and the first two it does by
@@ -89,6 +85,26 @@ def number(name: str, *, zeros: int = 0) -> Node:
     return ("number", number_of(name), zeros)
 
 
+def some_number(name: str) -> Node:
+    """A whole number from 0; 0 says nothing."""
+    return ("some-number", number_of(name))
+
+
+def without(name: str, refused: str) -> Node:
+    """A string with nothing escaped in it, and none of these characters of ASCII."""
+    return ("without", number_of(name), refused.encode())
+
+
+def suffix(name: str) -> Node:
+    """A string of 1 to 8 letters and digits of ASCII, which become lower case."""
+    return ("suffix", number_of(name))
+
+
+def wall_clock(name: str) -> Node:
+    """A string like "2022-01-21 15:40:28.920", from 1970 on, which becomes ms as if it were UTC."""
+    return ("wall", number_of(name))
+
+
 def digits(name: str) -> Node:
     """A whole number from 0 in a string, without leading zeros."""
     return ("digits", number_of(name))
@@ -99,10 +115,13 @@ def decimal(name: str) -> Node:
     return ("decimal", number_of(name))
 
 
-def choice(name: str, tokens: Mapping[str, str | int]) -> Node:
-    """One of these JSON tokens, each with what it means: text, or for kinds and chats a number below 256."""
-    pairs = ((token, bytes([value]) if isinstance(value, int) else value.encode()) for token, value in tokens.items())
-    return ("choice", number_of(name), *((token.encode(), value) for token, value in pairs))
+def choice(name: str, tokens: Mapping[str, str | int | None]) -> Node:
+    """One of these JSON tokens, each with what it means: text, for kinds and chats a number below 256, or nothing."""
+    return ("choice", number_of(name), *((token.encode(), _meaning(value)) for token, value in tokens.items()))
+
+
+def _meaning(value: str | int | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value if value is None else bytes([value])
 
 
 def among(*tokens: str) -> Node:
@@ -140,6 +159,23 @@ def anything(name: str) -> Node:
     return ("anything", number_of(name))
 
 
+def class_name(name: str, kinds: Mapping[str, int], *, other: int | None = None, refused: str = "") -> Node:
+    """A name of a kind of content, which is kept. Others that don't begin with `refused` are of kind `other`."""
+    fallback = (b"", b"" if other is None else bytes([other]))
+    rows = ((name.encode(), bytes([kind])) for name, kind in kinds.items())
+    return ("class", number_of(name), refused.encode(), fallback, *rows)
+
+
+def by_kind(nodes: Mapping[int, Node]) -> Node:
+    """A value that is read by the node for the record's kind, which stands before it or in the same object."""
+    return ("by-kind", *((bytes([kind]), node) for kind, node in nodes.items()))
+
+
+def pick(name: str, node: Node) -> Node:
+    """An array of objects read by `node`, of which exactly one is of kind 1; the others, if any, are kept together."""
+    return ("pick", number_of(name), node)
+
+
 def string_or(string: Node, other: Node) -> Node:
     """One node for strings, another for anything else."""
     return ("either", string, other)
@@ -168,15 +204,92 @@ class Kind:
     remarks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
+Steps = tuple[tuple[str, bytes, int, int], ...]
+
+
+def said(text: str) -> Steps:
+    """These words."""
+    return (("literal", text.encode(), 0, 0),)
+
+
+def told(name: str) -> Steps:
+    """What a field says."""
+    return (("field", b"", number_of(name), 0),)
+
+
+def in_order(name: str, other: str, between: str) -> Steps:
+    """What two fields say, the lower text first."""
+    one, two = number_of(name), number_of(other)
+    return (("low", b"", one, two), *said(between), ("high", b"", one, two))
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How records that have no numbers are named: the steps for each chat, and the name space of their numbers.
+
+    `alone` says that the number is all of a line's key; texts with one of the `guarded` characters of ASCII are left.
+    `echoes` are fields that, where they are there, have to say the same as the steps.
+    """
+
+    space: str
+    p2p: Steps
+    team: Steps
+    alone: bool = False
+    guarded: str = ""
+    echoes: Mapping[str, Steps] = field(default_factory=dict)
+
+
+class Bounds(NamedTuple):
+    """What the head of a file says about its records: from when to when they are, by which clock, and of which group.
+
+    Bounds are those of the wall clock in ms where a record has one, which then is `offset` ms ahead; else those of the
+    time as it stands in the record. The group is that of records that name neither a group nor a receiver.
+    """
+
+    first: int = -(1 << 63)
+    stop: int = (1 << 63) - 1
+    offset: int = 0
+    clock: tuple[str, str] = EPOCH
+    group: str | None = None
+
+
+FREE = Bounds()
+
+
+def without_head(head: bytes) -> Bounds | None:
+    """Only records that no head says anything about."""
+    return None if head else FREE
+
+
+def whatever_head(head: bytes) -> Bounds | None:
+    """Records about which a head has nothing to say."""
+    return FREE
+
+
+ORDERS = ("ms", "counter", "imported", "none")
+"""What a time is: ms; or seconds, whose ms are `counter` modulo 1000, or its millionth part where it is an imported
+message's, or none."""
+
+
+OPENINGS = ("json", "stamped", "form")
+"""What a record is: JSON; JSON that may have a time like "2022/01/21 15:40:28" before it; a form, whose fields are told
+as an object of strings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The usual records of a vendor: the tree of keys, and the kinds by their numbers in the tree's choice "kind".
 
-    The name of a kind is its word in reports, with more behind a colon where the target's forms differ.
+    The name of a kind is its word in reports; behind a colon the vendor whose content is to be wrapped, behind a plus a
+    leftover that a text has beside it. `others` are kinds that are tried where a record lacks or exceeds the fields of
+    the first of its number. With `wrapping` content is told by these steps.
     `extras` are the names, in order, of the leftovers extra0, extra1, ...; `client` is what all records have if they
-    name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
-    `mark` is what all records have in them where a vendor has shapes beside its first; `any_head` says that what stands
-    in their document before its array says nothing about those that fit.
+    name none; `bare` ids must not hold an app or a resource, `numbered` groups have numbers from 1 as ids;
+    `find_suffix` takes a file's suffix from its name or URL.
+    `mark` is what all records have in them where a vendor has shapes beside its first. `behind(head)` is what a head
+    means for its records; None leaves them. `naming` is for records without numbers, `order` is one of ORDERS,
+    `opening` one of OPENINGS. With `group_first` a group comes before the receiver in a team's record, and means
+    nothing in another's.
     With a `label`, even an empty one, a byte order mark and that word may stand before a record, and its time may be in
     seconds or microseconds; this is mended and counted.
     """
@@ -186,9 +299,16 @@ class Shape:
     extras: tuple[str, ...] = ()
     client: int | None = None
     bare: bool = False
+    numbered: bool = False
     find_suffix: bool = False
     mark: bytes = b""
-    any_head: bool = False
+    behind: Callable[[bytes], Bounds | None] = without_head
+    naming: Naming | None = None
+    order: str = "ms"
+    group_first: bool = False
+    opening: str = "json"
+    wrapping: Steps = ()
+    others: tuple[tuple[int, str, Kind], ...] = ()
     label: bytes | None = None
 
 
@@ -246,6 +366,16 @@ def opened(data: str) -> Step:
 def member(before: str, name: str, *, layers: int = 0) -> Step:
     """Write `before` and a field, if the field is there."""
     return ("member", before.encode(), number_of(name), layers, 0)
+
+
+def as_it_is(before: str, name: str) -> Step:
+    """Write `before` and a field, if the field is there, as a JSON value within a string, its keys as they stand."""
+    return ("member", before.encode(), number_of(name), 4, 0)
+
+
+def any_member(before: str, name: str) -> Step:
+    """Write `before` and a field, if the field is there, as a JSON value within a string."""
+    return ("member", before.encode(), number_of(name), 3, 0)
 
 
 def closed(data: str, *, most: int) -> Step:
@@ -328,115 +458,3 @@ def begins(name: str, *words: str) -> Step:
 def hashed(name: str) -> Step:
     """Write the hash of a field, xxh3-128 in hexadecimal digits."""
     return ("hash", b"", number_of(name), 0, 0)
-
-
-def through(
-    shape: Shape,
-    forms: LineForms,
-    *,
-    books: tuple[Book, Book],
-    latest: int,
-    digest_of: Callable[[bytes], bytes],
-    plain: Plain = NOT_PLAIN,
-    strict: bool = False,
-) -> Shortcut | None:
-    """The compiled shortcut from a shape to a target's lines; None where the compiled part isn't built.
-
-    `books` are those of accounts and groups, `digest_of` and `plain` are the target's own. A map comes before `plain`.
-    With `strict` nothing is mended: such records go the long way. A target with types of its own looks for suffixes
-    itself.
-    """
-    if not native.BUILT:
-        return None
-    accounts, groups = books
-    rows = [row for number in shape.kinds for row in _rows(shape, number, forms) if not (strict and row.form.repairs)]
-    apart = any(row.form.into for row in rows)
-    allowed, longest = NOT_PLAIN if accounts.map else plain
-    taker = native.Through(
-        shape=_opened(shape.tree) if any(map(_has_members, rows)) else shape.tree,
-        forms=tuple(row.compiled for row in rows),
-        accounts=accounts,
-        learn_account=accounts.learn,
-        groups=groups,
-        learn_group=groups.learn,
-        hashed=xxh3_128_digest,
-        digest=xxh3_64_digest,
-        sorted_digest=digest_of,
-        client=None if shape.client is None else b"%d" % shape.client,
-        earliest=values.EARLIEST,
-        latest=latest,
-        bare=shape.bare,
-        find_suffix=shape.find_suffix and not apart,
-        plain_account=allowed,
-        longest_account=longest,
-        label=shape.label,
-        strict=strict,
-    )
-
-    def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
-        return [
-            Taken(rows[row].word, rows[row].changes(seen), count, first, (*_repairs(mended), *rows[row].form.repairs))
-            for row, seen, mended, count, first in taker.take(batch, streams, otherwise)
-        ]
-
-    return Shortcut(take, native.Columns, splits=True)
-
-
-class _Row(NamedTuple):
-    """A form of a kind: as it is, as the compiled part takes it, and what to remark on a field."""
-
-    label: str
-    form: LineForm
-    compiled: tuple[Any, ...]
-    remarks: tuple[tuple[int, tuple[str, str]], ...]
-
-    @property
-    def word(self) -> str:
-        """The row of the fidelity table."""
-        kind = self.label.partition(":")[0]
-        return f"{kind} > {self.form.into}" if self.form.into else kind
-
-    def changes(self, seen: int) -> tuple[tuple[str, str], ...]:
-        return (*(change for mask, change in self.remarks if seen & mask), *self.form.changes)
-
-
-def _rows(shape: Shape, number: int, forms: LineForms) -> Iterable[_Row]:
-    label, kind = shape.kinds[number]
-    for chat in (0, 1):
-        found = forms(label, chat, shape.extras)
-        for form in found if isinstance(found, tuple) else (found,) if found else ():
-            yield _row(shape, number, chat, form)
-
-
-def _row(shape: Shape, number: int, chat: int, form: LineForm) -> _Row:
-    label, kind = shape.kinds[number]
-    given = {*kind.required, *kind.optional, *(("suffix",) if shape.find_suffix else ())}
-    remarks = [one for one in kind.remarks.items() if not (form.into and is_of_lines(one[1]))] + [*form.remarks.items()]
-    limits = tuple((number_of(name), most) for name, most in form.limits.items())
-    masks = map(
-        mask_of,
-        (
-            {*kind.required, *form.needs} - {*form.without},
-            given - {*form.without},
-            (*kind.filled, *form.filled),
-            [name for name, _ in remarks],
-        ),
-    )
-    ordered = 2 if form.own_digest else int(form.sorted_digest)
-    compiled = (number, chat, *masks, ordered, form.named_by_url, limits, form.steps)
-    return _Row(label, form, compiled, tuple((mask_of([name]), change) for name, change in remarks))
-
-
-def _has_members(row: _Row) -> bool:
-    return any(step[0] == "members" for step in row.form.steps)
-
-
-def _opened(node: Any) -> Any:
-    """The tree, but an extension that is a text which holds an object is that object."""
-    if node == some_text("ext"):
-        return ("opened", number_of("ext"))
-    return tuple(map(_opened, node)) if isinstance(node, tuple) else node
-
-
-def _repairs(mended: int) -> tuple[str, ...]:
-    return tuple(code for number, code in enumerate(MENDINGS) if mended >> number & 1) if mended else ()

@@ -79,6 +79,17 @@ def text(value: Any, field: str) -> str:
     raise Rejected("IMC-2102", field=field, found=shown(value), expected="a string")
 
 
+def word(value: Any, name: str) -> str:
+    """An id: a text, or a whole number as one. Raises Rejected (IMC-2101, IMC-2102)."""
+    if value.__class__ is str and value:
+        return value
+    if value is None or value == "":
+        raise Rejected("IMC-2101", field=name)
+    if value.__class__ is int:
+        return str(value)
+    raise Rejected("IMC-2102", field=name, found=shown(value), expected="a text or a whole number")
+
+
 def suffix_of(name: str | None) -> str | None:
     """The extension of a file name or URL without the dot, if it has a plausible one."""
     tail = (name or "").split("?", 1)[0].split("#", 1)[0].rsplit("/", 1)[-1]

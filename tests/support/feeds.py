@@ -58,8 +58,10 @@ def output_of(folder: Path, records: Sequence[bytes]) -> Path:
     return folder
 
 
-def serving(state: Path, *outputs: Path, overlap: int = 7_200_000, idle: int = 0, **chosen: Any) -> Serving:
-    found = Serving(outputs=outputs, state=state, settings=DEFAULTS, port=0, overlap=Overlap(overlap, idle))
+def serving(
+    state: Path, *outputs: Path, overlap: int = 7_200_000, idle: int = 0, copies: int = 2, **chosen: Any
+) -> Serving:
+    found = Serving(outputs=outputs, state=state, settings=DEFAULTS, port=0, overlap=Overlap(overlap, idle, copies))
     return replace(found, **chosen)
 
 
@@ -148,7 +150,7 @@ def read_answer(end: socket.socket, *, head_only: bool = False, stop: int | None
     return Answer(int(status.split(" ")[1]), headers, body, whole=len(body) == length)
 
 
-def wait_for(condition: Any, seconds: float = 10.0) -> None:
+def wait_for(condition: Any, seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

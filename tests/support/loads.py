@@ -107,7 +107,7 @@ def load(out: Path, target: Path, secret: str = KEY, **wanted: Any) -> Loaded:
         ways = Ways(Clock(time.time, time.monotonic, asyncio.sleep), Random(1), asyncio.Event())
         job = Job(Wanted(out, read_target(target.read_text(), str(target)), Secret(secret), **wanted), ways)
         try:
-            await carry_out(job)
+            await carry_out(job, job.prepare())
         except ImconvertError as why:
             return Loaded(why.exit_code, job.summary(), why)
         return Loaded(job.exit_code(), job.summary())

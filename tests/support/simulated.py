@@ -99,4 +99,4 @@ def simulated(
         end.close()
         app.desk.store.close()
         assert not thread.is_alive()
-        assert app.failures == []
+        assert app.failures == [], sorted(set(app.failures))

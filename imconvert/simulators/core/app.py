@@ -60,10 +60,11 @@ class App:
                 return
 
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
-        body = await _body(receive)
+        body, line = await _body(receive), scope[LINE]
         if body is None:
+            await reset(line)
             return
-        call, line = self.call(scope, body), scope[LINE]
+        call = self.call(scope, body)
         found = self.routes.find(call.method, scope["raw_path"].decode())
         if found is None:
             await self._sent(call, self.vendor.unknown(call), None, line, send)
@@ -195,7 +196,7 @@ def _check(plan: Plan, vendor: Vendor) -> None:
 
 
 async def _body(receive: Any) -> bytes | None:
-    """The whole body; None where the other side went away before its end."""
+    """The whole body; None where the other side went away before its end, or does not come to one."""
     parts, size = [], 0
     while True:
         message = await receive()
@@ -203,5 +204,7 @@ async def _body(receive: Any) -> bytes | None:
             return None
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if not message.get("more_body") or size > LONGEST:
+        if size > LONGEST:
+            return None
+        if not message.get("more_body"):
             return b"".join(parts) if len(parts) > 1 else parts[0]

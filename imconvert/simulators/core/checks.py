@@ -29,14 +29,19 @@ def chars(least: int = 0, most: int | None = None) -> Test:
     return lambda value: isinstance(value, str) and least <= len(value) and (most is None or len(value) <= most)
 
 
-def integer(low: int | None = None, high: int | None = None) -> Test:
-    """A whole number; true and false are none."""
-    return lambda value: (
-        isinstance(value, int)
-        and not isinstance(value, bool)
-        and (low is None or low <= value)
-        and (high is None or value <= high)
-    )
+MOST = (1 << 63) - 1
+
+
+def integer(low: int = -MOST, high: int = MOST) -> Test:
+    """A whole number of 64 bits; true and false are none."""
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def digits(value: Any, low: int = 0, high: int = MOST) -> int | None:
+    """The number that a text of decimal digits stands for; None for anything else."""
+    if not isinstance(value, str) or not value.isdecimal() or len(value) > 19 or not low <= int(value) <= high:
+        return None
+    return int(value)
 
 
 def number(value: Any) -> bool:

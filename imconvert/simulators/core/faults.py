@@ -3,6 +3,7 @@
 Strategy: a plan gives kinds of mishaps their shares, for all endpoints or for those of a name. What is drawn depends on
 the seed, the endpoint, the body and how many times this body came before, and on nothing else. So the same message has
 the same mishaps in every run, in whatever order a client with many connections sends its messages.
+Cost: about 100 bytes of memory for each distinct body, as long as there is a plan.
 """
 
 from __future__ import annotations

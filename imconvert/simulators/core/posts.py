@@ -20,6 +20,7 @@ from imconvert.simulators.core.faults import CALLBACKS, Draws
 from imconvert.simulators.core.vendor import Post, Vendor
 
 MOST = 100_000
+"""Posts that may wait; what comes on top is lost, as it is at a vendor whose customer does not answer."""
 
 
 class _Letter(NamedTuple):
@@ -33,7 +34,7 @@ class Postman:
 
     def __init__(self, vendor: Vendor, desk: Desk, url: str) -> None:
         self._vendor, self._desk, self._url = vendor, desk, url
-        self._letters: asyncio.Queue[_Letter] = asyncio.Queue(MOST)
+        self._letters: asyncio.Queue[_Letter] = asyncio.Queue()
         self._held: list[_Letter] = []
         self._task: asyncio.Task[None] | None = None
         self._client = httpx.AsyncClient(trust_env=False, timeout=vendor.posting.timeout)
@@ -50,7 +51,7 @@ class Postman:
         letter = _Letter(event, post, fault.kind if fault else None)
         if letter.fault == "late" and not self._held:
             self._held.append(letter)
-        elif letter.fault == "lost":
+        elif letter.fault == "lost" or self._letters.qsize() > MOST:
             self._note(letter, 0, "lost")
         else:
             for one in (letter, *self._held):

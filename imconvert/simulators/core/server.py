@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -69,11 +70,13 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket. Raises UsageError IMC-1132."""
     try:
         family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        found = socket.socket(family, kind, number)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(address)
-        found.listen(BACKLOG)
-        found.setblocking(False)
+        with contextlib.ExitStack() as stack:
+            found = stack.enter_context(socket.socket(family, kind, number))
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(BACKLOG)
+            found.setblocking(False)
+            stack.pop_all()
     except OSError as why:
         raise UsageError("IMC-1132", address=f"{host}:{port}", why=why.strerror or str(why)) from why
     return found

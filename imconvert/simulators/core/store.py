@@ -113,7 +113,9 @@ class Store:
 
     def flush(self) -> None:
         pending, self._pending = self._pending, []
+        self.begin()
         self._db.executemany("INSERT INTO arrivals VALUES (?, ?, ?, ?, ?, ?, ?)", pending)
+        self.end()
 
     def next(self, name: str, start: int = 1) -> int:
         """A number that was never given before under this name."""

@@ -59,9 +59,10 @@ def raw(found: Answer, length: int | None = None) -> bytes:
 
 async def reset(line: Line) -> None:
     """Break the connection off, as a process that dies does."""
-    line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    line.transport.abort()
-    await line.lost.wait()
+    if not line.lost.is_set():
+        line.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        line.transport.abort()
+        await line.lost.wait()
 
 
 async def _write(line: Line, data: bytes, pause: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from imconvert.simulators.core.calls import Answer, Call, Refused, answer
-from imconvert.simulators.core.checks import Rule, check
+from imconvert.simulators.core.checks import Rule, check, digits
 from imconvert.simulators.core.desk import Desk
 
 APPLICATION = "8be024f0-e978-11e8-b697-5d598d5f8402"
@@ -14,7 +14,10 @@ APPLICATION = "8be024f0-e978-11e8-b697-5d598d5f8402"
 
 
 def where(desk: Desk, path: str) -> str:
-    """The whole path: organization and application stand first, behind the version where there is one (§1, §4.11)."""
+    """The whole path: organization and application stand first, or behind the version (§1, §4.11).
+
+    A path that begins with two slashes lies outside of the app.
+    """
     app = f"/{desk.text('org')}/{desk.text('app')}"
     if path.startswith("//"):
         return path[1:]
@@ -106,7 +109,16 @@ def no_user(call: Call) -> NoReturn:
 
 def limit_of(call: Call, low: int, high: int, usual: int) -> int:
     """`limit` of the query."""
-    text = call.query.get("limit", str(usual))
-    if not text.isdecimal() or not low <= int(text) <= high:
+    found = digits(call.query.get("limit", str(usual)), low, high)
+    if found is None:
         illegal(call, f"limit is a number from {low} to {high}")
-    return int(text)
+    return found
+
+
+def cursor_of(call: Call, first: int) -> int:
+    """`cursor` of the query; `first` without one."""
+    given = call.query.get("cursor", "")
+    found = digits(given) if given else first
+    if found is None:
+        illegal(call, "the cursor is none of ours")
+    return found

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from imconvert.simulators.core.calls import Answer, Call, answer
+from imconvert.simulators.core.checks import integer
 from imconvert.simulators.easemob.answers import APPLICATION, body_of, fail, illegal
 from imconvert.simulators.easemob.answers import expired as _expired
 
@@ -27,7 +28,7 @@ def token(call: Call) -> Answer:
         if not hmac.compare_digest(body[name].encode(), desk.text(name).encode()):
             fail(call, 400, "invalid_grant", f"{name} does not match")
     ttl = body.get("ttl", desk.number("token_seconds"))
-    if isinstance(ttl, bool) or not isinstance(ttl, int) or ttl < 0:
+    if not integer(0, 1 << 40)(ttl):
         illegal(call, "ttl is no number of seconds")
     number = desk.store.next("token")
     found = PREFIX + sha256(f"{desk.text('client_secret')}/{number}/{call.now}".encode()).hexdigest()

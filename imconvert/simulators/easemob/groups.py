@@ -9,9 +9,9 @@ from typing import Any
 import orjson
 
 from imconvert.simulators.core.calls import Call
-from imconvert.simulators.core.checks import Rule, array, boolean, chars, check, integer, text
+from imconvert.simulators.core.checks import Rule, array, boolean, chars, check, digits, integer, text
 from imconvert.simulators.core.desk import Desk
-from imconvert.simulators.easemob.answers import body_of, fail, illegal, limit_of
+from imconvert.simulators.easemob.answers import body_of, cursor_of, fail, illegal, limit_of
 from imconvert.simulators.easemob.people import exists, fold
 from imconvert.simulators.easemob.relations import names_of
 
@@ -100,14 +100,12 @@ def group_in_path(call: Call) -> str:
 
 def listed(call: Call) -> Mapping[str, Any]:
     """§3.2: newest first; the owner is written with application and organization."""
-    limit, cursor = limit_of(call, 1, 1000, 10), call.query.get("cursor", "")
-    if cursor and not cursor.isdecimal():
-        illegal(call, "the cursor is none of ours")
+    limit, cursor = limit_of(call, 1, 1000, 10), cursor_of(call, 1 << 62)
     query = """
         SELECT id, owner, facts, created, number, (SELECT count(*) FROM members WHERE team = id) FROM groups
         WHERE number < ? ORDER BY number DESC LIMIT ?
     """
-    rows = call.desk.store.all(query, int(cursor or 1 << 62), limit + 1)
+    rows = call.desk.store.all(query, cursor, limit + 1)
     app = f"{call.desk.text('org')}#{call.desk.text('app')}"
     found = [
         {"groupid": group, "groupname": orjson.loads(facts)["groupname"], "owner": f"{app}_{owner}",
@@ -188,11 +186,12 @@ def add_members(call: Call) -> Mapping[str, Any]:
 def members(call: Call) -> Mapping[str, Any]:
     """§3.2: pages from 1."""
     group = group_in_path(call)
-    page, size = call.query.get("pagenum", "1"), call.query.get("pagesize", "10")
-    if not page.isdecimal() or not size.isdecimal() or not 1 <= int(size) <= 1000 or not int(page):
+    page = digits(call.query.get("pagenum", "1"), 1, 1 << 40)
+    size = digits(call.query.get("pagesize", "10"), 1, 1000)
+    if page is None or size is None:
         illegal(call, "pagenum is a number from 1, pagesize one from 1 to 1000")
     query = "SELECT user, role, joined FROM members WHERE team = ? ORDER BY joined, user LIMIT ? OFFSET ?"
-    rows = call.desk.store.all(query, group, int(size), (int(page) - 1) * int(size))
+    rows = call.desk.store.all(query, group, size, (page - 1) * size)
     timed = call.query.get("joined_time") == "true"
     found = [
         {"owner" if role == "owner" else "member": user, **({"joined_time": joined} if timed else {})}
@@ -224,7 +223,7 @@ def mute(call: Call) -> Mapping[str, Any]:
     """§4.5: milliseconds, -1 for ever, 0 to lift; the owner cannot be muted."""
     group, body, most = group_in_path(call), body_of(call), call.desk.number("mutes")
     names, length = names_of(call, body, most, f"at most {most} users"), body.get("mute_duration")
-    if isinstance(length, bool) or not isinstance(length, int) or length < -1:
+    if not isinstance(length, int) or not integer(-1, FOR_EVER)(length):
         illegal(call, "mute_duration is a number of milliseconds, or -1")
     for name in names:
         _needs_member(call, group, name)

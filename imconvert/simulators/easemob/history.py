@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from imconvert.simulators.core.calls import Answer, Call
+from imconvert.simulators.core.checks import digits
 from imconvert.simulators.core.hours import DAY, HOUR, start_of
 from imconvert.simulators.easemob.answers import fail, illegal
 from imconvert.simulators.easemob.messages import COLUMNS, history_line
@@ -42,8 +43,7 @@ def hour_file(call: Call) -> Mapping[str, Any]:
 
 def download(call: Call) -> Answer:
     """The file itself, as long as its link holds."""
-    until = call.query.get("Expires", "")
-    if not until.isdecimal() or int(until) * 1000 < call.now:
+    if (digits(call.query.get("Expires")) or 0) * 1000 < call.now:
         fail(call, 403, "AccessDenied", "Request has expired.")
     try:
         start = start_of(call.parts["file"].removesuffix(".gz"), call.desk.number("zone_hours"))

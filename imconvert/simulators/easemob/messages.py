@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from imconvert.simulators.core.calls import Call, Refused
+from imconvert.simulators.core.checks import digits, integer
 from imconvert.simulators.easemob.answers import body_of, fail, illegal, limited
 from imconvert.simulators.easemob.bodies import Content, content_of
 from imconvert.simulators.easemob.people import exists, fold
@@ -74,10 +75,9 @@ def _import_body(call: Call) -> dict[str, Any]:
             illegal(call, f"{name} not allow empty")
         if not isinstance(value, str):
             fail(call, 400, "invalid_request_body", f"{name} is no text")
-    time = body.get("msg_timestamp")
-    if "msg_timestamp" in body and (isinstance(time, bool) or not isinstance(time, int)):
+    if not integer()(body.get("msg_timestamp", 1000)):
         fail(call, 400, "invalid_request_body", "msg_timestamp is no number")
-    if time is not None and time < 1000:
+    if body.get("msg_timestamp", 1000) < 1000:
         illegal(call, "msg_timestamp must not be less than 1000")
     for name in ("need_download", "is_ack_read"):
         if not isinstance(body.get(name, False), bool):
@@ -172,11 +172,13 @@ def roaming_of_group(call: Call) -> Mapping[str, Any]:
 def _roaming(call: Call, body: Mapping[str, Any], conversation: Conversation) -> dict[str, Any]:
     """A page. Names, highest limit and directions are UNCONFIRMED in §4.11: `down` goes back in time, `up` forward."""
     limit, order = body.get("limit", 20), body.get("order", "down")
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= call.desk.number("roaming_page"):
+    low, high = body.get("startTimestamp", 0), body.get("endTimestamp", 1 << 62)
+    if not integer(1, call.desk.number("roaming_page"))(limit):
         illegal(call, f"limit is a number from 1 to {call.desk.number('roaming_page')}")
     if order not in ("up", "down"):
         illegal(call, "order is up or down")
-    low, high = body.get("startTimestamp", 0), body.get("endTimestamp", 1 << 62)
+    if not integer(0)(low) or not integer(0)(high):
+        illegal(call, "startTimestamp and endTimestamp are milliseconds")
     days = call.desk.number("roaming_days")
     low = max(low, call.now - days * 86_400_000) if days else low
     at, number = _cursor(call, body.get("cursor"), order)
@@ -201,9 +203,10 @@ def _cursor(call: Call, cursor: Any, order: str) -> tuple[int, int]:
     if not cursor:
         return (1 << 62, 0) if order == "down" else (0, 0)
     at, _, number = str(cursor).partition("_")
-    if not at.isdecimal() or not number.isdecimal():
+    found = digits(at), digits(number)
+    if None in found:
         illegal(call, "the cursor is none of ours")
-    return int(at), int(number)
+    return found  # type: ignore[return-value]
 
 
 def history_line(row: Any) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from imconvert.simulators.core.calls import Call
+from imconvert.simulators.core.checks import integer
 from imconvert.simulators.core.desk import Desk
-from imconvert.simulators.easemob.answers import body_of, fail, illegal, limit_of, no_user
+from imconvert.simulators.easemob.answers import body_of, cursor_of, fail, illegal, limit_of, no_user
 
 TABLES = """
 CREATE TABLE users (
@@ -121,11 +122,9 @@ def _batch(call: Call, items: list[Any]) -> Mapping[str, Any]:
 
 def listed(call: Call) -> Mapping[str, Any]:
     """§3.1: oldest first; the last page has no cursor."""
-    limit, cursor = limit_of(call, 1, 100, 10), call.query.get("cursor", "")
-    if cursor and not cursor.isdecimal():
-        illegal(call, "the cursor is none of ours")
+    limit, cursor = limit_of(call, 1, 100, 10), cursor_of(call, 0)
     query = "SELECT name, nickname, created, number FROM users WHERE number > ? ORDER BY number LIMIT ?"
-    rows = call.desk.store.all(query, int(cursor or 0), limit + 1)
+    rows = call.desk.store.all(query, cursor, limit + 1)
     found = [_entity(row[:3]) for row in rows[:limit]]
     more = {"cursor": str(rows[limit - 1][3])} if len(rows) > limit else {}
     return {"entities": found, "count": len(found), **more}
@@ -196,7 +195,7 @@ def set_push(call: Call) -> Mapping[str, Any]:
     period, duration = body.get("ignoreInterval"), body.get("ignoreDuration", 0)
     if period is not None and (not everywhere or not isinstance(period, str) or not _PERIOD.fullmatch(period)):
         illegal(call, "ignoreInterval is a window such as 21:30-08:00, for all conversations only")
-    if isinstance(duration, bool) or not isinstance(duration, int) or not 0 <= duration <= _WEEK:
+    if not integer(0, _WEEK)(duration):
         illegal(call, f"ignoreDuration is a number of milliseconds up to {_WEEK}")
     changes: dict[str, Any] = {name: body[name] for name in ("type", "ignoreInterval") if name in body}
     if "ignoreDuration" in body:

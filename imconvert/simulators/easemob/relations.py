@@ -7,7 +7,7 @@ from typing import Any
 
 from imconvert.simulators.core.calls import Call
 from imconvert.simulators.core.desk import Desk
-from imconvert.simulators.easemob.answers import body_of, fail, illegal, limit_of, no_user
+from imconvert.simulators.easemob.answers import body_of, cursor_of, fail, illegal, limit_of, no_user
 from imconvert.simulators.easemob.people import exists, fold, user_in_path
 
 TABLES = """
@@ -84,11 +84,9 @@ def set_remark(call: Call) -> Mapping[str, Any]:
 
 def page_of_contacts(call: Call) -> Mapping[str, Any]:
     """§3.3: newest first."""
-    owner, limit, cursor = user_in_path(call), limit_of(call, 1, 50, 10), call.query.get("cursor", "")
-    if cursor and not cursor.isdecimal():
-        illegal(call, "the cursor is none of ours")
+    owner, limit, cursor = user_in_path(call), limit_of(call, 1, 50, 10), cursor_of(call, 1 << 62)
     query = "SELECT friend, remark, number FROM contacts WHERE owner = ? AND number < ? ORDER BY number DESC LIMIT ?"
-    rows = call.desk.store.all(query, owner, int(cursor or 1 << 62), limit + 1)
+    rows = call.desk.store.all(query, owner, cursor, limit + 1)
     remark = call.query.get("needReturnRemark") == "true"
     found = [{"username": row[0], **({"remark": row[1]} if remark else {})} for row in rows[:limit]]
     more = {"cursor": str(rows[limit - 1][2])} if len(rows) > limit else {}

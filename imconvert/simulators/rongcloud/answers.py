@@ -9,6 +9,7 @@ from hashlib import sha1
 from typing import Any, NamedTuple, NoReturn
 
 from imconvert.simulators.core.calls import Answer, Call, Refused, answer
+from imconvert.simulators.core.checks import digits
 
 STATUS = {
     200: 200, 400: 400, 404: 404, 1000: 500, 1001: 401, 1002: 400, 1003: 400, 1004: 401, 1005: 400, 1008: 429,
@@ -42,7 +43,8 @@ def authorize(call: Call) -> None:
     if not hmac.compare_digest(given, sign(call.desk.text("app_secret"), nonce, time)):
         fail(call, 1004, "the Signature is wrong")
     skew = call.desk.number("clock_skew")
-    if not time.isdecimal() or (skew and abs(_milliseconds(int(time)) - call.now) > skew * 1000):
+    moment = digits(time)
+    if moment is None or (skew and abs(_milliseconds(moment) - call.now) > skew * 1000):
         fail(call, 1004, "the Timestamp is wrong")
 
 

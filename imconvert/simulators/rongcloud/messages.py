@@ -17,6 +17,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import orjson
 
 from imconvert.simulators.core.calls import Answer, Call, Refused
+from imconvert.simulators.core.checks import Rule, boolean, check, integer, text
 from imconvert.simulators.core.desk import Desk
 from imconvert.simulators.core.hours import DAY, HOUR, start_of
 from imconvert.simulators.core.vendor import Post, Posting
@@ -68,14 +69,14 @@ def _keep(call: Call, kind: int, ends: tuple[str, str], content: tuple[str, str]
 
 def _content(call: Call, form: Any) -> tuple[str, str]:
     """Class and content: JSON text of at most 128 KB (§3)."""
-    text = form.one("content")
-    if len(text.encode()) > MOST:
+    content = form.one("content")
+    if len(content.encode()) > MOST:
         fail(call, 1005, "content is longer than 128 KB.")
     try:
-        orjson.loads(text)
+        orjson.loads(content)
     except ValueError:
         fail(call, 1002, "content is invalid.")
-    return form.one("objectName"), text
+    return form.one("objectName"), content
 
 
 def _publish(call: Call, kind: int, field: str, most: int) -> Mapping[str, Any]:
@@ -128,6 +129,13 @@ def query_group(call: Call) -> Mapping[str, Any]:
     return _query(call, body, (GROUP, body["targetId"], ""))
 
 
+_QUERY = {
+    "userId": Rule(text(1), 1002), "targetId": Rule(text(1), 1002), "startTime": Rule(integer(0), 1002),
+    "endTime": Rule(integer(0), 1002), "pageSize": Rule(integer(1, 100), 1002, needed=False),
+    "includeStart": Rule(boolean, 1002, needed=False),
+}  # fmt: skip
+
+
 def _query_body(call: Call) -> dict[str, Any]:
     try:
         body = call.json()
@@ -135,12 +143,7 @@ def _query_body(call: Call) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         fail(call, 1002, "the body is no JSON.")
-    for name, kind in (("userId", str), ("targetId", str), ("startTime", int), ("endTime", int)):
-        if not isinstance(body.get(name), kind):
-            fail(call, 1002, f"{name} is required.")
-    size = body.get("pageSize", 10)
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= 100:
-        fail(call, 1002, "pageSize is invalid.")
+    check(body, _QUERY, lambda code, why: fail(call, code, why))
     if not 0 <= body["endTime"] - body["startTime"] <= call.desk.number("query_days") * DAY:
         fail(call, 1002, "endTime is invalid.")
     return body

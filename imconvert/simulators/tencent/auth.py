@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from imconvert.simulators.core.calls import Call
+from imconvert.simulators.core.checks import digits
 from imconvert.simulators.core.desk import Desk
 from imconvert.simulators.tencent.answers import fail
 
@@ -27,13 +28,14 @@ def authorize(call: Call) -> None:
     query, desk = call.query, call.desk
     if call.method != "POST":
         fail(60002, "the method is not POST")
-    if not query.get("sdkappid", "").isdecimal():
+    app = digits(query.get("sdkappid"))
+    if app is None:
         fail(60012, "sdkappid is missing in the address")
-    if int(query["sdkappid"]) != desk.number("sdkappid"):
+    if app != desk.number("sdkappid"):
         fail(60006, "the SDKAppID is not valid")
     if query.get("contenttype") != "json":
         fail(60002, "contenttype is not json")
-    if not query.get("random", "").isdecimal() or int(query["random"]) >= 1 << 32:
+    if digits(query.get("random"), 0, (1 << 32) - 1) is None:
         fail(60002, "random is no unsigned 32-bit number")
     _verify(desk, query.get("identifier", ""), query.get("usersig", ""), call.now // 1000)
     if query["identifier"] != desk.text("identifier"):

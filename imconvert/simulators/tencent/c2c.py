@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from imconvert.simulators.core.calls import Call
-from imconvert.simulators.core.checks import U32, Rule, array, integer, one_of, text
+from imconvert.simulators.core.checks import U32, Rule, array, digits, integer, one_of, text
 from imconvert.simulators.core.desk import Desk
 from imconvert.simulators.tencent.answers import body_of, fail
 from imconvert.simulators.tencent.elements import problem_of, size_of
@@ -122,16 +122,17 @@ def say(call: Call, message: Mapping[str, Any]) -> Mapping[str, Any]:
 def admin_set_msg_read(call: Call) -> None:
     """§4.2; MsgReadTime is an integer or, on another page, a string."""
     body = body_of(call, {"Report_Account": Rule(_USER, 90001), "Peer_Account": Rule(_USER, 90001)})
-    until = body.get("MsgReadTime", call.now // 1000)
-    if isinstance(until, bool) or not isinstance(until, int | str) or not str(until).isdecimal():
+    given = body.get("MsgReadTime", call.now // 1000)
+    until = given if integer(0)(given) else digits(given)
+    if until is None:
         fail(90001, "MsgReadTime is no time")
     owner, peer = body["Report_Account"], body["Peer_Account"]
     if not exists(call.desk, owner) or not exists(call.desk, peer):
         fail(90048, "the account does not exist")
     store = call.desk.store
-    store.run("DELETE FROM c2c_unread WHERE owner = ? AND peer = ? AND time <= ?", (owner, peer, int(until)))
+    store.run("DELETE FROM c2c_unread WHERE owner = ? AND peer = ? AND time <= ?", (owner, peer, until))
     left = store.number("SELECT count(*) FROM c2c_unread WHERE owner = ?", owner)
-    facts = {"owner": owner, "peer": peer, "until": int(until), "unread": left, "now": call.now}
+    facts = {"owner": owner, "peer": peer, "until": until, "unread": left, "now": call.now}
     call.desk.tell("C2C.CallbackAfterMsgReport", facts)
 
 

@@ -75,7 +75,7 @@ def problem_of(body: Any) -> str | None:
     for element in body:
         if not isinstance(element, dict) or not table(element.get("MsgContent")):
             return "an element has no MsgContent"
-        rules = ELEMENTS.get(element.get("MsgType"))  # type: ignore[arg-type]
+        rules = ELEMENTS.get(str(element.get("MsgType")))
         if rules is None:
             return f"there is no MsgType {element.get('MsgType')!r}"
         try:

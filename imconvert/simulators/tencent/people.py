@@ -111,12 +111,12 @@ def portrait_set(call: Call) -> None:
     if not exists(call.desk, body["From_Account"]):
         fail(40003, "the account does not exist")
     for item in body["ProfileItem"]:
-        _check_tag(call.desk, item.get("Tag"), item.get("Value"))
+        _check_tag(call.desk, str(item.get("Tag")), item.get("Value"))
     _put(call.desk, body["From_Account"], {one["Tag"]: one["Value"] for one in body["ProfileItem"]}, call.now)
 
 
-def _check_tag(desk: Desk, tag: Any, value: Any) -> None:
-    custom = _CUSTOM.fullmatch(str(tag))
+def _check_tag(desk: Desk, tag: str, value: Any) -> None:
+    custom = _CUSTOM.fullmatch(tag)
     declared = desk.text("custom_tags").split(",")
     if custom and custom[1] in declared:
         test = _TEXT

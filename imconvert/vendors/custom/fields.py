@@ -18,6 +18,7 @@ from imconvert.model import MAX_DEPTH, Notes, depth_exceeds
 from imconvert.vendors import lenient
 from imconvert.vendors.custom.parse import plain
 from imconvert.vendors.custom.spec import UNSET, Path, Value, shown
+from imconvert.vendors.values import word as word
 
 Get = Callable[[Any], Any]
 
@@ -258,17 +259,6 @@ def _defaulted(get: Get, default: Any) -> Get:
 def name_of(spec: Value) -> str:
     """How messages call a value: its path."""
     return shown(spec.paths[0]) if spec.paths else "const" if spec.object is None else "object"
-
-
-def word(value: Any, name: str) -> str:
-    """An id: a text, or a whole number as one. Raises Rejected (IMC-2101, IMC-2102)."""
-    if value.__class__ is str and value:
-        return value
-    if value is None or value == "":
-        raise Rejected("IMC-2101", field=name)
-    if value.__class__ is int:
-        return str(value)
-    raise Rejected("IMC-2102", field=name, found=lenient.shown(value), expected="a text or a whole number")
 
 
 def text(value: Any, name: str) -> str:

@@ -31,7 +31,7 @@ from imconvert.vendors.contract import Read
 from imconvert.vendors.custom import bodies, fields, rows, times
 from imconvert.vendors.custom.fields import Compiler, Get, name_of, tree_of, watcher
 from imconvert.vendors.custom.parse import plain
-from imconvert.vendors.custom.spec import Chat, Mapping, Rule, Value
+from imconvert.vendors.custom.spec import Chat, Mapping, PeopleMapping, Rule, Value
 from imconvert.vendors.lenient import shown
 
 NAME = "custom"
@@ -91,7 +91,9 @@ def reader(
     return read
 
 
-def record_parser(mapping: Mapping, notes: Notes, head: str, watch: Callable[[dict[str, Any]], None] | None) -> Parse:
+def record_parser(
+    mapping: Mapping | PeopleMapping, notes: Notes, head: str, watch: Callable[[dict[str, Any]], None] | None
+) -> Parse:
     """The function from raw bytes to a record, or to a skip where they are none."""
     if mapping.input.format == "csv":
         ignored = frozenset(str(path[0]) for path in mapping.ignore)
@@ -99,7 +101,7 @@ def record_parser(mapping: Mapping, notes: Notes, head: str, watch: Callable[[di
     return _objects(notes, watch)
 
 
-def _columns(mapping: Mapping) -> frozenset[str]:
+def _columns(mapping: Mapping | PeopleMapping) -> frozenset[str]:
     """The columns that the mapping needs."""
     return frozenset(str(path[0]) for path in mapping.used if path)
 
@@ -319,8 +321,8 @@ def _all_of(readers: list[bodies.ReadPart]) -> Callable[[Any], tuple[Part, ...]]
 
 def _leaver(mapping: Mapping, make: Compiler) -> Leave | None:
     """The function that says whether a record is left out: a rule to skip it, or a recall; None without rules."""
-    tests = [(_holds(rule, make), _skipped(rule)) for rule in mapping.skips]
-    tests += [(_holds(rule, make), _recalled(rule, mapping, make)) for rule in mapping.recalls]
+    tests = [(holds(rule, make), skipped(rule)) for rule in mapping.skips]
+    tests += [(holds(rule, make), _recalled(rule, mapping, make)) for rule in mapping.recalls]
     if not tests:
         return None
 
@@ -333,22 +335,24 @@ def _leaver(mapping: Mapping, make: Compiler) -> Leave | None:
     return leave
 
 
-def _holds(rule: Rule, make: Compiler) -> Callable[[Any], bool]:
+def holds(rule: Rule, make: Compiler) -> Callable[[Any], bool]:
+    """The function that says whether a rule is about a record."""
     get, values = make.value(rule.value), rule.values
     if not values:
         return lambda record: get(record) not in (None, "", False)
     known = values | {int(value) for value in values if re.fullmatch(r"-?[1-9]\d{0,17}|0", value)}
 
-    def holds(record: Any) -> bool:
+    def is_one(record: Any) -> bool:
         value = get(record)
         if value.__class__ is str or value.__class__ is int:
             return value in known
         return value is not None and plain(value) in values
 
-    return holds
+    return is_one
 
 
-def _skipped(rule: Rule) -> Callable[[Any], Skip]:
+def skipped(rule: Rule) -> Callable[[Any], Skip]:
+    """What becomes of a record that a rule to skip it is about."""
     told = f"{name_of(rule.value)} is " + (" or ".join(sorted(rule.values)) if rule.values else "set")
     skip = Skip("IMC-8131", {"rule": rule.reason or told})
     return lambda record: skip

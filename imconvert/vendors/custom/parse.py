@@ -26,7 +26,7 @@ _TOP = ("version", "name", "input", "message", "chat", "kind", "body", "skip", "
 _MESSAGE = ("id", "time", "sender", "receiver", "group", "client", "ext")
 _CHAT = ("always", "path", "table", "prefix", "keep", "default", "both", "unset")
 _KIND = ("path", "table", "default", "unset")
-_RULE = ("path", "is", "reason")
+RULE = ("path", "is", "reason")
 _TABLES = ("delimiter", "quote", "escape", "null", "header", "columns", "optional", "encoding", "multiline")
 _INPUT = {
     "ndjson": ("format", "json"),
@@ -35,20 +35,20 @@ _INPUT = {
     "tsv": ("format", "json", *_TABLES),
 }
 
-_ANY = ("path", "const", "default", "unset", "table", "otherwise", "cut", "before")
-_CONTENT = (*_ANY, "json", "object")
-_NUMBER = (*_ANY, "unit")
+ANY = ("path", "const", "default", "unset", "table", "otherwise", "cut", "before")
+_CONTENT = (*ANY, "json", "object")
+_NUMBER = (*ANY, "unit")
 _TIME = ("path", "unit", "format", "zone", "unset")
 _MEDIA: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("url", "name", "suffix", "md5"), _ANY),
+    **dict.fromkeys(("url", "name", "suffix", "md5"), ANY),
     **dict.fromkeys(("size", "width", "height", "duration"), _NUMBER),
 }
 BODIES: dict[str, dict[str, tuple[str, ...]]] = {
-    "text": {"text": _ANY},
+    "text": {"text": ANY},
     **dict.fromkeys(("image", "audio", "video", "file"), _MEDIA),
-    "place": dict.fromkeys(("title", "longitude", "latitude"), _ANY),
+    "place": dict.fromkeys(("title", "longitude", "latitude"), ANY),
     "custom": {"content": _CONTENT},
-    "notice": {"notice": _ANY, "who": _ANY, "info": _CONTENT},
+    "notice": {"notice": ANY, "who": ANY, "info": _CONTENT},
 }
 """The fields of each kind of body, and what the value of each may be made of."""
 
@@ -59,18 +59,22 @@ UNITS = {"duration": {"ms": 1, "s": 1000, "min": 60_000}, "size": {"bytes": 1, "
 def mapping_of(text: str) -> Mapping:
     """The mapping in `text`. Raises UsageError IMC-1100 with all its problems."""
     problems = Problems(text)
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as why:
-        line = re.search(r"at line (\d+)", str(why))
-        where = f"line {line[1]}" if line else ""
-        raise UsageError("IMC-1100", count=1, problems=[("IMC-1101", where, {"why": str(why)})]) from None
-    mapping = _Reading(problems).mapping(found)
+    mapping = Reading(problems).mapping(toml_of(text))
     problems.check()
     return mapping
 
 
-class _Reading:
+def toml_of(text: str) -> dict[str, Any]:
+    """The tables of a TOML text. Raises UsageError IMC-1100 for anything else."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as why:
+        line = re.search(r"at line (\d+)", str(why))
+        where = f"line {line[1]}" if line else ""
+        raise UsageError("IMC-1100", count=1, problems=[("IMC-1101", where, {"why": str(why)})]) from None
+
+
+class Reading:
     """Reads the tables of one file. `used` gathers the paths, `columns` are those that there may be, if known."""
 
     def __init__(self, problems: Problems) -> None:
@@ -78,18 +82,23 @@ class _Reading:
         self.used: set[Path] = set()
         self.columns: tuple[str, ...] = ()
 
-    def mapping(self, found: dict[str, Any]) -> Mapping:
-        self.known(found, _TOP, ())
+    def top(self, found: dict[str, Any], allowed: tuple[str, ...]) -> str:
+        """Check the keys outside of tables; gives the system's name."""
+        self.known(found, allowed, ())
         if found.get("version", VERSION) != VERSION:
             self.problems.bad((), "version", found["version"], str(VERSION))
         name = self.text(found, "name", (), "custom")
         if not re.fullmatch(r"[\w.-]{1,40}", name):
             self.problems.bad((), "name", name, "a word of letters, digits, - and .")
+        return name
+
+    def mapping(self, found: dict[str, Any]) -> Mapping:
+        name = self.top(found, _TOP)
         source = self.input(self.table(found, "input", ()))
         message = self.table(found, "message", ())
         self.known(message, _MESSAGE, ("message",))
         identity, id_from = self.identity(message)
-        values = {key: self.value(message, key, ("message",), _ANY) for key in ("receiver", "group", "client")}
+        values = {key: self.value(message, key, ("message",), ANY) for key in ("receiver", "group", "client")}
         bodies = self.bodies(self.table(found, "body", ()))
         kind, kinds, default = self.kind(self.table(found, "kind", ()), bodies, given="kind" in found)
         return Mapping(
@@ -97,16 +106,16 @@ class _Reading:
             input=source,
             id=identity,
             id_from=id_from,
-            time=self.time(message),
-            sender=self.needed(message, "sender", ("message",), _ANY, "who sent the message"),
+            time=self.time(message, "time", ("message",)),
+            sender=self.needed(message, "sender", ("message",), ANY, "who sent the message"),
             ext=self.value(message, "ext", ("message",), _CONTENT),
             chat=self.chat(self.table(found, "chat", ()), values),
             kind=kind,
             kinds=kinds,
             kind_default=default,
             bodies=bodies,
-            skips=self.rules(found, "skip", _RULE),
-            recalls=self.rules(found, "recall", (*_RULE, "of")),
+            skips=self.rules(found, "skip", RULE),
+            recalls=self.rules(found, "recall", (*RULE, "of")),
             ignore=self.plain_paths(found, "ignore", ()),
             used=frozenset(self.used),
             **self.checked(values),
@@ -287,18 +296,19 @@ class _Reading:
         if raw is None:
             self.problems.missing(where, "id", 'a path, or { from = ["room", "time", "sender", "text"] } to derive one')
         if not isinstance(raw, dict) or "from" not in raw:
-            return self.value(message, "id", where, (*_ANY, "from")), ()
+            return self.value(message, "id", where, (*ANY, "from")), ()
         self.known(raw, ("from",), ("message", "id"))
         return None, self.paths(self.typed(raw, "from", ("message", "id"), list, [], "a list of paths"), where, "from")
 
-    def time(self, message: dict[str, Any]) -> Value:
-        where = ("message", "time")
-        raw = message.get("time")
+    def time(self, found: dict[str, Any], key: str, table: Where) -> Value:
+        """The time that `key` of a table describes; one that is missing is a problem."""
+        where = (*table, key)
+        raw = found.get(key)
         if not isinstance(raw, dict):
             raw = {} if raw is None else {"path": raw}
         self.known(raw, _TIME, where)
         if "path" not in raw:
-            self.problems.missing(("message",), "time", 'such as { path = "send_time", unit = "ms" }')
+            self.problems.missing(table, key, 'such as { path = "send_time", unit = "ms" }')
         unit = self.choice(raw, "unit", where, times.UNITS, "")
         form, zone = self.text(raw, "format", where), self.text(raw, "zone", where)
         if "path" in raw and "unit" not in raw:
@@ -331,7 +341,7 @@ class _Reading:
             self.problems.missing(where, "path" if "table" in found else "table", "path and table go together")
         chat = Chat(
             always=self.choice(found, "always", where, CHATS[:2], ""),
-            value=self.value({"value": {k: found[k] for k in ("path", "unset") if k in found}}, "value", where, _ANY)
+            value=self.value({"value": {k: found[k] for k in ("path", "unset") if k in found}}, "value", where, ANY)
             if "path" in found else None,
             table=self.chats(found, "table"),
             prefix=self.chats(found, "prefix"),
@@ -369,7 +379,7 @@ class _Reading:
             if len(bodies) != 1:
                 self.problems.missing((), "kind", "with several bodies [kind] says which is for whom")
             return None, {}, next(iter(bodies), "reject")
-        value = self.value({"kind": {k: found[k] for k in ("path", "unset") if k in found}}, "kind", (), _ANY)
+        value = self.value({"kind": {k: found[k] for k in ("path", "unset") if k in found}}, "kind", (), ANY)
         table = self.table(found, "table", where)
         names = (*bodies, "skip", "reject")
         kinds = {}
@@ -405,7 +415,7 @@ class _Reading:
             kind,
             {key: value for key, value in values.items() if value},
             self.object(found, where, "extra") if "extra" in found else None,
-            self.value(found, "when", where, _ANY),
+            self.value(found, "when", where, ANY),
             self.text(found, "label", where, "custom"),
             self.text(found, "words", where),
         )
@@ -428,8 +438,8 @@ class _Reading:
         self.known(found, allowed, where)
         if "path" not in found:
             self.problems.missing(where, "path", "where the value stands")
-        value = self.value({"path": found["path"]}, "path", where, _ANY) if "path" in found else None
-        of = self.value(found, "of", where, _ANY)
+        value = self.value({"path": found["path"]}, "path", where, ANY) if "path" in found else None
+        of = self.value(found, "of", where, ANY)
         return Rule(value or Value(), self.words(found, "is", where), self.text(found, "reason", where), of)
 
 

@@ -126,6 +126,28 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """A table of a mapping for people: the noun that it makes, its fields, and the value that must be set for it to be
+    there."""
+
+    noun: str
+    fields: Table[str, Value]
+    when: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleMapping:
+    """A whole mapping file for people and groups."""
+
+    name: str
+    input: Input
+    sections: tuple[Section, ...]
+    skips: tuple[Rule, ...] = ()
+    ignore: tuple[Path, ...] = ()
+    used: frozenset[Path] = field(default=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """A whole mapping file."""
 

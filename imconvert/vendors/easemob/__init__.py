@@ -3,9 +3,22 @@ easemob.md."""
 
 from imconvert.vendors import requests
 from imconvert.vendors.contract import Arrange, Documents, Setting, Target, Vendor, rest_in
-from imconvert.vendors.easemob import forms, messages, order, rules, target
+from imconvert.vendors.easemob import (
+    forms,
+    lists,
+    mentions,
+    messages,
+    order,
+    people_choices,
+    provisioning,
+    rules,
+    said,
+    target,
+)
 from imconvert.vendors.easemob.shape import more_shapes, shape
 from imconvert.vendors.easemob.shortcut import shortcut
+from imconvert.vendors.people import source as people
+from imconvert.vendors.people.writing import provisions
 
 SETTINGS = (
     Setting("easemob.commands", "custom", ("custom", "skip"),
@@ -62,9 +75,11 @@ TARGET = Target(
     account_rules=rules.account_rules,
 )
 
+TITLE = "Easemob 环信"
+
 VENDOR = Vendor(
     name="easemob",
-    title="Easemob 环信",
+    title=TITLE,
     looks_like=messages.looks_like,
     reader=messages.reader,
     documents=Documents(("entities",)),
@@ -74,4 +89,8 @@ VENDOR = Vendor(
     more_shapes=more_shapes,
     rest=rest_in("imconvert.vendors.easemob.rest"),
     target=TARGET,
+    people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
+    provisions=provisions(TARGET, provisioning.CONTENTS),
+    mentions=mentions.MENTIONS,
+    said=said.said,
 )

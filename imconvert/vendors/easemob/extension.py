@@ -36,6 +36,7 @@ class Extension:
     def __init__(self, settings: Settings, notes: Notes) -> None:
         self.notes = notes
         self.mark = mark_of(settings)
+        self.last: tuple[str, dict[str, Any] | None] = "", None
 
     def json(self, message: Message, piece: Piece, part: str, *, first: bool) -> bytes:
         """The extension as JSON, empty where there is none; the app's own stands on the `first` of several lines."""
@@ -60,6 +61,9 @@ class Extension:
         changes = self.notes.changes
         if message.ext and self._object(message.ext) is None:
             changes.append(("transformed", 'ext that is no object moved below the key "ext"'))
+        before = self._own(message).get(MARK) if message.ext and MARK in message.ext else None
+        if isinstance(before, dict) and "of" in before:
+            changes.append(("degraded", "bodies of one message stay apart"))
         names = [_WORDS.get(name, name) for piece in pieces for name in piece.kept if name not in CONTENT]
         names += ["leftovers of the message"] if message.extra else []
         if self.mark:
@@ -71,14 +75,20 @@ class Extension:
         if not message.ext:
             return {}
         found = self._object(message.ext)
-        return {"ext": message.ext} if found is None else found
+        return {"ext": message.ext} if found is None else dict(found)
 
-    @staticmethod
-    def _object(ext: str) -> dict[str, Any] | None:
-        if not ext.lstrip().startswith("{") or depth_exceeds(ext.encode()):
-            return None
-        try:
-            found = _decode(ext)
-        except _REFUSED:
-            return None
-        return found if isinstance(found, dict) else None
+    def _object(self, ext: str) -> dict[str, Any] | None:
+        """The extension as an object if it is one; that of the last message is at hand, for it is asked for often."""
+        if ext != self.last[0]:
+            self.last = ext, _object_in(ext)
+        return self.last[1]
+
+
+def _object_in(ext: str) -> dict[str, Any] | None:
+    if not ext.lstrip().startswith("{") or depth_exceeds(ext.encode()):
+        return None
+    try:
+        found = _decode(ext)
+    except _REFUSED:
+        return None
+    return found if isinstance(found, dict) else None

@@ -80,8 +80,9 @@ class Fit:
             data, suffix = piece.body["msg"].encode(), "txt"
         else:
             self.notes.changes.append(("transformed", f"{piece.type} as a file"))
-            ext = Raw(self.extension.json(message, piece, "", first=first))
-            data, suffix = encode({"type": piece.type, "body": piece.body, "ext": ext}), "json"
+            ext = self.extension.json(message, piece, "", first=first)
+            more = {"ext": Raw(ext)} if ext else {}
+            data, suffix = encode({"type": piece.type, "body": piece.body, **more}), "json"
         url = self.notes.keep(data, suffix)
         kept = {**(piece.kept if piece.type == _TEXT else {}), "long": piece.type}
         found = Piece("file", {"url": url, "filename": f"message.{suffix}"}, kept, whole=suffix == "json")

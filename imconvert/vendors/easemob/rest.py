@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -36,6 +37,8 @@ DAY = 86_400_000
 IMPORT = "messages/import"
 """The bucket that both imports share (§4.3, UNCONFIRMED); a limit of its own for one of them sets it apart."""
 
+UPLOAD = "chatfiles"
+
 FIELDS = (
     Field("host", "a1.easemob.com", "host of the app's data centre, as the console shows it"),
     Field("url", "", "whole address in place of the host, such as http://127.0.0.1:8080 of a rehearsal"),
@@ -67,6 +70,7 @@ APIS = (
     Api("users/notification", _ONE, _USERS, safe=True, method="PUT"),
     Api("messages/users/import", _ONE, IMPORT, ordered=True, query=readback.PAIR),
     Api("messages/chatgroups/import", _ONE, IMPORT, ordered=True, query=readback.GROUP),
+    Api(UPLOAD, _ONE, safe=True, gives="file", body="file"),
     Api(readback.ROAMING_PAIR, _ONE, safe=True),
     Api(readback.ROAMING_GROUP, _ONE, safe=True),
 )
@@ -106,9 +110,25 @@ def prepare(app: App, api: Api, call: Call, token: Token, *, now: float, nonce: 
     path = call.path or api.name
     url = f"{address(app)}{path}" if path.startswith("/") else f"{_base(app)}/{path}"
     bearer = token.secret.reveal()
-    kind, content = ("application/json", bytes(call.body)) if api.body == "json" else form_of(call.body)
+    kind, content = _BODIES[api.body](call)
     headers = (("Authorization", f"Bearer {bearer}"), ("Content-Type", kind), ("Accept", "application/json"))
     return Http(api.method, url, headers, content, (bearer, app.secret.reveal()))
+
+
+def _file(call: Call) -> tuple[str, bytes]:
+    """A file as the one part of a multipart body, whose boundary can't stand in it: it is its own hash (§4.9)."""
+    name = str(body_of(call).get("name", "file")).replace('"', "_")
+    boundary = f"imconvert-{sha256(call.data).hexdigest()}"
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+    kind = f"multipart/form-data; boundary={boundary}"
+    return kind, b"".join((head.encode(), call.data, f"\r\n--{boundary}--\r\n".encode()))
+
+
+_BODIES: Mapping[str, Callable[[Call], tuple[str, bytes]]] = {
+    "json": lambda call: ("application/json", bytes(call.body)),
+    "form": lambda call: form_of(call.body),
+    "file": _file,
+}
 
 
 def _ask_token(app: App) -> Http:
@@ -134,7 +154,7 @@ def read(app: App, api: Api, call: Call, reply: Reply) -> Verdict:
     """What an answer means: status and error type, then the items (§9)."""
     found = answer_of(reply)
     if reply.status == 200 and found is not None and _fits(api, found):
-        return Verdict(Kind.DONE, failed=_items(api, call, found), given=_given(api, found))
+        return Verdict(Kind.DONE, failed=_items(api, call, found), given=_given(app, api, found))
     verdict = judged(reply, found)
     if reply.status == 400 and verdict.kind is Kind.ITEM and api.items is not None:
         return verdict._replace(kind=Kind.SPLIT)
@@ -146,12 +166,24 @@ def read(app: App, api: Api, call: Call, reply: Reply) -> Verdict:
 def _fits(api: Api, found: Mapping[str, Any]) -> bool:
     """Whether an answer is one to this call, and not one to another: an import gives the message an id (§4.3)."""
     data = found.get("data")
+    if api.name == UPLOAD:
+        return bool(_file_of(found))
     return not api.ordered or (isinstance(data, dict) and isinstance(data.get("msg_id"), str | int))
 
 
-def _given(api: Api, found: Mapping[str, Any]) -> str:
+def _given(app: App, api: Api, found: Mapping[str, Any]) -> str:
+    """The id of a new group, the address of a new file (§4.5, §4.9)."""
     data = found.get("data")
+    if api.name == UPLOAD:
+        return f"{_base(app)}/{UPLOAD}/{_file_of(found)}"
     return str(data.get("groupid", "")) if api.gives and isinstance(data, dict) else ""
+
+
+def _file_of(found: Mapping[str, Any]) -> str:
+    """The id of an uploaded file; "" where the answer has none."""
+    entities = found.get("entities")
+    one = entities[0] if isinstance(entities, list) and len(entities) == 1 else None
+    return str(one.get("uuid", "")) if isinstance(one, dict) else ""
 
 
 def _items(api: Api, call: Call, found: Mapping[str, Any]) -> tuple[Failed, ...]:
@@ -227,4 +259,5 @@ REST = Rest(
     read=read,
     checks=checks,
     login=Login(_ask_token, _read_token),
+    uploads=UPLOAD,
 )

@@ -3,7 +3,20 @@ Reference: rongcloud.md."""
 
 from imconvert.vendors.contract import Arrange, Blocker, Packages, Setting, Survey, Target, Vendor, rest_in
 from imconvert.vendors.device import packing
-from imconvert.vendors.rongcloud import bundle, lines, messages, records, rules
+from imconvert.vendors.people import source as people
+from imconvert.vendors.people.writing import provisions
+from imconvert.vendors.rongcloud import (
+    bundle,
+    lines,
+    lists,
+    mentions,
+    messages,
+    people_choices,
+    provisioning,
+    records,
+    rules,
+)
+from imconvert.vendors.rongcloud.shape import more_shapes, shape
 from imconvert.vendors.rongcloud.shortcut import shortcut
 
 SETTINGS = (
@@ -58,14 +71,21 @@ TARGET = Target(
     ),
 )
 
+TITLE = "RongCloud 融云"
+
 VENDOR = Vendor(
     name=records.VENDOR,
-    title="RongCloud 融云",
+    title=TITLE,
     looks_like=records.looks_like,
     reader=messages.reader,
     settings=SETTINGS,
     target=TARGET,
+    people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
+    provisions=provisions(TARGET, provisioning.CONTENTS),
+    mentions=mentions.MENTIONS,
     shortcut=shortcut,
+    shape=shape,
+    more_shapes=more_shapes,
     peek=lines.peek,
     survey=Survey(messages.look, messages.reader, shortcut),
     redact=lines.redacted,

@@ -2,7 +2,23 @@
 Reference: tencent.md."""
 
 from imconvert.vendors.contract import Arrange, Documents, Target, Vendor, rest_in
-from imconvert.vendors.tencent import choices, forms, lines, messages, order, requests, rules
+from imconvert.vendors.people import source as people
+from imconvert.vendors.people.writing import provisions
+from imconvert.vendors.tencent import (
+    choices,
+    forms,
+    lines,
+    lists,
+    mentions,
+    messages,
+    order,
+    people_choices,
+    provisioning,
+    requests,
+    rules,
+    said,
+)
+from imconvert.vendors.tencent.shape import shape
 
 TARGET = Target(
     name="tencent",
@@ -22,14 +38,21 @@ TARGET = Target(
     arrange=Arrange(order.finisher, order.still, order.blockers),
 )
 
+TITLE = "Tencent Cloud IM 腾讯云"
+
 VENDOR = Vendor(
     name="tencent",
-    title="Tencent Cloud IM 腾讯云",
+    title=TITLE,
     looks_like=messages.looks_like,
     reader=messages.reader,
     documents=Documents(("MsgList", "RspMsgList"), by_line=True, reader=messages.document_reader),
     settings=choices.SETTINGS,
     target=TARGET,
+    people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
+    provisions=provisions(TARGET, provisioning.CONTENTS),
+    mentions=mentions.MENTIONS,
+    said=said.said,
+    shape=shape,
     own_keys=True,
     name_of=messages.name_of,
     rest=rest_in("imconvert.vendors.tencent.rest"),

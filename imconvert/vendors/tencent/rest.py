@@ -39,7 +39,6 @@ FIELDS = (
     Field("url", "", "whole address in place of the domain, such as http://127.0.0.1:8080 of a rehearsal"),
     Field("expire", 86_400, "seconds for which a UserSig holds"),
     Field("retention_days", 7, "days for which the plan keeps messages: 7, 30, 90 or more"),
-    Field("resend_window", 0, "seconds for which a batch of group messages may be sent again unasked; 0 asks always"),
 )
 
 _IMPORT, _GROUP, _OPEN, _SNS = "im_open_login_svc", "group_open_http_svc", "openim", "sns"
@@ -57,6 +56,8 @@ APIS = (
     Api(f"{_GROUP}/import_group_msg", _USUAL, items="MsgList", ordered=True, query=readback.MESSAGES),
     Api(f"{_GROUP}/import_group_member", _USUAL, items="MemberList", safe=True),
     Api(f"{_GROUP}/set_unread_msg_num", _USUAL, safe=True),
+    Api(f"{_GROUP}/modify_group_base_info", _USUAL, safe=True),
+    Api(f"{_GROUP}/forbid_send_msg", _USUAL, items="Members_Account", safe=True),
     Api(readback.GROUP_INFO, _USUAL, safe=True),
     Api(readback.GROUP_MESSAGES, _USUAL, safe=True),
 )
@@ -70,6 +71,7 @@ STAGES = (
     Stage("groups", (f"{_GROUP}/import_group",)),
     Stage("group-messages", (f"{_GROUP}/import_group_msg",)),
     Stage("members", (f"{_GROUP}/import_group_member",)),
+    Stage("group-roles", (f"{_GROUP}/modify_group_base_info", f"{_GROUP}/forbid_send_msg")),
     Stage("unread", (f"{_GROUP}/set_unread_msg_num",)),
     Stage("blocks", (f"{_SNS}/black_list_add",)),
 )

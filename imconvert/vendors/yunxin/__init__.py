@@ -2,7 +2,19 @@
 source. Reference: yunxin.md."""
 
 from imconvert.vendors.contract import Feed, Setting, Target, Vendor, rest_in
-from imconvert.vendors.yunxin import formats, forms, import_lines, rules
+from imconvert.vendors.people import source as people
+from imconvert.vendors.people.writing import provisions
+from imconvert.vendors.yunxin import (
+    formats,
+    forms,
+    import_lines,
+    lists,
+    mentions,
+    people_choices,
+    provisioning,
+    rules,
+    said,
+)
 from imconvert.vendors.yunxin.shape import more_shapes, shape
 from imconvert.vendors.yunxin.shortcut import shortcut
 
@@ -54,9 +66,11 @@ TARGET = Target(
     feed=FEED,
 )
 
+TITLE = "NetEase Yunxin 网易云信"
+
 VENDOR = Vendor(
     name="yunxin",
-    title="NetEase Yunxin 网易云信",
+    title=TITLE,
     looks_like=formats.looks_like,
     reader=formats.reader,
     documents=formats.DOCUMENTS,
@@ -65,5 +79,9 @@ VENDOR = Vendor(
     shape=shape,
     more_shapes=more_shapes,
     target=TARGET,
+    people=people.source(TARGET.name, TITLE, lists.shelf, people_choices.SETTINGS),
+    provisions=provisions(TARGET, provisioning.CONTENTS),
+    mentions=mentions.mentions,
+    said=said.said,
     rest=rest_in("imconvert.vendors.yunxin.rest"),
 )

@@ -6,7 +6,19 @@ Promise: the fields stand in the order of `records.Data` and `records.Attach`.
 from __future__ import annotations
 
 from imconvert.vendors.contract import Settings
-from imconvert.vendors.shapes import LineForm, LineForms, Step, closed, literal, maybe, member, opened, put
+from imconvert.vendors.shapes import (
+    LineForm,
+    LineForms,
+    Step,
+    any_member,
+    as_it_is,
+    closed,
+    literal,
+    maybe,
+    member,
+    opened,
+    put,
+)
 from imconvert.vendors.yunxin.records import CUSTOM, MEDIA, NOTICE_KINDS, PLACE
 from imconvert.vendors.yunxin.rules import ATTACH_USUAL, BODY_LIMIT, EXT_LIMIT
 
@@ -14,7 +26,7 @@ _ENDS = (("from", "to", 1), ("accid", "tid", 0))
 _NUMBERS = {"text": 0, **{kind: number for number, kind in MEDIA.items()}, "place": PLACE, "custom": CUSTOM} | {
     f"notice:{name}": number for number, name in NOTICE_KINDS.items()
 }
-_LIMITS = {"ext": EXT_LIMIT, "text": BODY_LIMIT}
+_LIMITS = {"ext": EXT_LIMIT}
 _PLACE = (("title", "title", 2), ("lng", "longitude", 2), ("lat", "latitude", 2))
 _ATTACH = (
     ("name", "name", 2), ("md5", "md5", 2), ("url", "url", 2), ("ext", "suffix", 2), ("dur", "duration", 0),
@@ -29,7 +41,10 @@ def line_forms(settings: Settings) -> LineForms:
 
     def form(label: str, chat: int, extras: tuple[str, ...]) -> LineForm | None:
         if label == "text":
-            return LineForm((*_head(0, chat), literal(',"body":'), put("text", layers=1), literal("}}")), _LIMITS)
+            steps = (*_head(0, chat), literal(',"body":'), put("text", layers=1), literal("}}"))
+            return LineForm(steps, _LIMITS | {"text": BODY_LIMIT})
+        if label.startswith("text+"):
+            return _noted(chat, label.removeprefix("text+"), extras)
         kind, _, source = label.partition(":")
         if source and kind != "notice":
             return _wrapped(kind, source, chat, limit) if as_object else None
@@ -44,6 +59,14 @@ def line_forms(settings: Settings) -> LineForms:
         return LineForm(steps, _LIMITS, named_by_url=label == "file")
 
     return form
+
+
+def _noted(chat: int, leftover: str, extras: tuple[str, ...]) -> LineForm:
+    """A text without an extension, and with one leftover, which goes there; see `import_lines.with_note`."""
+    note = as_it_is(f'{{\\"imconvert\\":{{\\"{leftover}\\":', f"extra{extras.index(leftover)}")
+    ext = (opened(',"ext":"'), note, closed('}}"', most=EXT_LIMIT))
+    steps = (*_head(0, chat), *ext, literal(',"body":'), put("text", layers=1), literal("}}"))
+    return LineForm(steps, {"text": BODY_LIMIT})
 
 
 def _wrapped(kind: str, source: str, chat: int, limit: int) -> LineForm:
@@ -73,9 +96,9 @@ def _head(kind: int, chat: int) -> tuple[Step, ...]:
 def _attach(known: tuple[tuple[str, str, int], ...], extras: tuple[str, ...], limit: int) -> tuple[Step, ...]:
     """The description of a file or place; what it has beyond the known fields follows them, sorted."""
     rest = sorted((name, f"extra{number}") for number, name in enumerate(extras))
-    members = (*known, *((name, extra, 2) for name, extra in rest))
     return (
         opened(',"attach":"{'),
-        *(member(f'\\"{name}\\":', source, layers=layers) for name, source, layers in members),
+        *(member(f'\\"{name}\\":', source, layers=layers) for name, source, layers in known),
+        *(any_member(f'\\"{name}\\":', extra) for name, extra in rest),
         closed('}"}}', most=limit),
     )

@@ -13,6 +13,7 @@ from imconvert.vendors.shapes import (
     Node,
     Shape,
     among,
+    by_kind,
     choice,
     content,
     decimal,
@@ -25,6 +26,7 @@ from imconvert.vendors.shapes import (
     some_text,
     string_or,
     text,
+    whatever_head,
     word,
 )
 from imconvert.vendors.yunxin.copies import CLIENTS as CLIENTS_IN_COPIES
@@ -93,6 +95,7 @@ _SHAPE = Shape(
         CUSTOM: ("custom", Kind(required=("content",), optional=("ext",))),
         **{kind: (f"notice:{name}", Kind(("other",) if kind in WITH_OTHER else ())) for kind, name in _NOTICES.items()},
     },
+    numbered=True,
     find_suffix=True,
     label=b"json",
 )
@@ -135,7 +138,11 @@ def _copies(*teams: str) -> Shape:
     return replace(_SHAPE, tree=tree, kinds=_kinds(_PLAIN, "chat", "extra7"), mark=COPY, label=None)
 
 
-_BODY = record_of({"msg": text("text"), **_ATTACH_NODES})
+_IN_ANSWERS = {**_PLAIN, CUSTOM: "CUSTOM"}
+_FILED = {kind: _ATTACH for kind in _PLAIN if kind}
+_BODY = by_kind({0: record(msg=text("text")), **_FILED, CUSTOM: content("content")})
+_LONG = record_of({**_ATTACH_NODES, "width": number("width"), "height": number("height")})
+_ATTACHMENT = by_kind({**dict.fromkeys(_FILED, _LONG), CUSTOM: content("content")})
 _ITEM = record(
     from_=text("sender"),
     to=text("receiver"),
@@ -143,7 +150,7 @@ _ITEM = record(
     msgid=_EITHER_NUMBER["msgid"],
     msgidclient=IGNORED,
     sendtime=_EITHER_NUMBER["time"],
-    type=choice("kind", {str(kind): kind for kind in _PLAIN}),
+    type=choice("kind", {str(kind): kind for kind in _IN_ANSWERS}),
     fromclienttype=_CLIENT,
     body=_BODY,
     ext=some_text("ext"),
@@ -155,12 +162,12 @@ _ITEM2 = record(
     sender_id=text("sender"),
     receiver_id=text("receiver"),
     team_id=string_or(text("group"), number("group")),
-    message_type=choice("kind", {str(kind): kind for kind in _PLAIN}),
+    message_type=choice("kind", {str(kind): kind for kind in _IN_ANSWERS}),
     sub_type=among("0"),
     create_time=_EITHER_NUMBER["time"],
     sender_client_type=_CLIENT,
     text=text("text"),
-    attachment=record_of({**_ATTACH_NODES, "width": number("width"), "height": number("height")}),
+    attachment=_ATTACHMENT,
     extension=some_text("ext"),
 )
 
@@ -168,5 +175,5 @@ _ITEM2 = record(
 def more_shapes(settings: Settings) -> tuple[Shape, ...]:
     """The shapes of copies, and of items of both kinds of answers."""
     teams = ("TEAM", "SUPER_TEAM") if settings["yunxin.super_team"] == "team" else ("TEAM",)
-    one = replace(_SHAPE, tree=_ITEM, kinds=_kinds(_PLAIN), mark=ITEM, any_head=True, label=None)
+    one = replace(_SHAPE, tree=_ITEM, kinds=_kinds(_IN_ANSWERS), mark=ITEM, behind=whatever_head, label=None)
     return _copies(*teams), one, replace(one, tree=_ITEM2, mark=ITEM2)

@@ -18,7 +18,10 @@ from imconvert.simulators.yunxin.server.answers import (
     fold,
     form_of,
     json_of,
+    more_of,
     optional,
+    page_of,
+    part_of,
 )
 
 TABLES = """
@@ -76,13 +79,13 @@ def create(call: Call) -> Mapping[str, Any]:
 
 def create_v2(call: Call) -> Mapping[str, Any]:
     body = json_of(call, {"account_id": ACCID._replace(form=r"[a-z0-9_@.\-]+"), "token": optional(128)})
-    profile = _profile_of(call, body.get("user_information") or {})
+    profile = _profile_of(call, part_of(call, body, "user_information"))
     _register(call, body["account_id"], body.get("token", ""), profile)
     return {"account_id": body["account_id"], "token": body.get("token") or f"token-{body['account_id']}"}
 
 
-def _profile_of(call: Call, given: Any) -> dict[str, Any]:
-    found = checked(call, given if isinstance(given, dict) else {}, _V2_PROFILE)
+def _profile_of(call: Call, given: Mapping[str, Any]) -> dict[str, Any]:
+    found = checked(call, given, _V2_PROFILE)
     return {V2_NAMES[name]: found[name] for name in V2_NAMES if name in found}
 
 
@@ -233,15 +236,11 @@ def friends_v2(call: Call) -> Mapping[str, Any]:
 
 def _page(call: Call, query: str, *values: Any) -> tuple[str, list[Any], dict[str, Any]]:
     """A page of a list of `account_id`: the owner, its rows, and how to go on."""
-    owner, token = call.query.get("account_id", ""), call.query.get("page_token", "") or "0"
-    limit = call.query.get("limit", "100")
+    owner = call.query.get("account_id", "")
     need(call, owner)
-    if not limit.isdecimal() or not token.isdecimal() or not 1 <= int(limit) <= 100:
-        fail(call, 414, "limit or page_token is wrong")
-    rows = call.desk.store.all(f"{query} ORDER BY 1 LIMIT ? OFFSET ?", fold(owner), *values, int(limit) + 1, int(token))
-    more = len(rows) > int(limit)
-    then = str(int(token) + int(limit)) if more else ""
-    return fold(owner), rows[: int(limit)], {"has_more": more, "next_token": then}
+    limit, start = page_of(call)
+    rows = call.desk.store.all(f"{query} ORDER BY 1 LIMIT ? OFFSET ?", fold(owner), *values, limit + 1, start)
+    return fold(owner), rows[:limit], more_of(rows, limit, start)
 
 
 def _list(call: Call, kind: str, owner: str, other: str, *, on: bool) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha1
 from typing import Any, NamedTuple, NoReturn
 
 import orjson
 
 from imconvert.simulators.core.calls import Answer, Call, Refused, answer
+from imconvert.simulators.core.checks import digits, integer
 
 SKEW = 300
 """Seconds for which a CheckSum holds (§4.1)."""
@@ -45,7 +46,7 @@ def authorize(call: Call) -> None:
     key, nonce, time, given = (call.headers.get(name, "") for name in ("appkey", "nonce", "curtime", "checksum"))
     if key != call.desk.text("app_key"):
         fail(call, 403, "the AppKey is not known")
-    if not nonce or len(nonce) > 128 or not time.isdecimal():
+    if not nonce or len(nonce) > 128 or digits(time) is None:
         fail(call, 414, "bad checksum: Nonce or CurTime")
     if not hmac.compare_digest(given.encode(), check_sum(call.desk.text("app_secret"), nonce, time).encode()):
         fail(call, 414, "bad checksum")
@@ -86,18 +87,26 @@ BUSY = (_busy(416, "the calls are too frequent"), _busy(500, "internal error"), 
 
 
 class Field(NamedTuple):
-    """A parameter: whether it is needed, its most characters, its form, whether it is a JSON array of texts."""
+    """A parameter: whether it is needed, its most characters, its form, whether it is a JSON array of texts.
+
+    It is a number where its form is one of digits; v2 sends such as numbers, v1 everything as texts.
+    """
 
     needed: bool = True
     most: int | None = None
     form: str | None = None
     array: bool = False
 
+    @property
+    def number(self) -> bool:
+        return bool(self.form) and str(self.form)[:2] in ("[0", "[1")
+
 
 ACCID = Field(most=32, form=r"[A-Za-z0-9_@.\-]+")
 ACCIDS = Field(array=True)
-TID = Field(form="[0-9]{1,19}")
+TID = Field(form="[0-9]{1,18}")
 TIME = Field(form="[0-9]{1,16}")
+NUMBERS = "[0-9]{1,18}(?:,[0-9]{1,18})*|"
 
 
 def optional(most: int | None = None, form: str | None = None) -> Field:
@@ -133,9 +142,10 @@ def checked(call: Call, given: Mapping[str, Any], fields: Mapping[str, Field]) -
     found = dict(given)
     for name, field in fields.items():
         value = given.get(name)
-        if value is None or (field.needed and value in ("", [])):
+        if value is None or value == [] or (field.needed and value == ""):
             if field.needed:
                 fail(call, 414, f"{name} is missing")
+            found.pop(name, None)
             continue
         found[name] = _array(call, name, value) if field.array else _text(call, name, field, value)
     return found
@@ -152,12 +162,36 @@ def _array(call: Call, name: str, value: Any) -> list[str]:
 
 
 def _text(call: Call, name: str, field: Field, value: Any) -> Any:
+    if not isinstance(value, str) and not (field.number and integer()(value)):
+        fail(call, 414, f"{name} is wrong")
     text = str(value)
     if field.most is not None and len(text) > field.most:
         fail(call, 405, f"{name} is longer than {field.most}")
     if field.form and text and not re.fullmatch(field.form, text):
         fail(call, 414, f"{name} is wrong")
     return value
+
+
+def part_of(call: Call, body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An object inside of a v2 body; empty where it is absent."""
+    found = body.get(name)
+    if found is not None and not isinstance(found, dict):
+        fail(call, 414, f"{name} is no object")
+    return found or {}
+
+
+def page_of(call: Call) -> tuple[int, int]:
+    """`limit` and `page_token` of a v2 query."""
+    limit, start = digits(call.query.get("limit", "100"), 1, 100), digits(call.query.get("page_token") or "0")
+    if limit is None or start is None:
+        fail(call, 414, "limit or page_token is wrong")
+    return limit, start
+
+
+def more_of(rows: Sequence[Any], limit: int, start: int) -> dict[str, Any]:
+    """How to go on behind a page of which one row more was asked for."""
+    more = len(rows) > limit
+    return {"has_more": more, "next_token": str(start + limit) if more else ""}
 
 
 def fold(accid: str) -> str:

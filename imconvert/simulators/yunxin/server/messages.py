@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -12,10 +11,12 @@ from urllib.parse import unquote
 import orjson
 
 from imconvert.simulators.core.calls import Answer, Call, Refused
+from imconvert.simulators.core.checks import digits
 from imconvert.simulators.yunxin.server.accounts import exists, need
 from imconvert.simulators.yunxin.server.answers import (
     ACCID,
     ACCIDS,
+    NUMBERS,
     TID,
     TIME,
     Field,
@@ -24,7 +25,10 @@ from imconvert.simulators.yunxin.server.answers import (
     fold,
     form_of,
     json_of,
+    more_of,
     optional,
+    page_of,
+    part_of,
 )
 from imconvert.simulators.yunxin.server.notices import conversation_of, keep
 from imconvert.simulators.yunxin.server.teams import role_of, team_of
@@ -138,7 +142,7 @@ def say(call: Call, message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 _HISTORY = {
     "begintime": TIME, "endtime": TIME, "limit": Field(form="[0-9]{1,4}"), "reverse": optional(form="[12]"),
-    "type": optional(form="[0-9,]*"), "excludeMsgid": optional(form="[0-9,]*"),
+    "type": optional(form=NUMBERS), "excludeMsgid": optional(form=NUMBERS),
 }  # fmt: skip
 
 
@@ -214,17 +218,19 @@ def _conversation(call: Call) -> tuple[str, str, bool]:
 def send_v2(call: Call) -> Mapping[str, Any]:
     """A message_client_id that was there before is 107306."""
     owner, other, team = _conversation(call)
-    body = json_of(call, {})
-    message = body.get("message")
-    if not isinstance(message, dict) or str(message.get("message_type")) not in TYPES:
+    body = json_of(call, {"extension": optional(1024)})
+    message = part_of(call, body, "message")
+    if str(message.get("message_type")) not in TYPES:
         fail(call, 414, "message is wrong")
     kind, client_id = str(message["message_type"]), message.get("message_client_id")
+    if client_id is not None and not isinstance(client_id, str):
+        fail(call, 414, "message_client_id is no text")
     if client_id and call.desk.store.has("SELECT 1 FROM messages WHERE client_id = ?", client_id):
         fail(call, 107306, "the message_client_id was there before")
     texts = kind in ("0", "10")
     content = {"msg": message.get("text")} if texts else message.get("attachment")
     given = {"type": kind, "body": content, "ext": body.get("extension"), "msgClientId": client_id,
-             "option": {"route": (body.get("route_config") or {}).get("route_enabled", True)}}  # fmt: skip
+             "option": {"route": part_of(call, body, "route_config").get("route_enabled", True)}}  # fmt: skip
     number = _send(call, owner, other, given, team=team)
     return {
         "message_server_id": number,
@@ -237,24 +243,18 @@ def history_v2(call: Call) -> Mapping[str, Any]:
     """§5.2. `descending=true` is documented as ascending order."""
     owner, other, team = _conversation(call)
     query = call.query
-    first, last, limit = (query.get(name, "") for name in ("begin_time", "end_time", "limit"))
-    if (
-        not all(one.isdecimal() for one in (first, last, limit))
-        or not 1 <= int(limit) <= 100
-        or int(first) >= int(last)
-    ):
-        fail(call, 414, "begin_time, end_time or limit is wrong")
+    first, last = (digits(query.get(name)) for name in ("begin_time", "end_time"))
+    limit, start = page_of(call)
+    if first is None or last is None or first >= last:
+        fail(call, 414, "begin_time or end_time is wrong")
     if team and query.get("check_team_valid") != "false" and not role_of(call.desk, team_of(call, other), owner):
         fail(call, 804, "the account is no member")
-    token = query.get("page_token", "") or "0"
-    kinds = [int(one) for one in query.get("message_type", "").split(",") if one.isdecimal()]
+    kinds = [int(one) for one in query.get("message_type", "").split(",") if digits(one) is not None]
     way = "ASC" if query.get("descending") == "true" else "DESC"
     conversation = conversation_of(fold(owner), other if team else fold(other), team=team)
-    order = f"{way} LIMIT {int(limit) + 1} OFFSET {int(token) if token.isdecimal() else 0}"
-    rows = _rows(call, conversation, (max(int(first), _oldest(call)), int(last)), (kinds, []), order)
-    more = len(rows) > int(limit)
-    items = [_told_v2(row, team=team) for row in rows[: int(limit)]]
-    return {"has_more": more, "next_token": str(int(token) + int(limit)) if more else "", "items": items}
+    order = f"{way} LIMIT {limit + 1} OFFSET {start}"
+    rows = _rows(call, conversation, (max(first, _oldest(call)), last), (kinds, []), order)
+    return {"items": [_told_v2(row, team=team) for row in rows[:limit]], **more_of(rows, limit, start)}
 
 
 def _told_v2(row: Any, *, team: bool) -> dict[str, Any]:
@@ -276,7 +276,7 @@ def upload(call: Call) -> Mapping[str, Any]:
     given = form_of(call, {"content": Field(), "type": optional(128), "tag": optional(32)})
     try:
         content = base64.b64decode(given["content"], validate=True)
-    except binascii.Error:
+    except ValueError:
         fail(call, 414, "content is no base64")
     return _kept(call, given, content)
 
@@ -295,7 +295,7 @@ def upload_file(call: Call) -> Mapping[str, Any]:
 def _kept(call: Call, given: Mapping[str, Any], content: bytes) -> dict[str, Any]:
     if len(content) > _MOST:
         fail(call, 414, "content is larger than 15 MB")
-    if given.get("expireSec") and (not given["expireSec"].isdecimal() or int(given["expireSec"]) < 86_400):
+    if given.get("expireSec") and digits(given["expireSec"], 86_400) is None:
         fail(call, 414, "expireSec is less than a day")
     number = call.desk.store.next("file")
     identity = sha256(f"file/{number}".encode()).hexdigest()[:32]

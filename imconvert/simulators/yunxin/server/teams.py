@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from imconvert.simulators.core.calls import Call
+from imconvert.simulators.core.checks import digits
 from imconvert.simulators.core.desk import Desk
 from imconvert.simulators.yunxin.server.accounts import need
 from imconvert.simulators.yunxin.server.answers import (
@@ -84,9 +85,10 @@ def role_of(desk: Desk, tid: int, accid: str) -> str:
 
 def team_of(call: Call, tid: Any) -> int:
     """A team that is there. Raises Refused 803."""
-    if not str(tid).isdecimal() or not call.desk.store.has("SELECT 1 FROM teams WHERE tid = ?", int(tid)):
+    found = digits(str(tid))
+    if found is None or not call.desk.store.has("SELECT 1 FROM teams WHERE tid = ?", found):
         fail(call, 803, "there is no such team")
-    return int(tid)
+    return found
 
 
 def managed(call: Call, given: Mapping[str, Any], *, by_owner: bool = False) -> int:
@@ -276,7 +278,7 @@ def query(call: Call) -> Mapping[str, Any]:
         fail(call, 414, "tids are more than 30")
     found = []
     for tid in given["tids"]:
-        team = _told(call.desk, int(tid), members=given["ope"] == "1") if tid.isdecimal() else None
+        team = _told(call.desk, digits(tid) or 0, members=given["ope"] == "1")
         if team is None and given.get("ignoreInvalid") != "true":
             fail(call, 803, f"there is no team {tid}")
         found += [team] if team else []

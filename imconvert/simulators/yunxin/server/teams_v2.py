@@ -9,7 +9,19 @@ import orjson
 
 from imconvert.simulators.core.calls import Call
 from imconvert.simulators.yunxin.server.accounts import exists, need
-from imconvert.simulators.yunxin.server.answers import ACCID, ACCIDS, TID, Field, checked, fail, fold, json_of, optional
+from imconvert.simulators.yunxin.server.answers import (
+    ACCID,
+    ACCIDS,
+    TID,
+    Field,
+    checked,
+    fold,
+    json_of,
+    more_of,
+    optional,
+    page_of,
+    part_of,
+)
 from imconvert.simulators.yunxin.server.teams import (
     FACTS,
     add_members,
@@ -29,14 +41,15 @@ _V2_MODES = {"join_mode": "joinmode", "agree_mode": "beinvitemode", "invite_mode
 
 def create(call: Call) -> Mapping[str, Any]:
     """Who is not registered goes into `failed_list`."""
-    fields = {"owner_account_id": ACCID, "team_type": Field(form="[12]"), "invite_msg": optional(150)}
+    fields = {"owner_account_id": ACCID, "team_type": Field(form="[12]"), "invite_msg": optional(150),
+              "invite_account_ids": ACCIDS._replace(needed=False)}  # fmt: skip
     body = json_of(call, fields | {name: FACTS[v1] for name, v1 in _V2_FACTS.items()})
     need(call, body["owner_account_id"])
-    modes = checked(call, body.get("configuration") or {}, {
+    modes = checked(call, part_of(call, body, "configuration"), {
         name: FACTS[v1]._replace(needed=False) for name, v1 in _V2_MODES.items()})  # fmt: skip
     facts = {v1: body[name] for name, v1 in _V2_FACTS.items() if name in body}
     facts |= {v1: modes[name] for name, v1 in _V2_MODES.items() if name in modes}
-    invited = [fold(str(one)) for one in body.get("invite_account_ids") or []]
+    invited = body.get("invite_account_ids", [])
     there = [one for one in dict.fromkeys(invited) if exists(call.desk, one) and one != fold(body["owner_account_id"])]
     tid = make(call, body["owner_account_id"], there, facts, quiet=False)
     info = {"team_id": tid, "team_type": body["team_type"], "owner_account_id": fold(body["owner_account_id"]),
@@ -98,20 +111,13 @@ def transfer(call: Call) -> Mapping[str, Any]:
 
 
 def members(call: Call) -> Mapping[str, Any]:
-    tid, limit, token = (
-        team_of(call, call.parts["tid"]),
-        call.query.get("limit", "100"),
-        call.query.get("page_token", ""),
-    )
-    if not limit.isdecimal() or not 1 <= int(limit) <= 100 or (token and not token.isdecimal()):
-        fail(call, 414, "limit or page_token is wrong")
+    tid, (limit, start) = team_of(call, call.parts["tid"]), page_of(call)
     query = "SELECT accid, role, facts, at FROM members WHERE tid = ? ORDER BY at, accid LIMIT ? OFFSET ?"
-    rows = call.desk.store.all(query, tid, int(limit) + 1, int(token or 0))
+    rows = call.desk.store.all(query, tid, limit + 1, start)
     roles = {"member": 0, "owner": 1, "manager": 2}
     items = [
         {"account_id": accid, "member_role": roles[role], "team_nick": facts.get("nick", ""), "join_time": at,
          "chat_banned": bool(facts.get("gagged"))}
-        for accid, role, facts, at in ((*row[:2], orjson.loads(row[2]), row[3]) for row in rows[: int(limit)])
+        for accid, role, facts, at in ((*row[:2], orjson.loads(row[2]), row[3]) for row in rows[:limit])
     ]  # fmt: skip
-    more = len(rows) > int(limit)
-    return {"items": items, "has_more": more, "next_token": str(int(token or 0) + int(limit)) if more else ""}
+    return {"items": items, **more_of(rows, limit, start)}
