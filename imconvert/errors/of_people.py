@@ -3,7 +3,7 @@
 from imconvert.errors.entry import entry
 
 OF_PEOPLE = (
-    entry("IMC-1300", "other-target", "This output is for {found}, the first one for {first}.",
+    entry("IMC-1300", "mixed-targets", "This output is for {found}, the first one for {first}.",
           "Check the outputs for one target at a time.", "该输出面向 {found}，而第一个面向 {first}。", "请一次只检查面向同一目标的输出。"),
     entry("IMC-1301", "no-mentions", "Nobody knows where ids stand in lines for {target}.",
           "Check outputs of requests, or of import lines.", "不了解面向 {target} 的行中 ID 的位置。", "请检查由请求或导入行组成的输出。"),
@@ -21,7 +21,7 @@ OF_PEOPLE = (
     entry("IMC-1306", "people-replay", "The output holds {content}, and nothing is taken back into it.",
           "Convert the corrected rejects like any other input: imconvert {content} {file} NEW --to TARGET.",
           "该输出包含 {content}，无法回放。", "请把修正后的拒绝记录作为普通输入转换：imconvert {content} {file} NEW --to TARGET。"),
-    entry("IMC-2600", "error-answer", "The answer, or an item in it, is an error: {found}.",
+    entry("IMC-2600", "error-in-answer", "The answer, or an item in it, is an error: {found}.",
           "Ask for it again, and convert the new answer.",
           "该应答（或其中一项）是错误：{found}。", "请重新请求，并转换新的应答。"),
     entry("IMC-2601", "whose-list", "The answer ({page}) does not say whose list it is: {names} is missing.",
