@@ -6,7 +6,6 @@ unique and that need no repair, and the default settings.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections import defaultdict
@@ -86,12 +85,15 @@ def content(line: dict[str, Any], sender: str) -> dict[str, Any]:
         element = "TIMCustomElem", custom({"v": 1, "kind": "notice", "src": "imconvert", "raw": raw})
     else:
         element = MEDIA[line["type"]](json.loads(data["attach"]), left)
-    note = {"id": str(data["msgid"]), "ms": data["createTime"]}
-    note |= {"client": data["clientType"]} if data["clientType"] != 32 else {}
+    note = {"id": str(data["msgid"]), "ms": data["createTime"], "client": data["clientType"]}
     note |= {"left": left} if left else {}
     ext = json.loads(data["ext"]) if data.get("ext") else {}
     return {"MsgBody": [{"MsgType": element[0], "MsgContent": element[1]}],
             "CloudCustomData": {**ext, "imconvert": note}}  # fmt: skip
+
+
+def hash_of(url: str) -> str:
+    return xxh3_128_digest(url.encode()).hex()
 
 
 def custom(data: Any) -> dict[str, str]:
@@ -99,7 +101,7 @@ def custom(data: Any) -> dict[str, str]:
 
 
 def named(attach: dict[str, Any]) -> str:
-    return attach.get("md5") or hashlib.md5(attach["url"].encode()).hexdigest()
+    return attach.get("md5") or hash_of(attach["url"])
 
 
 def keep(attach: dict[str, Any], left: dict[str, Any], **names: str) -> None:
@@ -139,7 +141,7 @@ def sound(attach: dict[str, Any], left: dict[str, Any]) -> Any:
 
 
 def video(attach: dict[str, Any], left: dict[str, Any]) -> Any:
-    cover = hashlib.md5(attach["url"].encode()).hexdigest()
+    cover = hash_of(attach["url"])
     found = {
         "VideoUrl": attach["url"], "VideoUUID": named(attach), "VideoSize": attach["size"],
         "VideoSecond": seconds(attach, left), "VideoFormat": attach["ext"], "VideoDownloadFlag": 2,

@@ -19,7 +19,8 @@ from imconvert.errors import InputError, Rejected
 from imconvert.model import Notes, Skip, hash_of_source, key_of
 from imconvert.sources import pieces, tables
 from imconvert.vendors import BY_NAME, TARGETS, compiled, find, shapes
-from imconvert.vendors.contract import Book, Gathered, Gathers, Line, Vendor
+from imconvert.vendors.contract import Book, Gathered, Gathers, Line, Target, Vendor
+from imconvert.vendors.wrapping import without_lines
 
 TARGET = TARGETS["yunxin"]
 
@@ -44,18 +45,24 @@ def complete(settings: dict[str, str] | None) -> dict[str, str]:
 
 
 class LongRoad:
-    """Reads records of a vendor and writes them as Yunxin lines, one at a time."""
+    """Reads records of a vendor and writes them as a target's lines, one at a time."""
 
     def __init__(
-        self, vendor: str | Vendor = "yunxin", settings: dict[str, str] | None = None, head: bytes = b""
+        self,
+        vendor: str | Vendor = "yunxin",
+        settings: dict[str, str] | None = None,
+        head: bytes = b"",
+        target: Target = TARGET,
     ) -> None:
         chosen, vendor = complete(settings), known(vendor)
         self.notes = Notes()
-        self.accounts = Book(TARGET.account_rule, noted=lambda: self.notes.repairs.append("IMC-3009"))
-        self.read = vendor.behind(head)[0](chosen, self.notes, LATEST)
+        rule = target.account_rule_by(chosen)
+        self.accounts = Book(rule, noted=lambda: self.notes.repairs.append("IMC-3009"))
+        read = vendor.behind(head)[0](chosen, self.notes, LATEST)
+        self.read = without_lines(read, self.notes) if target.arrange else read
         self.own_keys = vendor.own_keys
         self.media = Apart(WorkFolder(Path()), 0, "media", keep=False)
-        self.write = TARGET.writer(chosen, self.notes, self.accounts, Book(TARGET.group_rule))
+        self.write = target.writer(chosen, self.notes, self.accounts, Book(target.group_rule))
 
     def __call__(self, raw: bytes) -> Written:
         self.notes.clear()
@@ -71,11 +78,11 @@ class LongRoad:
             return Written(why.code)
         notes = tuple(self.notes.repairs), tuple(self.notes.changes), tuple(self.notes.novel)
         named = (hash_of_source(message.source_id),) * len(lines) if is_named(message, len(lines)) else ()
-        return Written("", label_of(message.parts[0]), tuple(lines), *notes, named)
+        return Written("", self.notes.label or label_of(message.parts[0]), tuple(lines), *notes, named)
 
 
 class Shortcut:
-    """A vendor's shortcut to Yunxin, for one record at a time; None is a record that it leaves to the long road."""
+    """A vendor's shortcut to a target, for one record at a time; None is a record that it leaves to the long road."""
 
     def __init__(
         self,
@@ -85,16 +92,20 @@ class Shortcut:
         *,
         compiled: bool = False,
         strict: bool = False,
+        target: Target = TARGET,
     ) -> None:
         chosen, vendor = complete(settings), known(vendor)
-        books = Book(TARGET.account_rule), Book(TARGET.group_rule)
+        books = Book(target.account_rule_by(chosen)), Book(target.group_rule)
         if compiled:
             every = [*(vendor.more_shapes(chosen) if vendor.more_shapes else ()), usual_shape(vendor, chosen, head)]
-            found = [(shape.mark, shape) for shape in every if shape]
-            self.ways = [(mark, compiled_from(shape, chosen, books, head, strict=strict)) for mark, shape in found]
+            self.ways = [
+                (shape.mark, compiled_from(shape, chosen, books, head, target, strict=strict))
+                for shape in every
+                if shape
+            ]
         else:
             make = vendor.behind(head)[1]
-            self.ways = [(b"", make(TARGET, chosen, *books, LATEST) if make else None)]
+            self.ways = [(b"", make(target, chosen, *books, LATEST) if make else None)]
 
     def __call__(self, raw: bytes) -> Written | None:
         left: list[int] = []
@@ -118,13 +129,20 @@ def known(vendor: str | Vendor) -> Vendor:
 
 
 def compiled_from(
-    shape: shapes.Shape, chosen: dict[str, str], books: tuple[Book, Book], head: bytes, *, strict: bool = False
-) -> Any:  # fmt: skip
+    shape: shapes.Shape,
+    chosen: dict[str, str],
+    books: tuple[Book, Book],
+    head: bytes,
+    target: Target = TARGET,
+    *,
+    strict: bool = False,
+) -> Any:
+    assert target.line_forms
     found = compiled.through(
-        shape, TARGET.line_forms(chosen), books=books, latest=LATEST, digest_of=TARGET.digest_of,
-        plain=TARGET.plain_account, strict=strict,
+        shape, target.line_forms(chosen), books=books, latest=LATEST, digest_of=target.digest_of,
+        plain=target.plain_account, strict=strict,
     )  # fmt: skip
-    return found if found.behind(head) else None
+    return found if found and found.behind(head) else None
 
 
 def usual_shape(vendor: Vendor, chosen: dict[str, str], head: bytes) -> shapes.Shape | None:

@@ -6,15 +6,16 @@ import json
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from target_lines import TIME, Road, message
 
-from imconvert.model import Custom, Media, Message, Text, key_of
-from imconvert.vendors.contract import Line, Request
+from imconvert.model import Custom, Media, Message, Notes, Text, key_of
+from imconvert.vendors.contract import Line, Placed, Request
 from imconvert.vendors.tencent import keys
-from imconvert.vendors.tencent.lines import random_in, random_of
+from imconvert.vendors.tencent.lines import random_of
 from imconvert.vendors.tencent.order import Group
 from imconvert.vendors.yunxin.import_lines import with_note
 
@@ -125,8 +126,11 @@ def test_random_is_that_of_the_key(sender: str, target: str, msgid: int, chat: s
     assume(chat == "p2p" or not target.startswith("@TGS#"))
     road = Road("tencent")
     line = lines_of(road, message("x", sender=sender, target=target, msgid=msgid, chat=chat))
-    assert random_of(line.key) == random_in(line.data)
+    body = json.loads(line.data)["body"]
+    assert random_of(line.key) == (body["MsgRandom"] if chat == "p2p" else body["MsgList"][0]["Random"])
     assert line.key == key_of(*road.target.read_key(line.data))
+    other = lines_of(road, message("x", sender=sender, target=target, msgid=7, chat=chat))
+    assert other.data == road.target.with_msgid(line.data, 7)
 
 
 def test_seconds_may_be_made_to_increase() -> None:
@@ -139,6 +143,24 @@ def test_seconds_may_be_made_to_increase() -> None:
     assert [SECOND, SECOND + 1, SECOND + 999, SECOND + 5000] == [
         json.loads(item["CloudCustomData"])["imconvert"]["ms"] for item in found
     ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=5), min_size=1, max_size=6), st.data())
+def test_what_is_still_stays_as_it_is(talks: list[list[int]], data: st.DataObject) -> None:
+    """A conversation that is said to need nothing is what it would become."""
+    fields = data.draw(st.sampled_from([{}, GROUP]))
+    marks = data.draw(st.sampled_from(["none", "all"]))
+    road = Road("tencent", **{"tencent.read_marks": marks})
+    some = [[lines_of(road, message(f"{n}", msgid=n + 1, time=TIME + time, **fields))
+             for n, time in enumerate(sorted(times))] for times in talks]  # fmt: skip
+    times = np.array([line.time for lines in some for line in lines])
+    starts = np.cumsum([0, *map(len, some[:-1])])
+    assert road.target.arrange and road.target.arrange.still
+    found = road.target.arrange.still(road.settings)("team" if fields else "p2p", times, starts)
+    for lines, still in zip(some, found.tolist(), strict=True):
+        requests = [*road.target.arrange.finisher(road.settings, Notes())(Placed(one.time, one.data) for one in lines)]
+        assert still == ([one.data for one in requests] == [one.data for one in lines])
 
 
 def from_tencent(seq: int, random: int, second: int, **fields: Any) -> Message:
@@ -176,9 +198,9 @@ def test_parts_of_a_message_are_joined(fields: dict[str, Any]) -> None:
     items = [item for body in bodies(found) for item in body.get("MsgList", [body])]
     texts = [[one["MsgContent"]["Text"] for one in item["MsgBody"]] for item in items]
     assert [["p1", "p2", "p3"], ["after"]] == texts and sum(request.lines for request in found) == 4
-    assert {"app": 1, "imconvert": {"id": "c2c/ann/bob/1_2_3", "ms": TIME}} == json.loads(items[0]["CloudCustomData"])
+    note = {"id": "c2c/ann/bob/1_2_3", "ms": TIME, "client": 32}
+    assert {"app": 1, "imconvert": note} == json.loads(items[0]["CloudCustomData"])
     assert [("transformed", "lines of one message joined")] == road.notes.changes
-    assert all(b'"join"' not in request.data for request in found)
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])
@@ -186,7 +208,6 @@ def test_parts_without_one_of_them_stay_alone(missing: int) -> None:
     some = [piece for n, piece in enumerate(pieces(3)) if n != missing]
     found = Road("tencent").requests([*some, message("after", msgid=9, time=TIME + 1)])
     assert [1, 1, 1] == [request.lines for request in found]
-    assert all(b'"join"' not in request.data for request in found)
 
 
 def test_parts_that_are_too_large_together_stay_alone() -> None:
@@ -253,7 +274,9 @@ def test_another_number_changes_key_and_random() -> None:
 def test_another_number_gives_up_those_of_tencent() -> None:
     road = Road("tencent")
     line = lines_of(road, from_tencent(3001, 71, SECOND // 1000))
-    assert b'"MsgRandom":71' in line.data and b"MsgRandom" not in road.target.with_msgid(line.data, 77)
+    body = json.loads(road.target.with_msgid(line.data, 77))["body"]
+    random = random_of(key_of(77, "ann", "bob", line.time))
+    assert b'"MsgRandom":71' in line.data and (body["MsgSeq"], body["MsgRandom"]) == (1_000_000, random)
 
 
 def test_a_tombstone_tells_only_the_type() -> None:

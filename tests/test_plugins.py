@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from golden import CLOCK, FIXTURES, LATEST
 
+from imconvert.audit.explain import explain_message
 from imconvert.cli.progress import Silent
 from imconvert.convert.options import Options
 from imconvert.convert.run import Outcome, convert
@@ -160,3 +162,73 @@ def test_what_a_plug_in_gives_is_checked(site: Path) -> None:
     assert vendor.looks_like({}) is False
     with pytest.raises(Exception, match="IMC-2440"):
         vendor.reader({}, None, LATEST)(b"{}")  # type: ignore[arg-type]
+
+
+# --- explain -------------------------------------------------------------------------------------------
+
+NAMED = """
+import json
+from dataclasses import replace
+from imconvert_markup import VENDOR as EXAMPLE
+from imconvert.model import derived_id
+import msgspec
+
+def reader(settings, notes, latest):
+    read = EXAMPLE.reader(settings, notes, latest)
+
+    def named(raw):
+        message = read(raw)
+        name = f"box/{message.msgid}"
+        return msgspec.structs.replace(message, source_id=name, msgid=derived_id("named", name))
+
+    return named
+
+def name_of(raw, head):
+    number = json.loads(raw)["no"]
+    return "box/%d" % number if number != 10 else {}["nothing"]
+
+VENDOR = replace(EXAMPLE, name="named", settings=(), reader=lambda s, n, l: reader({"markup.rooms": "keep"}, n, l),
+                 name_of=name_of)
+"""
+
+
+@pytest.fixture
+def named(example: Path) -> Path:
+    return install(example, "imconvert-named", "named = imconvert_named:VENDOR", NAMED)
+
+
+def told(output: Path, name: str) -> list[tuple[str | None, int]]:
+    return [(finding.code, finding.line) for finding in explain_message(output, name)]
+
+
+def test_explain_asks_the_plug_in_for_names(named: Path, tmp_path: Path) -> None:
+    """Of records that were left out, too: their id doesn't stand there as the plug-in calls it."""
+    run(tmp_path / "out", source="named")
+    assert told(tmp_path / "out", "box/8") == [(None, 2)]
+    assert told(tmp_path / "out", "box/9") == [("IMC-2102", 3)]
+    assert told(tmp_path / "out", "box/10") == [], "an error in name_of is no name, and no crash"
+
+
+def test_explain_does_without_a_plug_in_that_is_gone(named: Path, tmp_path: Path) -> None:
+    run(tmp_path / "out", source="named")
+    shutil.rmtree(named / "imconvert_named-1.0.dist-info")
+    plugins._loaded.cache_clear()
+    assert told(tmp_path / "out", "box/8") == [(None, 2)]
+    assert told(tmp_path / "out", "box/9") == []
+
+
+def test_what_cannot_be_guarded_is_not_taken(site: Path) -> None:
+    code = """
+from imconvert.vendors.contract import Survey, Tables, Vendor
+
+def fail(*given):
+    raise RuntimeError("no")
+
+VENDOR = Vendor("bad", "Bad", fail, fail, tables=Tables(fail, fail), survey=Survey(fail, fail), shape=fail,
+                more_shapes=fail, shortcut=fail, peek=fail, redact=fail, name_of=fail)
+"""
+    install(site, "bad", "bad = imconvert_bad:VENDOR", code)
+    vendor = find("bad")
+    assert [vendor.tables, vendor.survey, vendor.shape, vendor.more_shapes, vendor.shortcut] == [None] * 5
+    assert (vendor.peek(b"{}"), vendor.name_of(b"{}", b"")) == (None, None)  # type: ignore[misc]
+    assert vendor.redact(b"secret") == plugins.WITHHELD  # type: ignore[misc]

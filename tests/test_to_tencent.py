@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,14 @@ import pytest
 from golden import FIXTURES, LATEST, cases, run
 from roads import complete
 from target_lines import PARTS, TIME, Road, message
+from xxhash import xxh3_128_hexdigest
 
 from imconvert.errors import Rejected
 from imconvert.model import Custom, Media, Message, Notes, Notice, Skip, derived_id, key_of
 from imconvert.vendors import BY_NAME
 
 GROUP = {"chat": "team", "target": "880011"}
+NOTE = json.dumps({"imconvert": {"id": "7001", "ms": TIME, "client": 32}}, separators=(",", ":"))
 
 
 def element(part: Any, **asked: str) -> Any:
@@ -37,7 +38,7 @@ def test_call_of_a_pair_is_as_documented() -> None:
         "MsgSeq": 123_000_000, "MsgRandom": int.from_bytes(key[:4], "little"), "MsgTimeStamp": 1_709_690_405,
         "SyncFromOldSystem": 2, "From_Account": "ann", "To_Account": "bob",
         "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "hello"}}],
-        "CloudCustomData": json.dumps({"imconvert": {"id": "7001", "ms": TIME}}, separators=(",", ":")),
+        "CloudCustomData": NOTE,
     }  # fmt: skip
 
 
@@ -47,25 +48,25 @@ def test_call_of_a_group_is_as_documented() -> None:
     item = {
         "Random": int.from_bytes(key[:4], "little"), "SendTime": 1_709_690_405, "From_Account": "ann",
         "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "morning"}}],
-        "CloudCustomData": json.dumps({"imconvert": {"id": "7001", "ms": TIME}}, separators=(",", ":")),
+        "CloudCustomData": NOTE,
     }  # fmt: skip
     assert body == {"GroupId": "880011", "RecentContactFlag": 1, "MsgList": [item]}
 
 
-def md5(url: str) -> str:
-    return hashlib.md5(url.encode()).hexdigest()
+def named(url: str) -> str:
+    return xxh3_128_hexdigest(url.encode())
 
 
 ELEMENTS = {
     "image": ("TIMImageElem", {"UUID": "d" * 32, "ImageFormat": 1, "ImageInfoArray": [
         {"Type": size, "Size": 9, "Width": 4, "Height": 3, "URL": "https://m.example/a.jpg"} for size in (1, 2, 3)]}),
-    "audio": ("TIMSoundElem", {"Url": "https://m.example/v.amr", "UUID": md5("https://m.example/v.amr"), "Size": 7,
+    "audio": ("TIMSoundElem", {"Url": "https://m.example/v.amr", "UUID": named("https://m.example/v.amr"), "Size": 7,
                                "Second": 2, "Download_Flag": 2}),
     "video": ("TIMVideoFileElem", {
-        "VideoUrl": "https://m.example/v.mp4", "VideoUUID": md5("https://m.example/v.mp4"), "VideoSize": 70,
+        "VideoUrl": "https://m.example/v.mp4", "VideoUUID": named("https://m.example/v.mp4"), "VideoSize": 70,
         "VideoSecond": 3, "VideoFormat": "mp4", "VideoDownloadFlag": 2, "ThumbUrl": "https://m.example/v.mp4",
-        "ThumbUUID": md5("https://m.example/v.mp4"), "ThumbWidth": 16, "ThumbHeight": 9, "ThumbDownloadFlag": 2}),
-    "file": ("TIMFileElem", {"Url": "https://m.example/f.pdf", "UUID": md5("https://m.example/f.pdf"), "FileSize": 5,
+        "ThumbUUID": named("https://m.example/v.mp4"), "ThumbWidth": 16, "ThumbHeight": 9, "ThumbDownloadFlag": 2}),
+    "file": ("TIMFileElem", {"Url": "https://m.example/f.pdf", "UUID": named("https://m.example/f.pdf"), "FileSize": 5,
                              "FileName": "报告.pdf", "Download_Flag": 2}),
     "place": ("TIMLocationElem", {"Desc": "天安门", "Latitude": 39.908692, "Longitude": 116.397477}),
     "custom": ("TIMCustomElem", {"Data": '{"k":"v"}', "Desc": "", "Ext": ""}),

@@ -24,8 +24,9 @@ from imconvert.convert import index, source_index
 from imconvert.convert.manifest import SIDES, Manifest
 from imconvert.convert.run import read_manifest
 from imconvert.convert.work import ShardFacts
+from imconvert.errors import UsageError
 from imconvert.model import derived_id
-from imconvert.vendors import BY_NAME, TARGETS
+from imconvert.vendors import BY_NAME, TARGETS, find, is_plug_in
 
 NameOf = Callable[[bytes, bytes], str | None]
 
@@ -63,10 +64,18 @@ def explain_message(output: Path, msgid: str) -> Iterator[Finding]:
     for name, row in dict.fromkeys(found):
         yield _written(output, shards[name], row, manifest)
     wanted = dict.fromkeys([*numbers, *(number for _, _, number in named)])
-    vendor = BY_NAME.get(manifest.source)
-    name_of = vendor.name_of if vendor else None
+    name_of = _name_of(manifest.source)
     for side in SIDES:
         yield from _left_out(output / f"{side}.ndjson", list(wanted), msgid, name_of)
+
+
+def _name_of(source: str) -> NameOf | None:
+    """What finds the id in a record of this source; a plug-in that is not there any more finds none."""
+    try:
+        vendor = BY_NAME.get(source) or (find(source) if is_plug_in(source) else None)
+    except UsageError:
+        return None
+    return vendor.name_of if vendor else None
 
 
 def _named(output: Path, source_id: str, manifest: Manifest) -> Iterator[tuple[str, int, int]]:

@@ -7,7 +7,8 @@
 
 enum {
     STEP_LITERAL, STEP_PUT, STEP_MAYBE, STEP_OPEN, STEP_MEMBER, STEP_CLOSE,
-    STEP_PAIR, STEP_MEMBERS, STEP_NAME, STEP_SECONDS, STEP_AMONG, STEP_OTHER, STEP_STRINGS, STEP_MOST, STEP_ABOVE, STEPS
+    STEP_PAIR, STEP_MEMBERS, STEP_NAME, STEP_SECONDS, STEP_AMONG, STEP_OTHER, STEP_STRINGS, STEP_MOST, STEP_ABOVE,
+    STEP_TOLD, STEP_LACKS, STEP_BEGINS, STEP_HASH, STEP_REST, STEP_KEY, STEPS
 };
 
 typedef struct {
@@ -151,25 +152,54 @@ int form_fits(const Form *form, const Fields *fields)
     return form_is_within(form, fields);
 }
 
+/* The hash of a field in hexadecimal digits. */
+static int add_hash(const Field *field, Hashes *hashes, Out *out)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    char found[KEY_SIZE];
+    Out text = {(unsigned char *)field->span.data, field->span.size, field->span.size};
+    if (!hashes_key(hashes, &text, found) || !out_reserve(out, 2 * KEY_SIZE))
+        return -1;
+    for (size_t i = 0; i < KEY_SIZE; i++) {
+        unsigned char byte = (unsigned char)found[i];
+        out_add(out, &DIGITS[byte >> 4], 1);
+        out_add(out, &DIGITS[byte & 15], 1);
+    }
+    return 1;
+}
+
+/* The first 32 bits of a hash. */
+static uint32_t first_bits(const char *hash)
+{
+    const unsigned char *at = (const unsigned char *)hash;
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
 /* A step that only lines of requests have; 1 if it's done, 0 if the record is refused, -1 with an exception set. */
-static int request_step(const Step *step, const Fields *fields, Out *out)
+static int request_step(const Step *step, const Fields *fields, Hashes *hashes, const char *key, Out *out)
 {
     const Field *field = &fields->field[step->field];
     int there = (fields->seen >> step->field) & 1;
     switch (step->what) {
     case STEP_PAIR: return request_pair(fields, step->text, out);
-    case STEP_MEMBERS: return there ? request_members(field, step->layers, step->text, out) : 1;
+    case STEP_MEMBERS: return there ? request_members(field, step->layers, step->most != 0, step->text, out) : 1;
     case STEP_NAME: return request_name(fields, step->layers, out);
     case STEP_SECONDS: return request_seconds(field, step->layers, out);
     case STEP_AMONG: return request_among(fields, step->text);
     case STEP_OTHER: return !request_among(fields, step->text);
     case STEP_STRINGS: return request_strings(field, step->most, step->layers, out);
     case STEP_MOST: return !there || digits_value(field->span) <= step->most;
-    default: return there && digits_value(field->span) > step->most;
+    case STEP_ABOVE: return there && digits_value(field->span) > step->most;
+    case STEP_TOLD: return request_told(fields) == step->layers;
+    case STEP_LACKS: return !there || !request_holds(field, step->text);
+    case STEP_BEGINS: return there && request_begins(field, step->text);
+    case STEP_HASH: return add_hash(field, hashes, out);
+    case STEP_REST: return request_rest(field, step->most, out);
+    default: return request_number(first_bits(key), out);
     }
 }
 
-int form_write(const Form *form, const Fields *fields, Out *out)
+int form_write(const Form *form, const Fields *fields, Hashes *hashes, const char *key, Out *out)
 {
     size_t opened = 0;
     int first = 1, done;
@@ -209,7 +239,7 @@ int form_write(const Form *form, const Fields *fields, Out *out)
             }
             break;
         default:
-            if ((done = request_step(step, fields, out)) <= 0)
+            if ((done = request_step(step, fields, hashes, key, out)) <= 0)
                 return done;
         }
     }
@@ -219,6 +249,7 @@ int form_write(const Form *form, const Fields *fields, Out *out)
 static const char *const WORDS[] = {
     "literal", "put", "maybe", "open", "member", "close",
     "pair", "members", "name", "seconds", "among", "other", "strings", "most", "above",
+    "told", "lacks", "begins", "hash", "rest", "key",
 };
 
 /* Whether this is a tuple; else an exception is set. */
@@ -264,7 +295,7 @@ static int limit_new(PyObject *tuple, Limit *limit)
 static int fill(Form *form)
 {
     PyObject *limits, *steps;
-    if (!PyArg_ParseTuple(form->tuple, "iiKKKKppO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
+    if (!PyArg_ParseTuple(form->tuple, "iiKKKKipO!O!", &form->kind, &form->chat, &form->required, &form->allowed,
                           &form->filled, &form->remarks, &form->sorted, &form->names, &PyTuple_Type, &limits,
                           &PyTuple_Type, &steps))
         return 0;

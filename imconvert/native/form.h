@@ -6,6 +6,7 @@ Promise: a record whose fields are not exactly those that the form asks for and 
 #define IMCONVERT_FORM_H
 
 #include "columns.h"
+#include "hashes.h"
 #include "shape.h"
 
 typedef struct Form Form;
@@ -24,7 +25,7 @@ Set form_remarks(const Form *form, const Fields *fields);
 /* Whether what has no name is called by its URL. */
 int form_names(const Form *form);
 
-/* Whether the content's digest is taken with sorted keys. */
+/* Whether the content's digest is taken with sorted keys: 1 here, 2 by the target's own function. */
 int form_sorted(const Form *form);
 
 /* Whether a line can't be without the field. */
@@ -36,7 +37,8 @@ int form_is_within(const Form *form, const Fields *fields);
 /* 1 if the fields are those of the form, else 0. */
 int form_fits(const Form *form, const Fields *fields);
 
-/* Write the line; 1 if it's done, 0 if it breaks a limit, -1 with an exception set. */
-int form_write(const Form *form, const Fields *fields, Out *out);
+/* Write the line, of a record with this hash of its key; 1 if it's done, 0 if it breaks a limit, -1 with an exception
+set. */
+int form_write(const Form *form, const Fields *fields, Hashes *hashes, const char *key, Out *out);
 
 #endif

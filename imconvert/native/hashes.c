@@ -131,6 +131,8 @@ int hashes_content(Hashes *hashes, const Out *line, int sorted, char *found)
     int done;
     if (!sorted)
         return hash_lent(hashes, OF_CONTENT, line, found, DIGEST_SIZE);
+    if (sorted > 1)
+        return hash_otherwise(hashes, line, found);
     hashes->sorted.size = 0;
     done = sorted_write((Span){line->data, line->size}, &hashes->sorted);
     if (done > 0)

@@ -21,7 +21,8 @@ int hashes_traverse(Hashes *hashes, visitproc visit, void *arg);
 /* Let go of the functions. */
 void hashes_clear(Hashes *hashes);
 
-/* These two leave KEY_SIZE and DIGEST_SIZE bytes in `found`; 0 with an exception set. */
+/* These two leave KEY_SIZE and DIGEST_SIZE bytes in `found`; 0 with an exception set. With `sorted` 1 the keys are sorted
+here, with 2 the target's own function does it. */
 int hashes_key(Hashes *hashes, const Out *key, char *found);
 int hashes_content(Hashes *hashes, const Out *line, int sorted, char *found);
 

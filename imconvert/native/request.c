@@ -35,26 +35,43 @@ int request_pair(const Fields *fields, Span between, Out *out)
     return done > 0 ? add(out, swap ? one : two) : done;
 }
 
-static int add_text(Span text, Out *out)
+/* Text for within a string. */
+static int add_escaped(Span text, Out *out)
 {
-    if (!out_reserve(out, text.size + 9))
+    unsigned char *to;
+    if (!out_reserve(out, text.size * 2))
         return -1;
-    out_add(out, "\"ext\":\"", 7);
-    out_add(out, text.data, text.size);
-    out_add(out, "\",", 2);
+    to = out->data + out->size;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '"' || text.data[i] == '\\')
+            *to++ = '\\';
+        *to++ = text.data[i];
+    }
+    out->size = (size_t)(to - out->data);
     return 1;
 }
 
-int request_members(const Field *object, int as_text, Span taken, Out *out)
+static int add_text(Span text, int inside, Out *out)
 {
-    Span text = object->span;
+    const char *before = inside ? "\\\"ext\\\":\\\"" : "\"ext\":\"", *behind = inside ? "\\\"," : "\",";
+    if (add(out, (Span){(const unsigned char *)before, strlen(before)}) < 0)
+        return -1;
+    if ((inside ? add_escaped(text, out) : add(out, text)) < 0)
+        return -1;
+    return add(out, (Span){(const unsigned char *)behind, strlen(behind)});
+}
+
+int request_members(const Field *object, int as_text, int inside, Span taken, Out *out)
+{
+    Span text = object->span, members;
     if (as_text)
-        return object->layers == 1 ? add_text(text, out) : 0;
+        return object->layers == 1 ? add_text(text, inside, out) : 0;
     if (object->layers || text.size < 2 || text.data[0] != '{' || find(text, taken))
         return 0;
     if (text.size == 2)
         return 1;
-    if (add(out, (Span){text.data + 1, text.size - 2}) < 0)
+    members = (Span){text.data + 1, text.size - 2};
+    if ((inside ? add_escaped(members, out) : add(out, members)) < 0)
         return -1;
     return add(out, (Span){(const unsigned char *)",", 1});
 }
@@ -130,14 +147,23 @@ int request_name(const Fields *fields, int append, Out *out)
     return 1;
 }
 
-int request_seconds(const Field *number, int rest, Out *out)
+int request_seconds(const Field *number, int how, Out *out)
+{
+    uint64_t value = digits_value(number->span);
+    if (how != ROUNDED_DOWN && (how == WHOLE_ONES) != !(value % 1000))
+        return 0;
+    return request_number(value / 1000 + (how == ROUNDED_UP), out);
+}
+
+int request_rest(const Field *number, size_t times, Out *out)
+{
+    return request_number(digits_value(number->span) % 1000 * times, out);
+}
+
+int request_number(uint64_t value, Out *out)
 {
     char digits[24];
-    uint64_t value = digits_value(number->span);
     size_t at = sizeof digits;
-    if (!rest != !(value % 1000))
-        return 0;
-    value = value / 1000 + (rest != 0);
     do {
         digits[--at] = (char)('0' + value % 10);
         value /= 10;
@@ -157,6 +183,46 @@ int request_among(const Fields *fields, Span words)
     while (suffix.size && at < end) {
         const unsigned char *comma = memchr(at, ',', (size_t)(end - at)), *stop = comma ? comma : end;
         if ((size_t)(stop - at) == suffix.size && same(at, suffix.data, suffix.size))
+            return 1;
+        at = stop + 1;
+    }
+    return 0;
+}
+
+/* Whether a suffix is that of a name or URL in lower case. */
+static int is_suffix_of(Span suffix, Span name)
+{
+    Span found = request_suffix(name);
+    if (found.size != suffix.size)
+        return 0;
+    for (size_t i = 0; i < suffix.size; i++) {
+        if (suffix.data[i] != lower(found.data[i]))
+            return 0;
+    }
+    return 1;
+}
+
+int request_told(const Fields *fields)
+{
+    const Field *field = fields->field;
+    if (!seen(fields, SUFFIX))
+        return 1;
+    return (seen(fields, NAME) && is_suffix_of(field[SUFFIX].span, field[NAME].span)) ||
+           is_suffix_of(field[SUFFIX].span, field[URL].span);
+}
+
+int request_holds(const Field *field, Span text)
+{
+    return find(field->span, text);
+}
+
+int request_begins(const Field *field, Span words)
+{
+    const unsigned char *at = words.data, *end = words.data + words.size;
+    while (at < end) {
+        const unsigned char *comma = memchr(at, ',', (size_t)(end - at)), *stop = comma ? comma : end;
+        size_t size = (size_t)(stop - at);
+        if (field->span.size >= size && memcmp(at, field->span.data, size) == 0)
             return 1;
         at = stop + 1;
     }
@@ -192,21 +258,12 @@ static const unsigned char *behind_value(const unsigned char *at)
 
 static int add_as_string(Span value, Out *out)
 {
-    unsigned char *to;
+    const Span quote = {(const unsigned char *)"\"", 1};
     if (value.data[0] == '"')
         return add(out, value);
-    if (!out_reserve(out, value.size * 2 + 2))
+    if (add(out, quote) < 0 || add_escaped(value, out) < 0)
         return -1;
-    to = out->data + out->size;
-    *to++ = '"';
-    for (size_t i = 0; i < value.size; i++) {
-        if (value.data[i] == '"' || value.data[i] == '\\')
-            *to++ = '\\';
-        *to++ = value.data[i];
-    }
-    *to++ = '"';
-    out->size = (size_t)(to - out->data);
-    return 1;
+    return add(out, quote);
 }
 
 int request_strings(const Field *object, size_t most, int mixed, Out *out)

@@ -71,6 +71,7 @@ typedef struct {
     int64_t time;
     size_t name; /* where it begins in the shortcut's `name` */
     Id sender, target, other; /* room for ids that change */
+    char key[KEY_SIZE];       /* the hash of its key */
 } Record;
 
 /* Which chat a record is of: by its own word, else by the ends that it names; -1 if they contradict each other. */
@@ -94,6 +95,7 @@ static int find_ends(Through *self, Record *record)
     Span from = field[has(fields, MEMBER) ? MEMBER : SENDER].span;
     Span to = field[has(fields, GROUP) ? GROUP : RECEIVER].span;
     Ids *targets = record->chat ? self->groups : self->accounts;
+    fields->seen |= (Set)1 << SENDER | (Set)1 << RECEIVER;
     return ids_find(self->accounts, from, self->bare, &record->sender, &field[SENDER]) &&
            ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
            (!has(fields, OTHER) ||
@@ -368,10 +370,9 @@ static int add_name(Through *self, PyObject *columns, const Record *record)
 
 static int add_row(Through *self, PyObject *columns, const Record *record, Py_ssize_t source)
 {
-    char key[KEY_SIZE], content[DIGEST_SIZE];
-    return hashes_key(self->hashes, &self->key, key) &&
-           hashes_content(self->hashes, &self->line, form_sorted(self->forms[record->form]), content) &&
-           columns_add(columns, (Span){self->line.data, self->line.size}, key, content, record->msgid, record->time, source) &&
+    char content[DIGEST_SIZE];
+    return hashes_content(self->hashes, &self->line, form_sorted(self->forms[record->form]), content) &&
+           columns_add(columns, (Span){self->line.data, self->line.size}, record->key, content, record->msgid, record->time, source) &&
            (!has(&record->fields, DERIVED) || add_name(self, columns, record));
 }
 
@@ -399,7 +400,7 @@ static int write_line(Through *self, Record *record)
     for (;;) {
         int done;
         self->line.size = 0;
-        done = form_write(self->forms[record->form], &record->fields, &self->line);
+        done = form_write(self->forms[record->form], &record->fields, self->hashes, record->key, &self->line);
         if (done)
             return done > 0;
         if ((record->form = find_form(self, record, record->form + 1)) < 0)
@@ -412,7 +413,8 @@ static int take(Through *self, PyObject *const *columns, Span raw, Py_ssize_t so
     Record record;
     if (!raw.size || !read_record(self, raw, &record))
         return 0;
-    return write_line(self, &record) && write_key(self, &record) && count(self, &record, source) &&
+    return write_key(self, &record) && hashes_key(self->hashes, &self->key, record.key) && write_line(self, &record) &&
+           count(self, &record, source) &&
            add_row(self, columns[record.chat], &record, source);
 }
 

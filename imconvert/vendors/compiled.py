@@ -14,9 +14,10 @@ from msgspec.json import encode
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from imconvert import native
+from imconvert.model import MAX_ID
 from imconvert.vendors import values
 from imconvert.vendors.contract import NOT_PLAIN, Book, Plain, Shortcut, Taken
-from imconvert.vendors.nodes import MENDINGS, content, json, mask_of, number_of, some_text
+from imconvert.vendors.nodes import MENDINGS, mask_of, number_of, some_text
 from imconvert.vendors.shapes import (
     OPENINGS,
     ORDERS,
@@ -63,7 +64,7 @@ def through(
         accounts=accounts,
         learn_account=accounts.learn,
         groups=groups,
-        learn_group=groups.learn,
+        learn_group=_numbers(groups.learn) if shape.numbered else groups.learn,
         hashed=xxh3_128_digest,
         digest=xxh3_64_digest,
         sorted_digest=digest_of,
@@ -115,6 +116,17 @@ def _opening(found: Opening) -> tuple[Any, ...]:
     return (OPENINGS.index(found.what), *signs, found.nulls)
 
 
+def _numbers(learn: Callable[[str], Any]) -> Callable[[str], Any]:
+    """The same for ids that are numbers from 1; any other raises KeyError, whatever the target takes."""
+
+    def found(source: str) -> Any:
+        if source.isascii() and source.isdigit() and source[0] != "0" and int(source[:20]) <= MAX_ID:
+            return learn(source)
+        raise KeyError(source)
+
+    return found
+
+
 def _naming(found: Naming) -> tuple[Any, ...]:
     echoes = tuple((number_of(name), steps) for name, steps in found.echoes.items())
     guarded = f"\\{found.guarded}".encode()
@@ -155,13 +167,14 @@ def _row(shape: Shape, numbers: tuple[int, int], label: str, kind: Kind, form: L
     masks = map(
         mask_of,
         (
-            (*kind.required, *form.needs),
+            {*kind.required, *form.needs} - {*form.without},
             given - {*form.without},
             (*kind.filled, *form.filled),
             [name for name, _ in remarks],
         ),
     )
-    compiled = (*numbers, *masks, form.sorted_digest, form.named_by_url, limits, form.steps)
+    ordered = 2 if form.own_digest else int(form.sorted_digest)
+    compiled = (*numbers, *masks, ordered, form.named_by_url, limits, form.steps)
     return _Row(label, form, compiled, tuple((mask_of([name]), change) for name, change in remarks))
 
 
@@ -170,9 +183,9 @@ def _has_members(row: _Row) -> bool:
 
 
 def _opened(node: Any) -> Any:
-    """The tree, but an extension that is a text must hold an object, and is it."""
+    """The tree, but an extension that is a text which holds an object is that object."""
     if node == some_text("ext"):
-        return json(content("ext"))
+        return ("opened", number_of("ext"))
     return tuple(map(_opened, node)) if isinstance(node, tuple) else node
 
 

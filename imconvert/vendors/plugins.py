@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "imconvert.vendors"
+WITHHELD = b"(withheld: the plug-in's redact failed)"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -102,7 +103,7 @@ def _told(point: EntryPoint) -> str:
 
 
 def _guarded(vendor: Vendor) -> Vendor:
-    """The vendor with errors of its reader made rejects; a shortcut, where an error would cost a batch, is not used."""
+    """The vendor with errors of its reader made rejects; what can't be guarded record by record is not used."""
     documents = vendor.documents
     if documents and documents.reader:
         documents = replace(documents, reader=_guard_head(documents.reader))
@@ -111,7 +112,14 @@ def _guarded(vendor: Vendor) -> Vendor:
         looks_like=_guard_look(vendor.looks_like),
         reader=_guard(vendor.reader),
         documents=documents,
+        peek=_guard_peek(vendor.peek),
+        redact=vendor.redact and _guard_redact(vendor.redact),
+        name_of=vendor.name_of and _guard_name(vendor.name_of),
+        tables=None,
+        survey=None,
         shortcut=None,
+        shape=None,
+        more_shapes=None,
     )
 
 
@@ -134,6 +142,36 @@ def _guard_read(read: Read) -> Read:
         if not isinstance(found, Message | Skip):
             raise Rejected("IMC-2440", detail=f"it gave {type(found).__name__}, neither Message nor Skip")
         return found
+
+    return guarded
+
+
+def _guard_peek(peek: Callable[[bytes], dict[str, Any] | None]) -> Callable[[bytes], dict[str, Any] | None]:
+    def guarded(raw: bytes) -> dict[str, Any] | None:
+        try:
+            return peek(raw)
+        except Exception:  # noqa: BLE001 - as below
+            return None
+
+    return guarded
+
+
+def _guard_redact(redact: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    def guarded(raw: bytes) -> bytes:
+        try:
+            return redact(raw)
+        except Exception:  # noqa: BLE001 - a plug-in may raise anything; what may hold a secret is not shown
+            return WITHHELD
+
+    return guarded
+
+
+def _guard_name(name_of: Callable[[bytes, bytes], str | None]) -> Callable[[bytes, bytes], str | None]:
+    def guarded(raw: bytes, head: bytes) -> str | None:
+        try:
+            return name_of(raw, head)
+        except Exception:  # noqa: BLE001 - a plug-in may raise anything; then nobody knows the name
+            return None
 
     return guarded
 

@@ -130,7 +130,8 @@ class Shape:
     leftover that a text has beside it. `others` are kinds that are tried where a record lacks or exceeds the fields of
     the first of its number. With `wrapping` content is told by these steps.
     `extras` are the names, in order, of the leftovers extra0, extra1, ...; `client` is what all records have if they
-    name none; `bare` ids must not hold an app or a resource; `find_suffix` takes a file's suffix from its name or URL.
+    name none; `bare` ids must not hold an app or a resource, `numbered` groups have numbers from 1 as ids;
+    `find_suffix` takes a file's suffix from its name or URL.
     `mark` is what all records have in them where a vendor has shapes beside its first. `behind(head)` is what a head
     means for its records; None leaves them. `naming` is for records without numbers, `order` is one of ORDERS,
     `targets` one of TARGETS, `opening` one of OPENINGS, `kind` that of all records that name none, `ext` the extension
@@ -144,6 +145,7 @@ class Shape:
     extras: tuple[str, ...] = ()
     client: int | None = None
     bare: bool = False
+    numbered: bool = False
     find_suffix: bool = False
     mark: bytes = b""
     behind: Callable[[bytes], Bounds | None] = without_head
@@ -162,8 +164,9 @@ class Shape:
 class LineForm:
     """How a target writes one kind of content in one chat: limits in characters by field, and the steps.
 
-    `sorted_digest` says that the order of the keys in it means nothing, `named_by_url` that what has no name is called
-    by the last part of its URL, which counts as a repair.
+    `sorted_digest` says that the order of the keys in it means nothing, `own_digest` that it does so where only the
+    target's own function knows, `named_by_url` that what has no name is called by the last part of its URL, which
+    counts as a repair.
     A target with types of its own says which one it writes `into`. Then `needs`, `without` and `filled` are fields that
     must be there, must not be there, and must not be empty, beside what the kind says; `changes` and `repairs` are told
     of every record, `remarks` of those that have the field.
@@ -172,6 +175,7 @@ class LineForm:
     steps: tuple[Step, ...]
     limits: Mapping[str, int] = field(default_factory=dict)
     sorted_digest: bool = False
+    own_digest: bool = False
     named_by_url: bool = False
     into: str = ""
     needs: tuple[str, ...] = ()
@@ -232,10 +236,10 @@ def pair(between: str) -> Step:
     return ("pair", between.encode(), 0, 0, 0)
 
 
-def members(name: str, taken: str, *, text: bool = False) -> Step:
+def members(name: str, taken: str, *, text: bool = False, inside: bool = False) -> Step:
     """Write the members of an object, a comma behind each; refuse one that has a key `taken` somewhere. With `text`,
-    write what is none as the member "ext", and refuse an object."""
-    return ("members", f'"{taken}":'.encode(), number_of(name), 1 if text else 0, 0)
+    write what is none as the member "ext", and refuse an object. With `inside` they stand in a string."""
+    return ("members", f'"{taken}":'.encode(), number_of(name), 1 if text else 0, 1 if inside else 0)
 
 
 def file_name(*, append: bool) -> Step:
@@ -247,6 +251,21 @@ def file_name(*, append: bool) -> Step:
 def seconds(name: str, *, whole: bool) -> Step:
     """Write milliseconds as seconds; refuse them unless they are whole ones, or unless they aren't."""
     return ("seconds", b"", number_of(name), 0 if whole else 1, 0)
+
+
+def past_seconds(name: str) -> Step:
+    """Write milliseconds as seconds, rounded down."""
+    return ("seconds", b"", number_of(name), 2, 0)
+
+
+def in_second(name: str, times: int) -> Step:
+    """Write the milliseconds of a time that are over the second, so many times."""
+    return ("rest", b"", number_of(name), 0, times)
+
+
+def key_number() -> Step:
+    """Write the first 32 bits of the hash of the record's key as a number."""
+    return ("key", b"", 0, 0, 0)
 
 
 def suffix_among(words: Iterable[str], *, wanted: bool = True) -> Step:
@@ -267,3 +286,23 @@ def at_most(name: str, most: int) -> Step:
 def above(name: str, most: int) -> Step:
     """Write nothing; refuse a number that is not greater."""
     return ("above", b"", number_of(name), 0, most)
+
+
+def suffix_told(*, told: bool) -> Step:
+    """Write nothing; refuse a suffix that neither name nor URL has, or with `told` off anything else."""
+    return ("told", b"", number_of("suffix"), 1 if told else 0, 0)
+
+
+def lacks(name: str, data: str) -> Step:
+    """Write nothing; refuse a field in which this stands somewhere."""
+    return ("lacks", data.encode(), number_of(name), 0, 0)
+
+
+def begins(name: str, *words: str) -> Step:
+    """Write nothing; refuse a field that begins with none of these."""
+    return ("begins", ",".join(words).encode(), number_of(name), 0, 0)
+
+
+def hashed(name: str) -> Step:
+    """Write the hash of a field, xxh3-128 in hexadecimal digits."""
+    return ("hash", b"", number_of(name), 0, 0)

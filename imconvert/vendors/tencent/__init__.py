@@ -6,6 +6,7 @@ from imconvert.vendors.people import source as people
 from imconvert.vendors.people.writing import provisions
 from imconvert.vendors.tencent import (
     choices,
+    forms,
     lines,
     lists,
     mentions,
@@ -32,7 +33,9 @@ TARGET = Target(
     tombstone=lines.tombstone,
     put_text=None,
     merge_fold=lambda settings: False,
-    arrange=Arrange(order.finisher, blockers=order.blockers),
+    line_forms=forms.line_forms,
+    plain_account=forms.PLAIN,
+    arrange=Arrange(order.finisher, order.still, order.blockers),
 )
 
 TITLE = "Tencent Cloud IM 腾讯云"

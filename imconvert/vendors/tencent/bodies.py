@@ -17,11 +17,13 @@ from imconvert.model import UNKNOWN_CLIENT, Message, Notes
 from imconvert.vendors.contract import Book, Settings
 from imconvert.vendors.cutting import LEAST, pieces
 from imconvert.vendors.leftovers import Leftovers
+from imconvert.vendors.lenient import compact
 from imconvert.vendors.tencent.element_writers import CUSTOM, Choices, Desk, Element, write_element
 from imconvert.vendors.wrapping import is_object, kind_of, with_note
 
 PLACE = "CloudCustomData"
 TEXT = "TIMTextElem"
+TEXT_IN_NOTE = f"{PLACE} that is no object to its key ext"
 _encode = msgspec.json.Encoder().encode
 _OVERHEAD = len(_encode([{"MsgType": TEXT, "MsgContent": {"Text": ""}}]))
 _NUMBERING = 320
@@ -79,19 +81,18 @@ class BodyWriter:
 
     def _data(self, message: Message, note: dict[str, Any], left: Leftovers) -> str | None:
         """CloudCustomData: the app's own text as it is where nothing has to stand beside it."""
-        told = dict(note) if left.place else {}
-        if message.client != UNKNOWN_CLIENT:
-            if told:
-                told["client"] = message.client
-            else:
-                self.notes.changes.append(("dropped", "client"))
+        told = {**note, "client": message.client} if note and left.place else {}
+        if not told and message.client != UNKNOWN_CLIENT:
+            self.notes.changes.append(("dropped", "client"))
         told |= left.note()
         told |= left.apart("extra", message.extra)
         if not told:
             return message.ext or None
-        if message.ext and not is_object(message.ext):
-            self.notes.changes.append(("transformed", f"{PLACE} that is no object to its key ext"))
-        return with_note(message.ext, told)
+        ext = message.ext
+        if ext and not is_object(ext):
+            self.notes.changes.append(("transformed", TEXT_IN_NOTE))
+            ext = compact({"ext": ext})
+        return with_note(ext, told)
 
     def _size(self, body: bytes, data: str | None) -> int:
         return len(body) + (len(data.encode()) if data and self.limits.with_data else 0)

@@ -6,9 +6,10 @@ element has a field for is kept among the leftovers. Content of other vendors be
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from xxhash import xxh3_128_hexdigest
 
 from imconvert.model import Custom, Media, Notes, Notice, Part, Place, Text
 from imconvert.vendors.contract import Book
@@ -26,9 +27,10 @@ CUSTOM = "TIMCustomElem"
 SENDABLE = frozenset({"custom", "face", "combined", "unknown"})
 """Kinds of Tencent's own content that go back as elements; tips and media without an address can't be sent (§6)."""
 
-_FORMAT_NUMBERS = {suffix: number for number, suffix in FORMATS.items()} | {"jpeg": 1}
-_DOWNLOAD = 2
+FORMAT_NUMBERS = {suffix: number for number, suffix in FORMATS.items()} | {"jpeg": 1}
+DOWNLOAD = 2
 LARGE, THUMB = 2, 3
+SIZE_OF_COVER = "width and height of the video to its cover's"
 
 
 class Choices(NamedTuple):
@@ -81,11 +83,12 @@ def _uuid(part: Media, extra: Element, key: str) -> str:
     own = extra.pop(key, None)
     if isinstance(own, str) and own:
         return own
-    return part.md5 or _digest(part.url)
+    return part.md5 or digest(part.url)
 
 
-def _digest(url: str) -> str:
-    return hashlib.md5(url.encode(), usedforsecurity=False).hexdigest()
+def digest(url: str) -> str:
+    """A name for a file by its address."""
+    return xxh3_128_hexdigest(url.encode())
 
 
 def _rest(part: Media, extra: Element, desk: Desk, uuid: str, *fields: str) -> None:
@@ -115,7 +118,7 @@ def _keep_suffix(part: Media, name: str | None, desk: Desk) -> None:
 
 def _flag(extra: Element, key: str) -> int:
     flag = extra.pop(key, None)
-    return flag if type(flag) is int else _DOWNLOAD
+    return flag if type(flag) is int else DOWNLOAD
 
 
 def _known(fields: Element) -> Element:
@@ -149,7 +152,7 @@ def _file(part: Media, extra: Element, desk: Desk) -> Written:
 def _image(part: Media, extra: Element, desk: Desk) -> Written:
     own, uuid = "UUID" in extra, _uuid(part, extra, "UUID")
     suffix = part.suffix or suffix_of(part.name) or suffix_of(part.url)
-    number = _FORMAT_NUMBERS.get((suffix or "").lower(), OTHER_FORMAT)
+    number = FORMAT_NUMBERS.get((suffix or "").lower(), OTHER_FORMAT)
     if number == OTHER_FORMAT:
         _keep_suffix(part, part.name, desk)
     if part.width is None or part.height is None:
@@ -184,12 +187,12 @@ def _video(part: Media, extra: Element, desk: Desk) -> Written:
         "VideoUrl": part.url, "VideoUUID": _uuid(part, extra, "VideoUUID"), "VideoSize": part.size,
         "VideoSecond": _seconds(part, desk), "VideoFormat": form,
         "VideoDownloadFlag": _flag(extra, "VideoDownloadFlag"),
-        "ThumbUrl": cover, "ThumbUUID": extra.pop("ThumbUUID", None) or _digest(cover),
+        "ThumbUrl": cover, "ThumbUUID": extra.pop("ThumbUUID", None) or digest(cover),
         "ThumbSize": extra.pop("ThumbSize", None), "ThumbWidth": part.width or 0, "ThumbHeight": part.height or 0,
         "ThumbFormat": extra.pop("ThumbFormat", None), "ThumbDownloadFlag": _flag(extra, "ThumbDownloadFlag"),
     })  # fmt: skip
     if part.width or part.height:
-        desk.notes.changes.append(("transformed", "width and height of the video to its cover's"))
+        desk.notes.changes.append(("transformed", SIZE_OF_COVER))
     _rest(part, extra, desk, content["VideoUUID"], "name")
     return "TIMVideoFileElem", content
 

@@ -1,8 +1,8 @@
 """Join a message that came in several lines to one MsgBody again: by the detour over Yunxin's lines, Tencent's own.
 
-Strategy: such a line carries a mark as the first field of its body, `"join":[OF, NUMBER, COUNT]`. Neighbours of one
-sender and one moment that are complete are joined; where one is missing, the others stay messages of their own. The
-mark itself is in no finished line.
+Strategy: the note in such a line's CloudCustomData says of which message it is which part. Neighbours of one sender and
+one moment that are complete are joined, if they fit; where one is missing, the others stay messages of their own. So do
+the parts that a message of ours was taken apart into, which are too much for one.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from imconvert.model import Message, Notes
+from imconvert.model import Notes
 from imconvert.vendors.contract import Placed
 from imconvert.vendors.lenient import compact
+from imconvert.vendors.tencent.bodies import PLACE
 from imconvert.vendors.tencent.element_writers import CUSTOM
+from imconvert.vendors.values import digits
 from imconvert.vendors.wrapping import MARK, object_of
 
-JOIN = "join"
-_MARKED = b',"body":{"join":['
+_MARKED = b'\\"part\\":\\"'
 _decode = msgspec.json.Decoder(float_hook=lambda digits: Raw(digits.encode())).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -42,22 +43,16 @@ class Mark(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    time: int
+    line: Joined
     found: dict[str, Any]
     mark: Mark
 
 
-def mark_of(message: Message) -> Mark | None:
-    """What the note of a message that came as a line of its own says about the message that it is a part of."""
-    if not message.ext or f'"{MARK}"' not in message.ext or len(message.parts) > 1:
-        return None
-    note = object_of(message.ext).get(MARK)
-    if not isinstance(note, dict) or not isinstance(note.get("of"), str) or not isinstance(note.get("part"), str):
-        return None
-    number, _, count = note["part"].partition("/")
-    if not (number.isdecimal() and count.isdecimal() and number.isascii() and count.isascii()):
-        return None
-    return Mark(note["of"], int(number), int(count))
+class Room(NamedTuple):
+    """Bytes that a message may have; whether CloudCustomData counts."""
+
+    most: int
+    with_data: bool
 
 
 def message_in(body: dict[str, Any]) -> dict[str, Any]:
@@ -66,61 +61,69 @@ def message_in(body: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
-def joined(lines: Iterator[Placed], notes: Notes, limit: int) -> Iterator[Joined]:
-    """The lines with what belongs together as one, within `limit` bytes of MsgBody."""
+def joined(lines: Iterator[Placed], notes: Notes, room: Room) -> Iterator[Joined]:
+    """The lines with what belongs together as one, within the room of a message."""
     waiting: list[_Piece] = []
-    for line in lines:
-        if _MARKED not in line.data:
+    for time, data in lines:
+        line = Joined(time, data)
+        piece = _piece(line) if _MARKED in data else None
+        if waiting and not (piece and _follows(waiting[-1], piece)):
             yield from _apart(waiting)
-            yield Joined(line.time, line.data)
+        if not piece:
+            yield line
             continue
-        piece = _piece(line)
-        if not _follows(waiting, piece):
-            yield from _apart(waiting)
         waiting.append(piece)
         if piece.mark.number == piece.mark.total and waiting[0].mark.number == 1:
-            yield from _together(waiting, notes, limit)
+            yield from _together(waiting, notes, room)
     yield from _apart(waiting)
 
 
-def _piece(line: Placed) -> _Piece:
+def _piece(line: Joined) -> _Piece | None:
     found = _decode(line.data)
-    return _Piece(line.time, found, Mark(*found["body"].pop(JOIN)))
+    note = object_of(message_in(found["body"]).get(PLACE)).get(MARK)
+    mark = _mark(note) if isinstance(note, dict) else None
+    return _Piece(line, found, mark) if mark else None
 
 
-def _follows(waiting: list[_Piece], piece: _Piece) -> bool:
-    if not waiting:
-        return True
-    last = waiting[-1]
-    same = last.time == piece.time and last.mark == piece.mark._replace(number=piece.mark.number - 1)
+def _mark(note: dict[str, Any]) -> Mark | None:
+    """What a note says about the message that the line is a part of."""
+    of, part = note.get("of"), note.get("part")
+    if not isinstance(of, str) or not isinstance(part, str):
+        return None
+    number, _, total = part.partition("/")
+    return Mark(of, int(number), int(total)) if digits(number) and digits(total) else None
+
+
+def _follows(last: _Piece, piece: _Piece) -> bool:
+    same = last.line.time == piece.line.time and last.mark == piece.mark._replace(number=piece.mark.number - 1)
     return same and message_in(last.found["body"])["From_Account"] == message_in(piece.found["body"])["From_Account"]
 
 
 def _apart(waiting: list[_Piece]) -> Iterator[Joined]:
     """The waiting ones as messages of their own."""
-    for piece in waiting:
-        yield Joined(piece.time, _encode(piece.found))
+    yield from (piece.line for piece in waiting)
     waiting.clear()
 
 
-def _together(waiting: list[_Piece], notes: Notes, limit: int) -> Iterator[Joined]:
+def _together(waiting: list[_Piece], notes: Notes, room: Room) -> Iterator[Joined]:
     """The waiting ones as one message, if Tencent takes it so (§6)."""
     messages = [message_in(piece.found["body"]) for piece in waiting]
     elements = [element for message in messages for element in message["MsgBody"]]
     customs = sum(element["MsgType"] == CUSTOM for element in elements)
-    if len(waiting) == 1 or customs > 1 or len(_encode(elements)) > limit:
+    own = _data([object_of(message.get(PLACE)) for message in messages], waiting[0].mark.of)
+    data = {PLACE: compact(own)} if own else {}
+    size = len(_encode(elements)) + sum(len(text.encode()) for text in data.values() if room.with_data)
+    if len(waiting) == 1 or customs > 1 or size > room.most:
         yield from _apart(waiting)
         return
     notes.changes.append(("transformed", "lines of one message joined"))
     first, found = messages[0], waiting[0].found
-    first["MsgBody"] = elements
-    data = _data([object_of(message.get("CloudCustomData")) for message in messages], waiting[0].mark.of)
-    if data:
-        first["CloudCustomData"] = compact(data)
+    first.pop(PLACE)
+    first.update({"MsgBody": elements, **data})
     if uploads := list(dict.fromkeys(url for piece in waiting for url in piece.found.get("upload", ()))):
         body = found.pop("body")
         found.update(upload=uploads, body=body)
-    yield Joined(waiting[0].time, _encode(found), len(waiting))
+    yield Joined(waiting[0].line.time, _encode(found), len(waiting))
     waiting.clear()
 
 

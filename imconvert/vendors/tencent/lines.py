@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
 from msgspec import Raw
-from xxhash import xxh3_64_digest, xxh3_128_digest
+from xxhash import xxh3_64_digest
 
-from imconvert.model import Custom
+from imconvert.model import Custom, key_of
 from imconvert.vendors import requests
 from imconvert.vendors.contract import KeyFields, Settings
 from imconvert.vendors.tencent.element_writers import CUSTOM, custom_content
-from imconvert.vendors.tencent.joining import JOIN, message_in
+from imconvert.vendors.tencent.joining import message_in
+from imconvert.vendors.tencent.keys import U32
 from imconvert.vendors.wrapping import MARK, object_of, with_note, wrapped
 
 _decode = msgspec.json.Decoder(float_hook=lambda digits: Raw(digits.encode())).decode
 _encode = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="sorted").encode
 _CUSTOM = f'"{CUSTOM}"'.encode()
-NUMBERS = ("MsgRandom", "MsgSeq", "MsgTimeStamp")
-_PAIR = b'{"api":"openim/importmsg"'
-_CONV, _NAME, _TIME = b'","conv":"', b'","key":"', b'","time":'
-_GROUP = re.compile(rb'"GroupId":"((?:[^"\\]|\\.)*)"')
-_BETWEEN = requests.BETWEEN.encode()
+SEQ_STEP = 1_000_000
+"""MsgSeq counts milliseconds in steps of so many, so that there is room for those of the same one."""
 
 
 def read_key(line: bytes) -> KeyFields:
@@ -62,40 +59,39 @@ def with_msgid(line: bytes, msgid: int) -> bytes:
     found = _decode(line)
     fields = _key(found)
     found["key"] = requests.key(msgid, fields.time, fields.sender)
-    found["body"] = {key: value for key, value in found["body"].items() if key not in NUMBERS}
+    key = key_of(*fields._replace(msgid=msgid))
+    message = message_in(found["body"])
+    numbers = derived_numbers(key, fields.time) if message is found["body"] else item_numbers(key, fields.time)
+    kept = {name: value for name, value in message.items() if name not in numbers}
+    message.clear()
+    message.update({**numbers, **kept})
     return _encode(found)
 
 
+def derived_numbers(key: bytes, time: int) -> dict[str, int]:
+    """What a message between two people is known by at Tencent (§4.1)."""
+    return {"MsgSeq": seq_of(time), "MsgRandom": random_of(key), "MsgTimeStamp": time // 1000}
+
+
+def item_numbers(key: bytes, time: int) -> dict[str, int]:
+    """The same for a message in a group (§5.4)."""
+    return {"Random": random_of(key), "SendTime": time // 1000}
+
+
+def seq_of(time: int, ordinal: int = 0) -> int:
+    """MsgSeq of a message that so many of the same millisecond went before (§4.1)."""
+    return min(time % 1000 * SEQ_STEP + ordinal, U32)
+
+
 def random_of(key: bytes) -> int:
-    """MsgRandom: 32 bits of the canonical key, in which the sender is (§4.1)."""
+    """32 bits of the canonical key, in which the sender is (§4.1)."""
     return int.from_bytes(key[:4], "little")
-
-
-def random_in(line: bytes) -> int:
-    """MsgRandom of a line, its key read from its bytes; the same as `random_of(key_of(*read_key(line)))`."""
-    conv, name = line.index(_CONV) + len(_CONV), line.index(_NAME)
-    talk = line[conv:name]
-    name += len(_NAME)
-    msgid, time, sender = line[name : line.index(_TIME, name)].split(b"/", 2)
-    if line.startswith(_PAIR):
-        target = b'"%b"' % _other(talk, sender)
-    else:
-        group = _GROUP.search(line, name)
-        target = b'["%b"]' % (group[1] if group else talk)
-    return random_of(xxh3_128_digest(b'[%b,"%b",%b,%b]' % (msgid, sender, target, time)))
-
-
-def _other(talk: bytes, sender: bytes) -> bytes:
-    """The other one of a pair; ids stand in a line as JSON has them."""
-    before, behind = sender + _BETWEEN, _BETWEEN + sender
-    return talk[len(before) :] if talk.startswith(before) else talk[: -len(behind)]
 
 
 def tombstone(line: bytes, source: str, settings: Settings) -> bytes:
     """The line of a recalled message: who, where and when, but of its content only the type of its first element."""
     found = _decode(line)
     found.pop("upload", None)
-    found["body"].pop(JOIN, None)
     message = message_in(found["body"])
     content = wrapped(Custom("recalled", source, {"type": message["MsgBody"][0]["MsgType"]}))
     message["MsgBody"] = [{"MsgType": CUSTOM, "MsgContent": custom_content(content)}]

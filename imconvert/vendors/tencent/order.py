@@ -1,9 +1,9 @@
 """What only the order of a conversation can tell: MsgSeq inside of a millisecond, distinct Randoms, batches (tencent.md
 §4.1, §5.4).
 
-Strategy: lines are taken one by one and filled in at known places of their bytes; only those of a message that came
-in several are parsed, and joined again. Of a group the Randoms of the last messages are remembered, as many as can be
-loaded in the time in which the vendor takes equal ones for duplicates.
+Strategy: lines stand as they are loaded but for numbers that collide, which are changed at known places of their bytes;
+only lines of a message that came in several are parsed, and joined again. Of a group the Randoms of the last messages
+are remembered, as many as can be loaded in the time in which the vendor takes equal ones for duplicates.
 Promise: MsgSeq grows inside of a second; a batch holds at most as many messages as allowed, in order; no two messages
 in the window have the same Random; the same lines give the same bytes.
 Cost: about 100 bytes of memory for each message in the window of one group.
@@ -12,24 +12,28 @@ Cost: about 100 bytes of memory for each message in the window of one group.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import Any
 
 import msgspec
+import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from imconvert.model import Notes
 from imconvert.vendors import requests
 from imconvert.vendors.contract import Blocker, Finish, Placed, Request, Settings
 from imconvert.vendors.tencent import marks
-from imconvert.vendors.tencent.joining import Joined, joined
+from imconvert.vendors.tencent.joining import Joined, Room, joined
 from imconvert.vendors.tencent.keys import U32
-from imconvert.vendors.tencent.lines import random_in
+from imconvert.vendors.tencent.lines import seq_of
 from imconvert.vendors.tencent.requests import PAIR, STREAMS
 
 _IS_PAIR = b'{"api":"%b"' % PAIR.encode()
-_OPEN, _OWN = b',"body":{', b'"MsgRandom":'
+_SEQ = b',"body":{"MsgSeq":'
+_RANDOM, _SECOND = b'"Random":', b'"SendTime":'
 _BODY, _LIST, _LIST_END = b',"body":', b'"MsgList":[', b"]}}"
+_ITEM = _LIST + b"{" + _RANDOM
 _NAME_END, _UPLOAD = b'","time":', b',"upload":'
 
 
@@ -37,17 +41,32 @@ def finisher(settings: Settings, notes: Notes) -> Finish:
     """The function that makes calls of the lines of one conversation."""
     marked = marks.WAYS[settings["tencent.read_marks"]]
     batch, window = int(settings["tencent.group_batch"]), int(settings["tencent.random_window"])
-    later, limit = settings["tencent.group_seconds"] == "increase", int(settings["tencent.size_limit"])
+    later = settings["tencent.group_seconds"] == "increase"
+    room = Room(int(settings["tencent.size_limit"]), settings["tencent.size_counts"] == "body+data")
 
     def finish(lines: Iterator[Placed]) -> Iterator[Request]:
         first = next(lines)
-        whole = joined(chain((first,), lines), notes, limit)
+        whole = joined(chain((first,), lines), notes, room)
         if first.data.startswith(_IS_PAIR):
             return map(_request, marked(_pair(whole)))
         group = Group(window, notes if later else None)
         return _batches(map(group.placed, whole), batch)
 
     return finish
+
+
+def still(settings: Settings) -> Callable[[str, Any, Any], Any]:
+    """Says which pairs have a message a millisecond at most, and which groups have one message."""
+    unmarked = marks.WAYS[settings["tencent.read_marks"]] is marks.none
+
+    def found(stream: str, times: Any, starts: Any) -> Any:
+        if stream != STREAMS[0]:
+            return np.diff(np.append(starts, len(times))) == 1
+        risen = np.append(True, times[1:] > times[:-1]) & unmarked
+        risen[starts] = unmarked
+        return np.logical_and.reduceat(risen, starts)
+
+    return found
 
 
 def blockers(settings: Settings) -> tuple[Blocker, ...]:
@@ -65,23 +84,15 @@ def _pair(lines: Iterator[Joined]) -> Iterator[Joined]:
     for line in lines:
         ordinal = ordinal + 1 if line.time == time else 0
         time = line.time
-        begin = line.data.index(_OPEN) + len(_OPEN)
-        if line.data.startswith(_OWN, begin):
-            yield line
-        else:
-            numbers = seq_of(time, ordinal), random_in(line.data), time // 1000
-            yield line._replace(
-                data=_with(line.data, begin, b'"MsgSeq":%d,"MsgRandom":%d,"MsgTimeStamp":%d,' % numbers)
-            )
+        if ordinal and _SEQ in line.data:
+            line = line._replace(data=_with(line.data, _SEQ, seq_of(time, ordinal)))
+        yield line
 
 
-def seq_of(time: int, ordinal: int) -> int:
-    """MsgSeq of a message that so many of the same millisecond went before (§4.1)."""
-    return min(time % 1000 * 1_000_000 + ordinal, U32)
-
-
-def _with(data: bytes, begin: int, fields: bytes) -> bytes:
-    return b"%b%b%b" % (data[:begin], fields, data[begin:])
+def _with(data: bytes, before: bytes, number: int) -> bytes:
+    """The line with another number behind `before`, which has a member behind it."""
+    begin = data.index(before) + len(before)
+    return b"%b%d%b" % (data[:begin], number, data[data.index(b",", begin) :])
 
 
 class Group:
@@ -97,9 +108,12 @@ class Group:
     def placed(self, line: Joined) -> Joined:
         """The line as it may follow those before it."""
         data = line.data
-        begin = data.index(_LIST, data.index(_OPEN)) + len(_LIST) + 1
-        numbers = self.random(random_in(data)), self._second(line.time // 1000)
-        return line._replace(data=_with(data, begin, b'"Random":%d,"SendTime":%d,' % numbers))
+        begin = data.index(_ITEM) + len(_ITEM)
+        wanted = int(data[begin : data.index(b",", begin)])
+        found = self.random(wanted)
+        if found != wanted:
+            line = line._replace(data=_with(data, _ITEM, found))
+        return line if self.notes is None else self._later(line, self.notes)
 
     def random(self, wanted: int) -> int:
         """The Random itself, or else the first of a fixed row of others, that the window does not hold."""
@@ -113,14 +127,13 @@ class Group:
             self.known.discard(self.last.popleft())
         return found
 
-    def _second(self, second: int) -> int:
-        if self.notes is None:
-            return second
-        if second <= self.second:
-            second = self.second + 1
-            self.notes.repairs.append("IMC-3252")
-        self.second = second
-        return second
+    def _later(self, line: Joined, notes: Notes) -> Joined:
+        """The line with a second that is later than the one before."""
+        self.second = max(line.time // 1000, self.second + 1)
+        if self.second > line.time // 1000:
+            notes.repairs.append("IMC-3252")
+            return line._replace(data=_with(line.data, _SECOND, self.second))
+        return line
 
 
 def _batches(lines: Iterator[Joined], most: int) -> Iterator[Request]:

@@ -1,8 +1,8 @@
 """Messages as calls of `importmsg` and `import_group_msg` (tencent.md §4.1, §5.4).
 
-Strategy: a line is a call for its one message but for the numbers by which Tencent knows it, which follow from the
-message's key and its place in the conversation: `order.py` puts them in. A message that comes from Tencent has them
-already and keeps them, as the first fields of its body.
+Strategy: a line is the call for its one message. The numbers by which Tencent knows it follow from its key and time,
+and stand first; `order.py` changes those that have to differ in a conversation. A message that comes from Tencent
+keeps the numbers it had there, in another order, so that they are left alone.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from imconvert.vendors import requests
 from imconvert.vendors.contract import Book, LeftOut, Line, Settings, Write
 from imconvert.vendors.tencent import keys
 from imconvert.vendors.tencent.bodies import Body, BodyWriter
-from imconvert.vendors.tencent.joining import JOIN, mark_of
-from imconvert.vendors.tencent.lines import digest_of, random_of
+from imconvert.vendors.tencent.lines import derived_numbers, digest_of, item_numbers, random_of
 from imconvert.vendors.tencent.rules import COMMUNITY
 from imconvert.vendors.uploads import uploads_of
 
@@ -54,13 +53,12 @@ class _Writer:
     def _to_person(self, message: Message, sender: str, receiver: str) -> list[Line]:
         triple = keys.triple_of(message) if self.own_numbers else None
         bodies = self.bodies.write(message, {} if triple else _origin(message))
-        mark = _mark(message, bodies)
         lines = []
         for number, body in enumerate(bodies):
             msgid = _msgid(message, number)
             key = key_of(msgid, sender, receiver, message.time)
-            numbers = _numbers(triple, key, number) if triple else {}
-            fields = {**mark, **numbers, "SyncFromOldSystem": self.sync, "From_Account": sender,
+            numbers = _numbers(triple, key, number) if triple else derived_numbers(key, message.time)
+            fields = {**numbers, "SyncFromOldSystem": self.sync, "From_Account": sender,
                       "To_Account": receiver, **_content(body)}  # fmt: skip
             lines.append(_line(PAIR, message, msgid, (sender, receiver), fields, key))
         return lines
@@ -71,12 +69,12 @@ class _Writer:
             head["RecentContactFlag"] = 1
         message, topic = _topic(message)
         bodies = self.bodies.write(message, _origin(message), room=self.room_in_groups)
-        head = {**_mark(message, bodies), **head} | ({TOPIC: topic} if topic else {})
+        head |= {TOPIC: topic} if topic else {}
         lines = []
         for number, body in enumerate(bodies):
             msgid = _msgid(message, number)
             key = key_of(msgid, sender, (group,), message.time)
-            item = {"From_Account": sender, **_content(body)}
+            item = {**item_numbers(key, message.time), "From_Account": sender, **_content(body)}
             lines.append(_line(GROUP, message, msgid, (sender, topic or group), {**head, "MsgList": [item]}, key))
         return lines
 
@@ -84,12 +82,6 @@ class _Writer:
 def _origin(message: Message) -> dict[str, Any]:
     """What is remembered of where a message comes from (§6)."""
     return {"id": message.source_id, "ms": message.time}
-
-
-def _mark(message: Message, bodies: list[Body]) -> dict[str, Any]:
-    """The mark for `joining`, of a line that is a part of a message and stays whole."""
-    mark = mark_of(message) if len(bodies) == 1 else None
-    return {JOIN: mark} if mark else {}
 
 
 def _msgid(message: Message, number: int) -> int:

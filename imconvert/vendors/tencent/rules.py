@@ -6,6 +6,7 @@ import re
 
 from imconvert.errors import Rejected
 
+PRINTABLE, LONGEST = bytes(range(0x20, 0x7F)), 32
 _ACCOUNT = re.compile(r"[\x20-\x7e]{1,32}")
 _GROUP = re.compile(r"[\x20-\x7e]{1,48}")
 ACCOUNT_RULE = "1 to 32 bytes of printable ASCII"

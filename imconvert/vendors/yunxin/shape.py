@@ -93,6 +93,7 @@ _SHAPE = Shape(
         CUSTOM: ("custom", Kind(required=("content",), optional=("ext",))),
         **{kind: (f"notice:{name}", Kind(("other",) if kind in WITH_OTHER else ())) for kind, name in _NOTICES.items()},
     },
+    numbered=True,
     find_suffix=True,
     label=b"json",
 )
