@@ -261,6 +261,15 @@ def test_requests_in_every_form_tell_the_owner() -> None:
         assert [("u1", "u2")] == [(noun.owner, noun.friend) for noun in nouns]
 
 
+@pytest.mark.parametrize("address", ["https://a1[].com/o/a/user/u1/contacts", "http://[::1", "//[x]/user/u1/contacts"])
+def test_what_is_no_address_tells_nothing(address: str) -> None:
+    items = {"contacts": [{"username": "u2"}, {"username": "u3"}]}
+    for top in ({"uri": address, "data": items}, {"request": address, "response": {"data": items}}):
+        raw = json.dumps(top).encode()
+        assert said_by("easemob", raw) == ([], ["IMC-2601"])
+        assert read_apart("easemob", raw) == ([], ["IMC-2601"] * 2)
+
+
 def test_pages_that_nobody_knows_stay_whole() -> None:
     people = VENDORS["easemob"].people
     assert people and people.unfold

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 from msgspec import Raw
@@ -133,8 +133,16 @@ def _request(request: Any) -> tuple[dict[str, Any], str]:
     if not isinstance(request, str):
         return {}, ""
     if "/" in request.split("?", 1)[0]:
-        return dict(parse_qsl(urlsplit(request).query)), request
+        return dict(parse_qsl(_split(request).query)), request
     return dict(parse_qsl(request)), ""
+
+
+def _split(url: str) -> SplitResult:
+    """An address in its parts; an empty one for what is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 @cache
@@ -146,7 +154,7 @@ def _fits(page: Page, answer: dict[str, Any], url: str) -> dict[str, str] | None
     """The facts in the address of a page that fits; None where it does not."""
     groups: dict[str, str] = {}
     if page.url:
-        match = _pattern(page.url).search(urlsplit(url).path)
+        match = _pattern(page.url).search(_split(url).path)
         if not match:
             return None
         groups = {name: unquote(value) for name, value in match.groupdict().items() if value}
