@@ -58,6 +58,19 @@ def test_made_targets_fit_and_never_meet(target: str, names: list[str], folder: 
     assert found == assigned(rule, names, folder)
 
 
+@pytest.mark.parametrize("target", ["tencent", "yunxin"])
+@relaxed
+@given(rows=st.lists(st.tuples(st.sampled_from("abAB"), st.sampled_from(["", "x", "X", "李", "b"])), max_size=9))
+def test_an_id_that_a_list_holds_twice_gets_one_target(target: str, rows: list[tuple[str, str]], folder: Path) -> None:
+    """That of its first row; so the map can be reversed all the same."""
+    wanted = [Wanted(0, number, source, hoped or source) for number, (source, hoped) in enumerate(rows)]
+    found = list(ids.assign(iter(wanted), RULES[target], folder))
+    firsts = dict(reversed([(source, hoped or source) for source, hoped in rows]))
+    assert list(dict.fromkeys(source for source, _ in rows)) == [one.source for one in found]
+    assert len({one.target.lower() if target == "yunxin" else one.target for one in found}) == len(found)
+    assert all(firsts[one.source] == one.target for one in found if one.reason == "same")
+
+
 def fits(rule: Any, name: str) -> bool:
     try:
         return bool(rule(name) == name)
