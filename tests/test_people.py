@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,14 @@ def test_cutting_a_page_loses_nothing(vendor: str) -> None:
         assert bool(codes) == bool(refused)
         if not codes:
             assert sorted(map(repr, nouns)) == sorted(map(repr, apart))
+
+
+@pytest.mark.parametrize("vendor", sorted(ANSWERS))
+def test_every_answer_that_is_known_has_a_golden(vendor: str) -> None:
+    shelf = import_module(f"imconvert.vendors.{vendor}.lists").shelf(SETTINGS, Notes(), LATEST)
+    finder = pages.Finder(shelf)
+    seen = [found.page for raw in ANSWERS[vendor] if (found := finder.found(json.loads(raw)))]
+    assert [] == [page.name for page in shelf.pages if not any(page is one for one in seen)]
 
 
 @pytest.mark.parametrize("vendor", sorted(SOURCES))

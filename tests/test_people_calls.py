@@ -133,9 +133,7 @@ def test_an_account_is_made_once_however_often_it_is_told(tmp_path: Path) -> Non
 # --- large ----------------------------------------------------------------------------------------------
 
 
-def test_a_large_group_comes_in_calls_with_each_member_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_group_comes_in_calls_with_each_member_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the books of ids are full all the time; and the bytes don't depend on how the answer was cut."""
     size = 3001
     names = [f"m{number:05}" for number in range(size)]
