@@ -1,7 +1,9 @@
-"""Tencent: hourly history files of pairs and of groups, laid out in lines or not, and recorded callbacks."""
+"""Tencent: hourly history files of pairs and of groups, laid out in lines or not, answers of history queries, and
+recorded callbacks."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
@@ -27,6 +29,8 @@ PEOPLE: tuple[Callable[[int, Random], str], ...] = (
 )
 MIX = 2_654_435_761
 WIDE = (1 << 32) - 1
+PAGE = 100
+"""Records in an answer, at most."""
 
 
 def number_of(when: int, index: int) -> int:
@@ -183,6 +187,37 @@ def as_one_line(batches: Iterator[list[str]], stretch: Stretch) -> Iterator[list
     yield ["]}"]
 
 
+def item_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
+    """A record of an answer, with its group, which the answer will tell in its place."""
+    return line_of(kind, draw, when, number, media).replace('"MsgTimestamp"', '"MsgTimeStamp"', 1)
+
+
+def as_answers(batches: Iterator[list[str]], stretch: Stretch) -> Iterator[list[str]]:
+    """Answers of admin_getroammsg, or of group_msg_get_simple, each of a group; one a line."""
+    fine = '{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,'
+    for lines in batches:
+        for group, items in by_group(lines).items():
+            for at in range(0, len(items), PAGE):
+                page = items[at : at + PAGE]
+                front = f'"GroupId":"{group}","IsFinished":0,"RspMsgList":['
+                if stretch.chat == P2P:
+                    front = f'"Complete":0,"MsgCnt":{len(page)},"MsgList":['
+                yield [fine, front, ",".join(page), "]}\n"]
+
+
+def by_group(lines: list[str]) -> dict[str, list[str]]:
+    """The lines of each group, without its name; what names none goes along with the one before it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    group = ""
+    for line in lines:
+        if '"GroupId"' in line:
+            record = loads(line)
+            group = record.pop("GroupId", group)
+            line = dumps(record)
+        found[group].append(line)
+    return found
+
+
 def callback_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
     _, (chat, sender, target, _), _, _, _, data, _ = draw
     body = body_of(kind, draw, number, media)
@@ -246,6 +281,17 @@ ONE_LINE = replace(
     single=True,
 )
 
+ANSWERS = replace(
+    HISTORY,
+    line=item_of,
+    seconds=swap(r'"MsgTimeStamp":(\d{10})\b', r'"MsgTimeStamp":\g<1>000'),
+    oddities=(swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"'), swap(r'"MsgTimeStamp":(\d+)', r'"MsgTimeStamp":"\1"')),
+    reshape=lambda past, rng: dumps(backwards(loads(past))),
+    damaged=damage(without_sender, not_an_object),
+    blocks=as_answers,
+    name=numbered(".ndjson"),
+)
+
 CALLBACKS = replace(
     HISTORY,
     clients=(("", 1),),
@@ -260,4 +306,4 @@ CALLBACKS = replace(
     chats_apart=False,
 )
 
-SHAPES = {"history": HISTORY, "one-line": ONE_LINE, "callbacks": CALLBACKS}
+SHAPES = {"history": HISTORY, "one-line": ONE_LINE, "answers": ANSWERS, "callbacks": CALLBACKS}
