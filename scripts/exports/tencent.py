@@ -135,9 +135,9 @@ def line_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
 
 
 ODDITIES: tuple[Change, ...] = (
-    swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"'),
-    swap(r'"MsgTimestamp":(\d+)', r'"MsgTimestamp":"\1"'),
-    swap(r'"MsgRandom":(\d+)', r'"MsgRandom":\1.0'),
+    swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"', once=True),
+    swap(r'"MsgTimestamp":(\d+)', r'"MsgTimestamp":"\1"', once=True),
+    swap(r'"MsgRandom":(\d+)', r'"MsgRandom":\1.0', once=True),
 )
 
 
@@ -260,7 +260,7 @@ HISTORY = Shape(
     media=media_of,
     line=line_of,
     number=number_of,
-    seconds=swap(r'"MsgTimestamp":(\d{10})\b', r'"MsgTimestamp":\g<1>000'),
+    seconds=swap(r'"MsgTimestamp":(\d{10})\b', r'"MsgTimestamp":\g<1>000', once=True),
     oddities=ODDITIES + LINE_ODDITIES[1:],
     reshape=reshape,
     conflict=conflict,
@@ -284,8 +284,11 @@ ONE_LINE = replace(
 ANSWERS = replace(
     HISTORY,
     line=item_of,
-    seconds=swap(r'"MsgTimeStamp":(\d{10})\b', r'"MsgTimeStamp":\g<1>000'),
-    oddities=(swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"'), swap(r'"MsgTimeStamp":(\d+)', r'"MsgTimeStamp":"\1"')),
+    seconds=swap(r'"MsgTimeStamp":(\d{10})\b', r'"MsgTimeStamp":\g<1>000', once=True),
+    oddities=(
+        swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"', once=True),
+        swap(r'"MsgTimeStamp":(\d+)', r'"MsgTimeStamp":"\1"', once=True),
+    ),
     reshape=lambda past, rng: dumps(backwards(loads(past))),
     damaged=damage(without_sender, not_an_object),
     blocks=as_answers,
@@ -297,7 +300,7 @@ CALLBACKS = replace(
     clients=(("", 1),),
     line=callback_of,
     seconds=swap(r'"MsgTime":(\d{10})\b', r'"MsgTime":\g<1>000'),
-    oddities=(swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"'), *LINE_ODDITIES),
+    oddities=(swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"', once=True), *LINE_ODDITIES),
     reshape=lambda past, rng: dumps(backwards(loads(past))),
     extras={"events": (0.0004, event), "chatroom": (0.0004, live_room)},
     blocks=as_lines,
