@@ -29,7 +29,7 @@ PEOPLE: tuple[Callable[[int, Random], str], ...] = (
 )
 MIX = 2_654_435_761
 WIDE = (1 << 32) - 1
-PAGE = 100
+PAGES = {P2P: 100, TEAM: 20}
 """Records in an answer, at most."""
 
 
@@ -193,29 +193,34 @@ def item_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
 
 
 def as_answers(batches: Iterator[list[str]], stretch: Stretch) -> Iterator[list[str]]:
-    """Answers of admin_getroammsg, or of group_msg_get_simple, each of a group; one a line."""
-    fine = '{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,'
+    """Answers of admin_getroammsg, or of group_msg_get_simple, a line each."""
+    waiting: dict[str, list[str]] = defaultdict(list)
     for lines in batches:
-        for group, items in by_group(lines).items():
-            for at in range(0, len(items), PAGE):
-                page = items[at : at + PAGE]
-                front = f'"GroupId":"{group}","IsFinished":0,"RspMsgList":['
-                if stretch.chat == P2P:
-                    front = f'"Complete":0,"MsgCnt":{len(page)},"MsgList":['
-                yield [fine, front, ",".join(page), "]}\n"]
+        for group, line in grouped(lines):
+            items = waiting[group]
+            items.append(line)
+            if len(items) >= PAGES[stretch.chat or P2P]:
+                yield answer_of(group, waiting.pop(group))
+    for group, items in waiting.items():
+        yield answer_of(group, items)
 
 
-def by_group(lines: list[str]) -> dict[str, list[str]]:
-    """The lines of each group, without its name; what names none goes along with the one before it."""
-    found: dict[str, list[str]] = defaultdict(list)
+def answer_of(group: str, items: list[str]) -> list[str]:
+    front = f'"GroupId":"{group}","IsFinished":0,"RspMsgList":['
+    if not group:
+        front = f'"Complete":0,"MsgCnt":{len(items)},"MsgList":['
+    return ['{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,', front, ",".join(items), "]}\n"]
+
+
+def grouped(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """The group of each line, and the line without it; what names none goes along with the one before it."""
     group = ""
     for line in lines:
-        if '"GroupId"' in line:
+        if '"GroupId":' in line:
             record = loads(line)
             group = record.pop("GroupId", group)
             line = dumps(record)
-        found[group].append(line)
-    return found
+        yield group, line
 
 
 def callback_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
