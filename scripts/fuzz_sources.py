@@ -98,7 +98,7 @@ def respelled(line: bytes, chance: Random) -> bytes:
     """A JSON line with some of its values spoiled; anything else is left as it is."""
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line
     for _ in range(chance.randint(1, 3)):
         found = list(spots(value))
