@@ -21,6 +21,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -61,7 +62,7 @@ def spots(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def replaced(holder: Any, key: Any, chance: Random) -> None:
-    holder[key] = chance.choice(VALUES)
+    holder[key] = deepcopy(chance.choice(VALUES))
 
 
 def removed(holder: Any, key: Any, chance: Random) -> None:
@@ -70,9 +71,9 @@ def removed(holder: Any, key: Any, chance: Random) -> None:
 
 def doubled(holder: Any, key: Any, chance: Random) -> None:
     if isinstance(holder, list):
-        holder.insert(chance.randrange(len(holder) + 1), holder[key])
+        holder.insert(chance.randrange(len(holder) + 1), deepcopy(holder[key]))
     else:
-        holder[f"{key}2"] = holder[key]
+        holder[f"{key}2"] = deepcopy(holder[key])
 
 
 def renamed(holder: Any, key: Any, chance: Random) -> None:
