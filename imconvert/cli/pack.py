@@ -230,6 +230,6 @@ def _media(handover: Handover) -> str:
     count, url = handover.media, handover.media_url
     return (
         f"\n**消息引用的 {count:,} 个媒体文件不随本单交付，其地址以 `{url}` 开头；导入前须已可访问。"
-        f" / {count:,} media files that messages name are not part of this; their addresses begin with `{url}` and have to"
-        " work before the import.**\n"
+        f" / {count:,} media files that messages name are not part of this; their addresses begin with `{url}`"
+        " and have to work before the import.**\n"
     )
