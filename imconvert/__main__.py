@@ -1,5 +1,6 @@
 """The way in, for the console script and for `python -m imconvert`: ready to be stopped before all else is loaded."""
 
+import os
 import signal
 from types import FrameType
 from typing import NoReturn
@@ -13,6 +14,7 @@ def main() -> None:
     """Run the command line; a signal that comes while it is being loaded ends the process without a traceback."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop_early)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing here is algebra; its threads only take time to start
     from imconvert.cli import main as run
 
     run()
