@@ -31,7 +31,7 @@ RULES = {name: MESSAGES[name].account_rule_by(CHOSEN) for name in ("easemob", "r
 NAMES = st.text(st.sampled_from("aAbB1_-@. é李\U0001f600,\"'"), min_size=1, max_size=8) | st.text(
     min_size=30, max_size=70
 )
-relaxed = hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+relaxed = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

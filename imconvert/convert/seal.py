@@ -244,18 +244,20 @@ class _Sealer:
             rows = reader.rows(drops["place"])
             lost = is_among(drops["kind"], SIDES)
             winners = reader.rows(np.where(lost, drops["winner"], drops["place"]))
+            left = reader.lines(drops["place"][lost])
             for drop, row, winner in zip(drops.tolist(), rows.tolist(), winners.tolist(), strict=True):
                 kind, file = drop[2], row[-1]
                 self.counts[kind][file] = self.counts[kind].get(file, 0) + 1
                 if kind in SIDES:
-                    self._side(reader, drop, row, winner)
+                    self._side(reader, drop, self._renumbered(next(left), drop), row, winner)
                 elif kind in (RENUMBERED, MARKED_RENUMBERED):
                     self._example("renumbered", drop, row)
 
-    def _side(self, reader: LineReader, drop: tuple[int, ...], row: tuple[int, ...], winner: tuple[int, ...]) -> None:
+    def _side(
+        self, reader: LineReader, drop: tuple[int, ...], line: bytes, row: tuple[int, ...], winner: tuple[int, ...]
+    ) -> None:
         place, kept, kind, _ = drop
         code = SIDES[kind][1]
-        line = self._line(reader, drop, place, row)
         shown = OF_PEOPLE if kind == CONFLICT and self.target.people else code
         found: dict[str, Any] = {"code": shown, **self._place(place, row)}
         if kind == CONFLICT:
@@ -279,7 +281,9 @@ class _Sealer:
 
     def _line(self, reader: LineReader, drop: tuple[int, ...], place: int, row: tuple[int, ...]) -> bytes:
         """A line, with the number that both lines of a drop got where another id had theirs."""
-        line = reader.line(place, row[0], row[5])
+        return self._renumbered(reader.line(place, row[0], row[5]), drop)
+
+    def _renumbered(self, line: bytes, drop: tuple[int, ...]) -> bytes:
         return self.target.with_msgid(line, drop[3]) if drop[3] else line
 
     def _place(self, place: int, row: tuple[int, ...]) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def told_of(path: Path, why: OSError) -> IntegrityError:
     return IntegrityError("IMC-6004", str(path), why=f"{why.strerror} ({name})")
 
 
-def write_all(fd: int, data: bytes | memoryview) -> None:
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
     """Write every byte of `data` at the current position; short writes are continued."""
     view = memoryview(data)
     while len(view):
