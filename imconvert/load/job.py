@@ -37,7 +37,7 @@ JOURNAL = "journal.db"
 FORMAT = "1"
 LISTS = 1 << 40
 """The number in the claims that stands for the lists; shards have lower ones."""
-LEAST_SLACK, SLACK = 4, 0.01
+LEAST_SLACK, SLACK = 8, 0.1
 """Calls that may wait for their turn, at least, and in seconds of the limit."""
 
 

@@ -131,10 +131,7 @@ class Verdict(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What came back. `fault` is "" for an answer, "unsent" where the request surely did not leave, "lost" else.
-
-    `fresh` says that a connection had to be made for it.
-    """
+    """What came back. `fault` is "" for an answer, "unsent" where the request surely did not leave, "lost" else."""
 
     status: int = 0
     headers: Mapping[str, str] = {}
@@ -142,7 +139,6 @@ class Reply(NamedTuple):
     fault: str = ""
     why: str = ""
     verdict: Verdict = Verdict(Kind.UNCLEAR)
-    fresh: bool = False
 
 
 class Limit(NamedTuple):
