@@ -144,6 +144,7 @@ class Job:
             raise
         finally:
             self.share = lambda: 1.0
+            await uploads.close()
             await chain.close()
             await self.journal.close()
 
