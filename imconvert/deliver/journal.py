@@ -257,6 +257,11 @@ class Journal:
         with self.data.change() as link:
             link.execute("INSERT OR REPLACE INTO uploads VALUES (?, ?)", (path, url))
 
+    def gave(self, kind: str, target: str) -> bool:
+        """Whether an id that the target gave out is known."""
+        rows = self.data.rows("SELECT 1 FROM ids WHERE kind = ? AND target = ? LIMIT 1", kind, target)
+        return bool(rows) or any(pair[0] == kind and found == target for pair, found in self._given.items())
+
     def target_of(self, kind: str, source: str) -> str | None:
         """The id that the target gave out for a source id."""
         if (kind, source) in self._given:

@@ -152,13 +152,15 @@ class Found(NamedTuple):
     """What a history query says of a call: positions of its items that are there; `more` goes on asking.
 
     `sure` is False where the answer can't be understood; then nothing is known. `given` is the id that the target gave
-    out to what is there.
+    out to what is there. Where the target's answer doesn't tell, `candidates` are ids of what looks like the call's: it
+    is there if just one of them is known to be nobody else's.
     """
 
     there: frozenset[int] = frozenset()
     more: Any = None
     sure: bool = True
     given: str = ""
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
