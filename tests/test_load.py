@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sqlite3
@@ -335,6 +336,28 @@ def test_a_journal_that_can_not_be_written_ends_the_run_and_nothing_is_sent_behi
         assert 180 == len(keys) and len(fake.asked) <= 180 + 6, (
             "only calls under way are sent twice, and that does no harm"
         )
+
+
+@pytest.mark.parametrize("step", [None, 6])
+def test_tokens_are_in_their_file_and_nowhere_else(step: int | None, tmp_path: Path) -> None:
+    """Also behind a kill: each account that is called finished has its token on the disk."""
+    names = [f"u{number}" for number in range(9)]
+    with simulated(rongcloud.VENDOR) as sim:
+        target = simulated_target(tmp_path, "rongcloud", sim.url)
+        out = output(tmp_path / "out", "rongcloud", {"accounts-00001.ndjson": [
+            line("user/getToken.json", "", name, 0, {"userId": name, "name": name}) for name in names]})  # fmt: skip
+        if step:
+            assert killed_at(step, "before", lambda: load(out, target, APPS["rongcloud"][1]))
+        found = load(out, target, APPS["rongcloud"][1])
+    assert (0, 9) == (found.code, found.summary["tokens"])
+    with (out / "load-tokens.csv").open() as file:
+        tokens = {row["account"]: row["token"] for row in csv.DictReader(file)}
+    assert names == sorted(tokens) and all(tokens.values()) and 9 == len(set(tokens.values()))
+    for path in (one for one in out.rglob("*") if one.is_file()):
+        if path.name.startswith(("load-tokens.csv", "tokens.db")):
+            assert 0o600 == path.stat().st_mode & 0o777
+        else:
+            assert not [token for token in tokens.values() if token.encode() in path.read_bytes()], path
 
 
 # -- outcomes

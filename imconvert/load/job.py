@@ -161,6 +161,7 @@ class Job:
 
     def close(self) -> None:
         """Give up a job that was not run."""
+        self.journal.vault.close()
         self.journal.data.close()
         self.claims.close()
 

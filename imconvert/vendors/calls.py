@@ -119,7 +119,7 @@ class Verdict(NamedTuple):
     """What an answer means. `code` is the vendor's own; `wait` are seconds for which the vendor wants no calls.
 
     `failed` are the items of a batch that did not go in where the call as a whole did; `given` is the id that the
-    target gave out.
+    target gave out; `token` an account and the secret that the target gave out for it.
     """
 
     kind: Kind
@@ -128,6 +128,7 @@ class Verdict(NamedTuple):
     wait: float = 0.0
     failed: tuple[Failed, ...] = ()
     given: str = ""
+    token: tuple[str, Secret] | None = None
 
 
 class Reply(NamedTuple):
