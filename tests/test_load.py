@@ -131,6 +131,42 @@ def test_easemob_gets_each_message_once_and_in_order_through_mishaps(seed: int, 
         assert sum(sim.ask("faults")["kinds"].values()) > 50
 
 
+def test_what_fails_of_a_batch_is_listed_and_all_else_goes_in(tmp_path: Path) -> None:
+    """A message that is tried alone behind its successors is refused by the order rule, and so stays in the list."""
+    out = tencent_output(tmp_path / "out", pairs=1, each=1, groups=6, size=35)
+    plan = '["import_group_msg"]\npartial = "40%"\n'
+    with simulated(tencent.VENDOR, faults=plan) as sim:
+        assert 3 == load(out, simulated_target(tmp_path, "tencent", sim.url), APPS["tencent"][1]).code
+        kept, said = kept_by_tencent(sim), said_in(out)
+        listed = defaultdict(list)
+        for one in failed_in(out):
+            listed[one["conv"]] += [text["MsgBody"][0]["MsgContent"]["Text"] for text in one["body"]["MsgList"]]
+        assert 0 < sum(map(len, listed.values())) < 100
+        assert said == {conv: sorted(kept[conv] + listed[conv], key=texts.index) for conv, texts in said.items()}
+        assert all(texts == [text for text in said[conv] if text in texts] for conv, texts in kept.items())
+
+
+def test_accounts_that_fail_of_a_batch_go_in_by_replays_of_the_list(tmp_path: Path) -> None:
+    names = [f"u{number:03}" for number in range(180)]
+    batches = [
+        line("users", "", f"a{at}", 0, [{"username": name, "password": "p"} for name in names[at : at + 60]])
+        for at in range(0, 180, 60)
+    ]
+    out = output(tmp_path / "out", "easemob", {"accounts-00001.ndjson": batches})
+    with simulated(easemob.VENDOR, faults='["users/create"]\npartial = "60%"\n', seed=3) as sim:
+        target = simulated_target(tmp_path, "easemob", sim.url)
+        found, rounds = load(out, target, APPS["easemob"][1]), 0
+        assert 3 == found.code
+        while found.code == 3:
+            rounds += 1
+            missing = {user["username"] for one in failed_in(out) for user in one["body"]}
+            assert set(names) - missing == {row["username"] for row in sim.rows("export/users")}
+            again = tmp_path / f"again{rounds}.ndjson"
+            again.write_bytes((out / "load-failed.ndjson").read_bytes())
+            found = load(out, target, APPS["easemob"][1], replay=again)
+        assert (0, names) == (found.code, sorted(row["username"] for row in sim.rows("export/users")))
+
+
 # -- killed at each step of the journal
 
 

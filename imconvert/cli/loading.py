@@ -66,8 +66,11 @@ def line_of(facts: Mapping[str, Any], words: Mapping[str, str]) -> str:
     parts = [
         f"{facts['stage'] or '–'}: {sum(row['done'] for row in rows):,}/{sum(row['lines'] for row in rows):,}",
         f"{facts['rate_per_s']:.1f}/s ({words['limit']} {facts['limit_per_s'] or words['no_limit']}{share})",
-        f"{words['left']} {lasting(facts['seconds_left'])}, {words['finish']} {moment(facts['finish_ms'])}",
     ]
+    if facts["state"] == "loading":
+        parts.append(
+            f"{words['left']} {lasting(facts['seconds_left'])}, {words['finish']} {moment(facts['finish_ms'])}"
+        )
     for name in ("failed", "unknown"):
         number = sum(row[name] for row in rows)
         parts += [f"{words[name]} {number:,}"] if number else []

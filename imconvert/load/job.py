@@ -102,11 +102,11 @@ class Job:
             shards = registered(wanted.output, self.manifest, rest, self.journal, self.ways.checked)
         if wanted.decide:
             decide(self.journal, shards, wanted.decide)
-        for shard in shards:
+        order = [stage.name for stage in rest.stages]
+        for shard in sorted(shards, key=lambda shard: order.index(shard.stage)):
             row = self.progress.rows.setdefault(shard.stage, Row(shard.stage, 0))
             row.lines += shard.lines
             row.done += self.journal.finished(shard.number)
-        order = [stage.name for stage in rest.stages]
         for name in wanted.choice.stages:
             if name not in order:
                 raise UsageError("IMC-1259", found=name, known=", ".join(order))
