@@ -175,7 +175,7 @@ def _in_order(files: Files, name: str, near: Sequence[Slice]) -> Iterator[tuple[
     mine = np.split(ranks, np.cumsum([len(one) for one in rows])[:-1])
     found = found[order]
     begins = np.cumsum(found["length"] + np.uint64(1)) - found["length"] - np.uint64(1)
-    for low, high in windows(begins, found["length"], WINDOW_BYTES):
+    for low, high in windows(begins, found["length"], WINDOW_BYTES, found["talk"]):
         cuts = [np.searchsorted(own, (low, high)).tolist() for own in mine]
         blocks = [
             block_at(files(one.owner, name), own["begin"][start:stop], own["length"][start:stop])
@@ -241,12 +241,16 @@ def _below(one: Slice, middle: Key, look: Look) -> int:
     return low
 
 
-def windows(begins: Array, lengths: Array, most: int) -> Iterator[tuple[int, int]]:
-    """Ranges of lines that lie one after the other and have together at most `most` bytes, or are one line."""
+def windows(begins: Array, lengths: Array, most: int, talks: Array | None = None) -> Iterator[tuple[int, int]]:
+    """Ranges of lines that lie one after the other and have together at most `most` bytes, or are one line. They end
+    where one of the sorted `talks` ends, unless it alone has more."""
     ends = begins + lengths + np.uint64(1)
     start = 0
     while start < len(begins):
         stop = int(np.searchsorted(ends, begins[start] + np.uint64(most), side="right"))
         stop = max(start + 1, stop)
+        if talks is not None and stop < len(begins):
+            edge = int(np.searchsorted(talks, talks[stop]))
+            stop = edge if edge > start else stop
         yield start, stop
         start = stop
