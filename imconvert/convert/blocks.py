@@ -72,9 +72,17 @@ class Bundled(NamedTuple):
 
 def bundled(block: Block, starts: Array, marks: Bundle) -> Bundled:
     """The lines of whole conversations, which begin at `starts`, bundled where that is all there is to do."""
-    data, counts, edges = native.bundled(block.data, *block._columns(), np.ascontiguousarray(starts, "<u8"), tuple(marks))
+    data, counts, edges = native.bundled(
+        block.data, *block._columns(), np.ascontiguousarray(starts, "<u8"), tuple(marks)
+    )
     found = np.frombuffer(edges, "<u8").reshape(-1, 2)
     return Bundled(data, np.frombuffer(counts, "<u4"), np.concatenate([np.zeros((1, 2), np.uint64), found]))
+
+
+def begins_of(lengths: Array, start: int = 0) -> Array:
+    """Where lines of these lengths begin that stand one behind the other, each with a newline behind it."""
+    steps = lengths.astype(np.uint64) + np.uint64(1)
+    return np.asarray(np.cumsum(steps) - steps + np.uint64(start))
 
 
 def block_of(lines: Sequence[bytes]) -> Block:

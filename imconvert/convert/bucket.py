@@ -41,7 +41,7 @@ ROW = "order"
 @dataclass(frozen=True, slots=True)
 class GatherJob:
     """What a worker needs for one bucket. `runs` are the segments with runs of the stream, and how many they have;
-    `salt` is that of the hash."""
+    `salt` is that of the hash; of the segments in `stay` the lines are in the parts."""
 
     work: Path
     target: str
@@ -53,6 +53,14 @@ class GatherJob:
     basis: str
     settings: dict[str, str]
     salt: int = 0
+    stay: frozenset[int] = frozenset()
+
+    def file(self, segment: int, name: str) -> Path:
+        """Where a file of a segment's runs is: their lines may have stayed in its part."""
+        work = WorkFolder(self.work)
+        return (
+            work.part(segment, name) if name == self.stream and segment in self.stay else work.scattered(segment, name)
+        )
 
 
 class BucketMarker(Struct):
@@ -90,7 +98,7 @@ class _Gather:
         self.job = job
         self.progress = progress
         self.work = WorkFolder(job.work)
-        self.files = Files(self.work.scattered)
+        self.files = Files(job.file)
         self.notes = Notes()
         target = TARGETS[job.target]
         arrange = target.arrange

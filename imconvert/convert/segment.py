@@ -27,7 +27,8 @@ from imconvert.convert.gather import ENOUGH, At, Gathering
 from imconvert.convert.media import FOLDER, Apart
 from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
-from imconvert.convert.plan import Piece, Segment
+from imconvert.convert.spread import range_for
+from imconvert.convert.plan import Piece, Segment, bytes_of
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
 from imconvert.errors import InputError, Rejected, cause_of, remedy_of
 from imconvert.model import EPOCH, Notes, Notice, Place, Skip, Text, key_of
@@ -177,7 +178,8 @@ class Mapper:
         self._behind(b"")
         self.way = self.ways[b""]
         columns = native.Columns if self.compiled else Columns
-        self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
+        size = range_for(bytes_of(job.segment, job.inputs)) if target.arrange else 0
+        self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines, ordered=size)
 
     def _compiled(self, shape: Shape) -> Shortcut | None:
         target, latest = self.target, self.job.latest
