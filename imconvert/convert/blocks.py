@@ -52,8 +52,8 @@ class Block(NamedTuple):
 
 
 class Bundled(NamedTuple):
-    """Lines of conversations, several as one: their bytes, of how many each is made, and for each conversation where its
-    bytes and its counts begin, with where the last one's end. One without counts has to be finished otherwise."""
+    """Lines of conversations, several as one: their bytes, of how many each is made, and for each conversation where
+    its bytes and its counts begin, with where the last one's end. One without counts is to be finished otherwise."""
 
     data: bytes
     counts: Array

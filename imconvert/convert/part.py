@@ -36,8 +36,8 @@ RUN = 1 << 17
 
 
 class StreamPart:
-    """One stream of a part: its lines and their rows. `keep_lines` off writes the rows alone (check); where `ordered`, lines
-    lie in ranges of so many bytes in the order of their conversations."""
+    """One stream of a part: its lines and their rows. `keep_lines` off writes the rows alone (check); where `ordered`,
+    lines lie in ranges of so many bytes in the order of their conversations."""
 
     def __init__(
         self,

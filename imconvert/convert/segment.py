@@ -27,8 +27,8 @@ from imconvert.convert.gather import ENOUGH, At, Gathering
 from imconvert.convert.media import FOLDER, Apart
 from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
-from imconvert.convert.spread import range_for
 from imconvert.convert.plan import Piece, Segment, bytes_of
+from imconvert.convert.spread import range_for
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
 from imconvert.errors import InputError, Rejected, cause_of, remedy_of
 from imconvert.model import EPOCH, Notes, Notice, Place, Skip, Text, key_of
@@ -439,7 +439,6 @@ class Mapper:
         part, tally = self.part, self.tally
         part.ids.write(ids_of(self.accounts).tobytes())
         part.missing.write(b"".join(_missing("account", self.accounts)) + b"".join(_missing("group", self.groups)))
-        sums = part.finish() | self.media.finish()
         marker = PartMarker(
             segment=self.job.segment.number,
             refused=str(hash_of(self.job.refused)),
@@ -450,7 +449,7 @@ class Mapper:
             kinds=tally.kinds,
             changes=tally.changes,
             folded=self.folded + len(self.accounts.folded),
-            files=sums,
+            files=part.finish() | self.media.finish(),
             drift=self.radar.found(),
             **facts(part),
         )

@@ -46,7 +46,7 @@ class AsTheyCome:
 
 
 class ByConversation:
-    """Ranges of about `size` bytes, sorted; `ranges` are their rows, `talks` gets the hash of each row's conversation."""
+    """Ranges of about `size` bytes, sorted; `ranges` are their rows, `talks` gets the hash of each conversation."""
 
     def __init__(self, lines: durable.Writer, rows: durable.Writer, talks: durable.Writer, size: int) -> None:
         self.lines, self.rows, self.talks = lines, rows, talks

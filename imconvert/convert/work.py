@@ -160,8 +160,8 @@ class PieceCounts(Struct):
 
 
 class PartMarker(Struct):
-    """What mapping a segment gave. Counters are by code, or by (kind, outcome, field) joined with tabs. `ranges` are, for
-    each stream, the rows of each range whose lines lie in the order of their conversations."""
+    """What mapping a segment gave. Counters are by code, or by (kind, outcome, field) joined with tabs. `ranges` are,
+    for each stream, the rows of each range whose lines lie in the order of their conversations."""
 
     segment: int
     refused: str
