@@ -107,7 +107,7 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
 
 def map_by(kind: type[Mapper], job: MapJob, progress: Progress) -> int:
-    """Map `job.segment` by a kind of mapper."""
+    """Map `job.segment` by a kind of mapper. Mappers are cycles, so that each takes those before it away."""
     work = WorkFolder(job.work)
     durable.remove(work.part(job.segment.number, "json"))
     mapper = kind(job, work)
@@ -117,6 +117,7 @@ def map_by(kind: type[Mapper], job: MapJob, progress: Progress) -> int:
             mapper.piece(piece, progress)
     finally:
         gc.enable()
+        gc.collect()
     return mapper.finish()
 
 
@@ -218,17 +219,10 @@ class Mapper:
         source = self.job.inputs[piece.file]
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
-        build = self.vendor.tables or self.vendor.documents
         found = pieces.batches(
-            source,
-            piece.start,
-            piece.stop,
-            build,
-            self.job.limits,
-            progress,
-            look=self._look(),
-            compiled=self.job.compiled,
-        )
+            source, piece.start, piece.stop, self.vendor.tables or self.vendor.documents, self.job.limits, progress,
+            look=self._look(), compiled=self.job.compiled,
+        )  # fmt: skip
         try:
             for batch in found:
                 self.batch(batch, counts)
