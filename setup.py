@@ -5,8 +5,8 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 NAMES = [
-    "through", "ids", "columns", "hashes", "sorted", "form", "request", "lines", "shape", "nodes", "pick", "wall",
-    "loose", "suffix", "steps", "naming", "moment", "opening", "scan", "cut",
+    "through", "ids", "columns", "hashes", "sorted", "form", "request", "block", "lines", "bundle", "shape", "nodes",
+    "pick", "wall", "loose", "suffix", "steps", "naming", "moment", "opening", "scan", "cut",
 ]  # fmt: skip
 SOURCES = [f"imconvert/native/{name}.c" for name in NAMES]
 

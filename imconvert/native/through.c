@@ -8,6 +8,7 @@ Where this module can't be built, that Python does all the work.
 */
 #include <string.h>
 
+#include "bundle.h"
 #include "columns.h"
 #include "cut.h"
 #include "form.h"
@@ -722,7 +723,9 @@ static int add_types(PyObject *module)
 {
     if (!add_type(module, "Through", PyType_FromSpec(&SPEC)) || !add_type(module, "Columns", columns_type()))
         return -1;
-    return PyModule_AddFunctions(module, lines_methods);
+    if (PyModule_AddFunctions(module, lines_methods) < 0)
+        return -1;
+    return PyModule_AddFunctions(module, bundle_methods);
 }
 
 static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};
