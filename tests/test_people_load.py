@@ -24,10 +24,6 @@ KEY = bytes(range(32))
 CONTENTS = ("users", "friends", "groups")
 SIMULATORS = {"tencent": tencent.VENDOR, "easemob": easemob.VENDOR, "yunxin": yunxin.VENDOR,
               "rongcloud": rongcloud.VENDOR}  # fmt: skip
-APPS = loads.APPS | {
-    "yunxin": ('appkey = "0123456789abcdef0123456789abcdef"', "simulated-secret"),
-    "rongcloud": ('appkey = "simulated-key"', "simulated-secret"),
-}
 PATHS = {"yunxin": "/nimserver"}
 
 
@@ -44,12 +40,12 @@ def brought(folder: Path, source: str, target: str, sim: Simulated, found: World
     limits = "".join(f'"{api}" = 0\n' for api in rest_of(target).apis)
     text, url = f"[limits]\n{limits}{loads.QUICK}", sim.url + PATHS.get(target, "")
     second = f'\nurl2 = "{sim.url}"' if target == "yunxin" else ""
-    app = target_file(folder / "app", url, text, target=target, app=APPS[target][0] + second)
+    app = target_file(folder / "app", url, text, target=target, app=loads.APPS[target][0] + second)
     for content in CONTENTS:
         outcome = converted(pages, folder / content, content, target, settings=settings)
         assert {} == outcome.manifest.rejects
         assert 0 == outcome.manifest.totals.conflicts
-        ended = load(folder / content, app, APPS[target][1])
+        ended = load(folder / content, app, loads.APPS[target][1])
         assert (0, 0) == (ended.code, sum(row["failed"] for row in ended.summary["stages"])), ended
     assert not (folder / "users" / "load-failed.ndjson").exists()
 

@@ -64,6 +64,7 @@ Files in OUT:
   load/               the journal: what was sent, what is unknown; locks and pace
   load-failed.ndjson  calls that the target refused, each with why; correct body and use --replay
   load-ids.csv        ids that the target gave out, as a map for --tids
+  load-tokens.csv     tokens that the target gave out (RongCloud); nobody but you can read it
 
 \b
 Exit codes: 0 all that was asked for went in; 3 done, but items failed; 5 one error code filled a window; 6 a shard or
@@ -238,4 +239,6 @@ def _text(found: dict[str, Any], wanted: Wanted, target_file: Path) -> list[str]
         following.append(words["unknown_next"].format(**places))
     if found["ids"]:
         lines.append(words["ids"].format(path=wanted.output / failed.IDS))
+    if found["tokens"]:
+        lines.append(words["tokens"].format(path=wanted.output / failed.TOKENS))
     return lines + ([f"{words['next']}:", *(f"  {line}" for line in following)] if following else [])

@@ -22,7 +22,9 @@ WORDS = {
         "stopped": "Stopped; the same command goes on.",
         "failed_next": "Correct body in {path}, then: imconvert load --replay {path} {output} --target {target}",
         "unknown_next": "Decide about what is unknown: imconvert load {output} --target {target} --resolve ask",
-        "ids": "ids that the target gave out: {path}", "next": "Next", "in_doubt": "Unknown outcome",
+        "ids": "ids that the target gave out: {path}",
+        "tokens": "tokens that the target gave out, for your eyes only: {path}",
+        "next": "Next", "in_doubt": "Unknown outcome",
         "ask": "[r]esend, [s]kip, or [k]eep unknown?", "no_limit": "none",
     },
     "zh": {
@@ -32,7 +34,8 @@ WORDS = {
         "stopped": "已停止；再次运行同一命令可继续。",
         "failed_next": "修正 {path} 中的 body 后运行：imconvert load --replay {path} {output} --target {target}",
         "unknown_next": "处理结果未知的调用：imconvert load {output} --target {target} --resolve ask",
-        "ids": "目标分配的 ID：{path}", "next": "下一步", "in_doubt": "结果未知",
+        "ids": "目标分配的 ID：{path}", "tokens": "目标发放的令牌（仅本人可读）：{path}",
+        "next": "下一步", "in_doubt": "结果未知",
         "ask": "[r] 重发、[s] 略过，或 [k] 保持未知？", "no_limit": "无",
     },
 }  # fmt: skip
@@ -63,8 +66,11 @@ def line_of(facts: Mapping[str, Any], words: Mapping[str, str]) -> str:
     parts = [
         f"{facts['stage'] or '–'}: {sum(row['done'] for row in rows):,}/{sum(row['lines'] for row in rows):,}",
         f"{facts['rate_per_s']:.1f}/s ({words['limit']} {facts['limit_per_s'] or words['no_limit']}{share})",
-        f"{words['left']} {lasting(facts['seconds_left'])}, {words['finish']} {moment(facts['finish_ms'])}",
     ]
+    if facts["state"] == "loading":
+        parts.append(
+            f"{words['left']} {lasting(facts['seconds_left'])}, {words['finish']} {moment(facts['finish_ms'])}"
+        )
     for name in ("failed", "unknown"):
         number = sum(row[name] for row in rows)
         parts += [f"{words[name]} {number:,}"] if number else []

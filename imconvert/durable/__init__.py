@@ -27,6 +27,7 @@ from imconvert.durable.storage import is_remote
 from imconvert.durable.sums import Sums
 from imconvert.durable.system import BLOCK as BLOCK
 from imconvert.durable.system import NEW, close, told, told_of, write_all
+from imconvert.durable.system import Closing as Closing
 from imconvert.durable.system import Range as Range
 from imconvert.errors import IntegrityError, UsageError
 
@@ -77,13 +78,18 @@ class Writer:
         self._flush()
         return self._sum.hexdigest()
 
-    def finish(self, *, sync: bool = False) -> None:
+    def finish(self, *, sync: bool = False, closing: Closing | None = None) -> None:
+        """Close the file, synced if asked for; with `closing`, it is synced and closed by that."""
         self._flush()
         with told(self.path):
             fd, self._fd = self._fd, -1
-            if fd >= 0:
-                close(fd, sync=sync)
-                self._made.close()
+            if fd < 0:
+                return
+            if closing and not is_remote(being_written(self.path)):
+                closing.take(fd, self.path)
+            else:
+                close(fd, sync=sync or closing is not None)
+            self._made.close()
 
     def give_up(self) -> None:
         """Close the file and delete it as far as that is possible; it is of no use."""
@@ -169,8 +175,11 @@ def remove(path: Path) -> None:
 Piece = Range | bytes
 
 
-def write_pieces(target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes], None]) -> None:
-    """Make a new, synced file of the pieces, in order; `seen` is shown every block on its way."""
+def write_pieces(
+    target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes], None], closing: Closing | None = None
+) -> None:
+    """Make a new, synced file of the pieces, in order; `seen` is shown every block on its way. With `closing`, it is
+    synced by that."""
     with told(target), storage.made(being_written(target)) as place:
         fd = os.open(place, NEW | os.O_TRUNC, 0o600)
         try:
@@ -180,7 +189,10 @@ def write_pieces(target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes
         except BaseException:
             os.close(fd)
             raise
-        close(fd, sync=True)
+        if closing and not is_remote(being_written(target)):
+            closing.take(fd, target)
+        else:
+            close(fd, sync=True)
 
 
 def _bytes_of(pieces: Iterable[Piece]) -> Iterator[bytes | memoryview]:

@@ -9,6 +9,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+from msgspec import Raw
+
 from imconvert.vendors.calls import (
     Api,
     App,
@@ -16,10 +19,12 @@ from imconvert.vendors.calls import (
     Failed,
     Field,
     Finding,
+    Found,
     History,
     Http,
     Kind,
     Limit,
+    Query,
     Reply,
     Rest,
     Stage,
@@ -43,8 +48,41 @@ _ALL = "nimserver"
 _RATE = Limit(100)
 
 
-def _api(name: str, *, items: str | None = None, safe: bool = True, gives: str = "") -> Api:
-    return Api(f"{name}.action", _RATE, _ALL, items=items, safe=safe, gives=gives, body="form")
+_TEAMS = "team/joinTeams.action"
+
+
+def _ask_teams(app: App, call: Call, more: object, now: float) -> Call:
+    """The teams of a new team's owner (§4.4)."""
+    return Call(_TEAMS, Raw(msgspec.json.encode({"accid": body_of(call).get("owner", "")})))
+
+
+def listed(found: Any) -> Any:
+    """A list, which may be a text of JSON (§4.4)."""
+    try:
+        return msgspec.json.decode(found) if isinstance(found, str) else found
+    except msgspec.DecodeError:
+        return None
+
+
+def _read_teams(app: App, call: Call, reply: Reply, now: float) -> Found:
+    """Those of the same owner, name and facts, as far as the answer has them, may be the team of the call."""
+    rows, body = listed((answer_of(reply) or {}).get("infos")), body_of(call)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "tid" in row for row in rows):
+        return Found(sure=False)
+    facts = {name: str(body.get(name, "")) for name in ("tname", "custom", "intro", "announcement", "icon")}
+    owner = str(body.get("owner", "")).lower()
+    alike = [
+        str(row["tid"]) for row in rows
+        if str(row.get("owner", "")).lower() == owner
+        and all(str(row.get(name) or "") == value for name, value in facts.items() if name == "tname" or name in row)
+    ]  # fmt: skip
+    return Found(candidates=tuple(alike))
+
+
+def _api(
+    name: str, *, items: str | None = None, safe: bool = True, gives: str = "", query: Query | None = None
+) -> Api:  # fmt: skip
+    return Api(f"{name}.action", _RATE, _ALL, items=items, safe=safe, gives=gives, query=query, body="form")
 
 
 def _api2(name: str, *, method: str = "POST", items: str | None = None, safe: bool = True, gives: str = "") -> Api:
@@ -60,7 +98,8 @@ APIS = (
     _api("friend/add"),
     _api("friend/update"),
     _api("user/setSpecialRelation"),
-    _api("team/create", safe=False, gives="group"),
+    _api("team/create", safe=False, gives="group", query=Query(_ask_teams, _read_teams)),
+    _api("team/joinTeams"),
     _api("team/add", items="members"),
     _api("team/addManager", items="members"),
     _api("team/update"),
@@ -79,7 +118,8 @@ APIS = (
     _api2(second.MANAGERS, items="managers"),
     _api2(second.MEMBER, method="PATCH"),
 )
-"""§4.2: under 100 calls a second in all. What sets something may be said twice; creating a team may not (§4.3)."""
+"""§4.2: under 100 calls a second in all. What sets something may be said twice; creating a team may not (§4.3): its
+owner's teams tell whether it is there."""
 
 STAGES = (
     Stage("accounts", ("user/create.action", second.ACCOUNTS)),
@@ -125,8 +165,12 @@ def address(app: App) -> str:
 
 
 def prepare(app: App, api: Api, call: Call, token: Token, *, now: float, nonce: int) -> Http:
-    """The exact request; the id of the request is that of the record, so that a retry is known (§4.1, §4.3)."""
-    number = hashlib.sha256(f"{api.name} {call.key}".encode()).hexdigest()[:32]
+    """The exact request, a form, or JSON for the second API (§4.1).
+
+    The id of the request is that of the record where it may not be said twice, so that a retry is known; else it is
+    new each time, as one that comes again may be refused as seen (431, §4.3).
+    """
+    number = hashlib.sha256(f"{api.name} {call.key} {nonce if api.safe else ''}".encode()).hexdigest()[:32]
     proof = check_sum(app.secret.reveal(), str(nonce), int(now))
     first = api.body == "form"
     kind, content = form_of(call.body) if first else ("application/json", bytes(call.body))
