@@ -56,7 +56,8 @@ UNUSED = {
     "group/refresh.json user/refresh.json user/whitelist/add.json",
     "tencent": "group_open_http_svc/get_group_info group_open_http_svc/group_msg_get_simple "
     "group_open_http_svc/import_group_msg im_open_login_svc/account_import openim/importmsg",
-    "yunxin": "team/changeOwner.action team/update.action user/setDonnop.action user/updateUinfo.action",
+    "yunxin": "team/changeOwner.action team/joinTeams.action team/update.action user/setDonnop.action "
+    "user/updateUinfo.action",
 }
 """Calls that the loader knows and that are about messages, or about what none of the sources tells."""
 
