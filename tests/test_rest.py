@@ -377,9 +377,12 @@ def test_easemobs_roaming_is_believed_only_where_it_shows_what_is_as_old() -> No
     assert query.ask(app("easemob", query="none"), asked, None, now) is None
 
 
-def test_a_new_yunxin_team_is_looked_for_among_those_of_its_owner() -> None:
-    body = {"tname": "t", "owner": "Ann", "members": ["Ann"], "custom": "{}", "msg": "m", "magree": 0}
-    api, asked = call("yunxin", "team/create.action", body)
+@pytest.mark.parametrize(("name", "body"), [
+    ("team/create.action", {"tname": "t", "owner": "Ann", "members": ["Ann"], "custom": "{}", "msg": "m", "magree": 0}),
+    ("im/v2.1/teams", {"name": "t", "owner_account_id": "Ann", "team_type": 1, "server_extension": "{}"}),
+])  # fmt: skip
+def test_a_new_yunxin_team_is_looked_for_among_those_of_its_owner(name: str, body: dict[str, Any]) -> None:
+    api, asked = call("yunxin", name, body)
     query = api.query
     assert query is not None
     question = query.ask(app("yunxin"), asked, None, 0.0)

@@ -51,9 +51,13 @@ _RATE = Limit(100)
 _TEAMS = "team/joinTeams.action"
 
 
+def _wanted(call: Call) -> dict[str, Any]:
+    return second.in_words_of_the_first(body_of(call))
+
+
 def _ask_teams(app: App, call: Call, more: object, now: float) -> Call:
     """The teams of a new team's owner (§4.4)."""
-    return Call(_TEAMS, Raw(msgspec.json.encode({"accid": body_of(call).get("owner", "")})))
+    return Call(_TEAMS, Raw(msgspec.json.encode({"accid": _wanted(call).get("owner", "")})))
 
 
 def listed(found: Any) -> Any:
@@ -66,7 +70,7 @@ def listed(found: Any) -> Any:
 
 def _read_teams(app: App, call: Call, reply: Reply, now: float) -> Found:
     """Those of the same owner, name and facts, as far as the answer has them, may be the team of the call."""
-    rows, body = listed((answer_of(reply) or {}).get("infos")), body_of(call)
+    rows, body = listed((answer_of(reply) or {}).get("infos")), _wanted(call)
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "tid" in row for row in rows):
         return Found(sure=False)
     facts = {name: str(body.get(name, "")) for name in ("tname", "custom", "intro", "announcement", "icon")}
@@ -85,8 +89,11 @@ def _api(
     return Api(f"{name}.action", _RATE, _ALL, items=items, safe=safe, gives=gives, query=query, body="form")
 
 
-def _api2(name: str, *, method: str = "POST", items: str | None = None, safe: bool = True, gives: str = "") -> Api:
-    return Api(name, _RATE, _ALL, items=items, safe=safe, gives=gives, method=method)
+def _api2(
+    name: str, *, method: str = "POST", items: str | None = None, safe: bool = True, gives: str = "",
+    query: Query | None = None,
+) -> Api:  # fmt: skip
+    return Api(name, _RATE, _ALL, items=items, safe=safe, gives=gives, query=query, method=method)
 
 
 APIS = (
@@ -113,7 +120,7 @@ APIS = (
     _api2(second.FRIEND, method="PATCH"),
     _api2(second.BLOCKS),
     _api2(second.MUTES),
-    _api2(second.TEAMS, safe=False, gives="group"),
+    _api2(second.TEAMS, safe=False, gives="group", query=Query(_ask_teams, _read_teams)),
     _api2(second.MEMBERS, items="invite_account_ids"),
     _api2(second.MANAGERS, items="managers"),
     _api2(second.MEMBER, method="PATCH"),

@@ -74,6 +74,12 @@ def _renamed(body: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any
     return {new: body[old] for old, new in names.items() if old in body}
 
 
+def in_words_of_the_first(team: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a call that makes a team, in either API's words, in those of the first."""
+    names = {new: old for old, new in _FACTS.items()} | {"owner_account_id": "owner"}
+    return {names.get(name, name): value for name, value in team.items()}
+
+
 def _account(body: dict[str, Any], call: Call, notes: Notes) -> dict[str, Any]:
     profile = _renamed(body, _PROFILE)
     found = {"account_id": body["accid"], **({"user_information": profile} if profile else {})}
