@@ -228,7 +228,8 @@ def _text(found: dict[str, Any], wanted: Wanted, target_file: Path) -> list[str]
     words, lang = WORDS[language()], language()
     lines = view(found, words)
     left = sum(row["lines"] - row["done"] for row in found["stages"])
-    lines.append(words["some" if left else "loaded" if found["sent"] else "again"])
+    stopped = left and found["state"] == "stopped" and not found["why"]
+    lines.append(words["stopped" if stopped else "some" if left else "loaded" if found["sent"] else "again"])
     places = {"output": wanted.output, "target": target_file, "path": wanted.output / failed.NAME}
     following = []
     if found["failed_lines"]:
