@@ -17,7 +17,8 @@ from imconvert.cli.terminal import padded, printable, width
 WORDS = {
     "en": {
         "stage": "stage", "calls": "calls", "done": "done", "failed": "failed", "unknown": "unknown", "held": "held",
-        "took": "{count} of them now, in {span}", "limit": "limit", "left": "left", "finish": "done by", "causes": "what happened",
+        "took": "{count} of them now, in {span}",
+        "limit": "limit", "left": "left", "finish": "done by", "causes": "what happened",
         "again": "Nothing was left to do.", "loaded": "All is loaded.", "some": "Not all is loaded.",
         "stopped": "Stopped; the same command goes on.",
         "failed_next": "Correct body in {path}, then: imconvert load --replay {path} {output} --target {target}",
@@ -29,7 +30,8 @@ WORDS = {
     },
     "zh": {
         "stage": "阶段", "calls": "调用数", "done": "已完成", "failed": "失败", "unknown": "未知", "held": "暂停",
-        "took": "本次 {count}，用时 {span}", "limit": "限额", "left": "剩余", "finish": "预计完成", "causes": "发生情况",
+        "took": "本次 {count}，用时 {span}",
+        "limit": "限额", "left": "剩余", "finish": "预计完成", "causes": "发生情况",
         "again": "没有剩余工作。", "loaded": "全部导入完成。", "some": "尚未全部导入。",
         "stopped": "已停止；再次运行同一命令可继续。",
         "failed_next": "修正 {path} 中的 body 后运行：imconvert load --replay {path} {output} --target {target}",
