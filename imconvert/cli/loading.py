@@ -123,6 +123,7 @@ def shower(words: Mapping[str, str], *, quiet: bool) -> Callable[[Callable[[], d
         draw = _drawing if sys.stderr.isatty() else _lines
         task = None if quiet else asyncio.get_running_loop().create_task(draw(facts, words))
         try:
+            await asyncio.sleep(0)  # what never began would be told of at the end
             yield
         finally:
             if task:
