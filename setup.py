@@ -5,8 +5,8 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 NAMES = [
-    "through", "ids", "columns", "hashes", "sorted", "form", "request", "lines", "shape", "nodes", "pick", "wall",
-    "loose", "suffix", "steps", "naming", "moment", "opening", "scan", "cut",
+    "through", "ids", "columns", "hashes", "sorted", "form", "request", "block", "lines", "bundle", "shape", "nodes",
+    "pick", "wall", "loose", "suffix", "steps", "naming", "moment", "opening", "scan", "cut",
 ]  # fmt: skip
 SOURCES = [f"imconvert/native/{name}.c" for name in NAMES]
 
@@ -16,7 +16,8 @@ setup(
             "imconvert.native.through",
             SOURCES,
             depends=sorted(map(str, Path("imconvert/native").glob("*.h"))),
-            extra_compile_args=["-O3", "-fvisibility=hidden"],
+            extra_compile_args=["-O3", "-fvisibility=hidden", "-flto"],
+            extra_link_args=["-O3", "-flto"],
             optional=True,
         )
     ]

@@ -34,7 +34,7 @@ from test_crash import Job, kill_everywhere
 
 from imconvert.audit.explain import explain_message
 from imconvert.cli.progress import Silent
-from imconvert.convert import arrange, index, runs, scatter
+from imconvert.convert import arrange, index, runs, scatter, spread
 from imconvert.convert.arrange import Arranger, bits_for
 from imconvert.convert.replay import replay
 from imconvert.convert.run import Run
@@ -51,7 +51,8 @@ SEED = int(os.environ.get("IMCONVERT_SEED", "1"))
 STRIDE = int(os.environ.get("IMCONVERT_CRASH_STRIDE", "1"))
 START = 1_711_000_000_000
 TINY = (("WANTED_BYTES", arrange, 700), ("WINDOW_BYTES", arrange, 900), ("MOST_WINDOW", arrange, 900),
-        ("WINDOW_BYTES", runs, 900), ("MOST_ROWS", runs, 5), ("MOST_OPEN", runs, 2))  # fmt: skip
+        ("WINDOW_BYTES", runs, 900), ("MOST_ROWS", runs, 5), ("MOST_OPEN", runs, 2),
+        ("LEAST", spread, 600), ("MOST", spread, 900))  # fmt: skip
 
 
 @pytest.fixture

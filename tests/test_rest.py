@@ -280,6 +280,20 @@ def test_yunxins_teams() -> None:
     assert [(1, "team count exceed")] == [(one.item, one.why) for one in found.failed]
 
 
+def test_yunxins_second_api() -> None:
+    """§4.1, §4.5: bodies are JSON, failures have codes of their own, the id of a team stands deeper."""
+    info = {"code": 200, "msg": "success", "data": {"team_info": {"team_id": 88, "team_type": 1}, "failed_list": []}}
+    assert "88" == judge("yunxin", "im/v2.1/teams", {"name": "t"}, info).given
+    rows = [{"account_id": "b", "error_code": 102404, "error_msg": "account not exist"}, {"account_id": "z"}]
+    answer = {"code": 200, "msg": "success", "data": {"success_list": ["a"], "failed_list": rows}}
+    found = judge("yunxin", "im/v2/team_members", {"invite_account_ids": ["a", "B"]}, answer)
+    assert [(1, Kind.DEPENDENCY, "102404", "account not exist")] == list(found.failed)
+    assert Kind.DONE is judge("yunxin", "im/v2.1/friends", {}, {"code": 104405, "msg": "already friends"}).kind
+    assert Kind.DONE is judge("yunxin", "im/v2/accounts", {}, {"code": 414, "msg": "already register"}).kind
+    for odd in ({"code": 200}, {"code": 200, "data": []}, {"code": 200, "data": {"failed_list": {"a": 1}}}):
+        assert () == judge("yunxin", "im/v2/team_members", {"invite_account_ids": ["a"]}, odd).failed
+
+
 @pytest.mark.parametrize(
     ("status", "number", "kind"),
     [(200, 200, Kind.DONE), (401, 1004, Kind.REAUTH), (429, 1008, Kind.THROTTLE), (430, 1009, Kind.STOP),

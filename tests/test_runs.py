@@ -99,6 +99,17 @@ def test_what_is_read_at_once_is_bounded(tmp_path: Path, monkeypatch: pytest.Mon
     assert (1200, True) == (sum(sizes), max(sizes) <= 50)
 
 
+@given(talks=st.lists(st.integers(0, 4), max_size=30).map(sorted), room=st.integers(1, 40))
+def test_windows_end_where_a_conversation_does(talks: list[int], room: int) -> None:
+    """Unless it is the only one in its window."""
+    lengths, found = np.full(len(talks), 4, np.uint32), np.array(talks, np.uint64)
+    some = list(windows(np.arange(len(talks), dtype=np.uint64) * np.uint64(5), lengths, room, found))
+    assert [*range(len(talks))] == [row for start, stop in some for row in range(start, stop)]
+    for start, stop in some:
+        assert stop - start <= max(1, room // 5)
+        assert stop == len(talks) or talks[stop] != talks[stop - 1] or talks[start] == talks[stop - 1]
+
+
 @given(lengths=st.lists(st.integers(0, 30), max_size=30), room=st.integers(1, 40))
 def test_windows_cover_all_lines_once(lengths: list[int], room: int) -> None:
     begins = np.cumsum([0, *[length + 1 for length in lengths]])[:-1].astype(np.uint64)

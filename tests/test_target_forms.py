@@ -72,6 +72,7 @@ attaches = st.fixed_dictionaries(
     },
 )  # fmt: skip
 customs = some({}, {"a": 1.0}, {"b": ['"\\', None], "a": "é"}, {"v": 1, "kind": "k", "src": "s", "raw": 1}, {"raw": 2})
+degrees = some("0", "-0", "01", "1.", ".5", "-1.50", "1e3", " 2 ", "116.404", "١", "x", "", "-", "9" * 40, "2.5.", "+1")
 exts = some("", "{}", "any", '"t"', "[1]", "12", '{"a":"\\"é\\\\","b":[1.50]}', ' {"a":1}', '{"imconvert":{"id":"1"}}',
             '{"imconvert":{"part":"1/2","of":"7"}}')  # fmt: skip
 ENDS = ({"from": "ann", "to": "bob"}, {"from": "Zoë", "to": "a" * 33}, {"from": "a b", "to": "A'"},
@@ -81,11 +82,13 @@ ENDS = ({"from": "ann", "to": "bob"}, {"from": "Zoë", "to": "a" * 33}, {"from":
 @st.composite
 def contents(draw: st.DrawFn) -> bytes:
     """Texts, files, custom content and notices in all the ways of which requests make something else."""
-    kind = draw(some(0, 1, 2, 3, 6, 100, 102, 105))
+    kind = draw(some(0, 1, 2, 3, 4, 6, 100, 102, 105))
     data = {"msgid": draw(some(1, 9_007_199_254_740_993)), "createTime": TIME + draw(some(0, 7, 999)), "clientType": 2,
             "ext": draw(exts), **draw(st.sampled_from(ENDS))}  # fmt: skip
     if kind == 0:
         data["body"] = draw(some("hi", 'é"\\\n😀', "x" * 4990))
+    elif kind == 4:
+        data["attach"] = json.dumps({"title": draw(some("东门", "", '"')), "lng": draw(degrees), "lat": draw(degrees)})
     elif kind < 100:
         data["attach"] = json.dumps(draw(attaches))
     elif kind == 100:
@@ -122,6 +125,8 @@ USUAL = {
     "audio of whole seconds": (2, {"attach": {"url": HOST + "a.amr", "ext": "amr", "dur": 2000, "md5": "0" * 32}}),
     "video": (3, {"attach": {"url": HOST + "a", "ext": "mp4", "size": 9, "dur": 1500, "w": 4, "h": 3}}),
     "file": (6, {"attach": {"url": HOST + "a", "ext": "pdf", "size": 9, "name": "报告.pdf"}}),
+    "file without a name": (6, {"attach": {"url": HOST + "a.pdf", "size": 9}}),
+    "place": (4, {"attach": {"title": "东门", "lng": "116.40", "lat": "-39"}}),
     "custom": (100, {"attach": {"a": [1, "é"]}}),
 }
 

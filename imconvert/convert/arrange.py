@@ -80,11 +80,19 @@ class Arranger:
             ScatterJob(
                 self.work.path, self.target.name, part.segment, bits, self.bases,
                 self.work.list_of(self.decided, part.segment), basis, self.vendor, self.settings, window_for(size),
-                salt, self.width,
+                part.ranges, self._stay(part, salt), salt, self.width,
             )
             for part in parts
         ]  # fmt: skip
         return [marker for _, marker in sorted(self.pool.run(scattered, jobs), key=itemgetter(0))]
+
+    def _stay(self, part: PartMarker, salt: int) -> tuple[bool, ...]:
+        """Whether the lines of each stream are in the order of this hash in the part, and none is to be rewritten."""
+        usual = salt == 0 and self.width == WIDTH
+        return tuple(
+            usual and bool(part.ranges and part.ranges[number]) and not self.decided.rewritten(part.segment, number)
+            for number in range(len(self.target.streams))
+        )
 
     def _gather(
         self, scattered: list[ScatterMarker], bits: tuple[int, ...], basis: str, salt: int
@@ -103,13 +111,16 @@ class Arranger:
     ) -> list[GatherJob]:
         """A job for each bucket that holds anything; their shards have consecutive names."""
         runs = tuple((marker.segment, marker.runs[number]) for marker in scattered if marker.runs[number])
+        stay = frozenset(marker.segment for marker in scattered if marker.stay[number])
         rows = np.zeros(1 << bits, np.uint64)
         for segment, _ in runs:
             rows += bucket_rows(read_rows(self.work.scattered(segment, f"{stream}.bounds"), BOUND), bits)
         filled = np.flatnonzero(rows).tolist()
         names = [f"{stream}-{place:05}{self.target.suffix}" for place in range(1, len(filled) + 1)]
         return [
-            GatherJob(self.work.path, self.target.name, stream, bucket, bits, runs, name, basis, self.settings, salt)
+            GatherJob(
+                self.work.path, self.target.name, stream, bucket, bits, runs, name, basis, self.settings, salt, stay
+            )
             for bucket, name in zip(filled, names, strict=True)
         ]
 

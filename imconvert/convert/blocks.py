@@ -13,6 +13,7 @@ import numpy as np
 
 from imconvert import durable, native
 from imconvert.convert.work import Array
+from imconvert.vendors.bundles import Bundle
 from imconvert.vendors.requests import CONV, CONV_END
 
 Hash = Callable[[bytes], int]
@@ -48,6 +49,40 @@ class Block(NamedTuple):
 
     def _columns(self) -> tuple[Array, Array]:
         return np.ascontiguousarray(self.begins, "<u8"), np.ascontiguousarray(self.lengths, "<u4")
+
+
+class Bundled(NamedTuple):
+    """Lines of conversations, several as one: their bytes, of how many each is made, and for each conversation where
+    its bytes and its counts begin, with where the last one's end. One without counts is to be finished otherwise."""
+
+    data: bytes
+    counts: Array
+    edges: Array
+
+    @property
+    def done(self) -> Array:
+        """Which conversations are here."""
+        return np.asarray(self.edges[1:, 1] > self.edges[:-1, 1])
+
+    def of(self, start: int, stop: int) -> tuple[bytes, Array]:
+        """The bytes and counts of conversations [start, stop)."""
+        (begin, first), (end, last) = self.edges[start].tolist(), self.edges[stop].tolist()
+        return self.data[begin:end], self.counts[first:last]
+
+
+def bundled(block: Block, starts: Array, marks: Bundle) -> Bundled:
+    """The lines of whole conversations, which begin at `starts`, bundled where that is all there is to do."""
+    data, counts, edges = native.bundled(
+        block.data, *block._columns(), np.ascontiguousarray(starts, "<u8"), tuple(marks)
+    )
+    found = np.frombuffer(edges, "<u8").reshape(-1, 2)
+    return Bundled(data, np.frombuffer(counts, "<u4"), np.concatenate([np.zeros((1, 2), np.uint64), found]))
+
+
+def begins_of(lengths: Array, start: int = 0) -> Array:
+    """Where lines of these lengths begin that stand one behind the other, each with a newline behind it."""
+    steps = lengths.astype(np.uint64) + np.uint64(1)
+    return np.asarray(np.cumsum(steps) - steps + np.uint64(start))
 
 
 def block_of(lines: Sequence[bytes]) -> Block:

@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from imconvert import durable
+from imconvert import durable, native
 from imconvert.convert import index
-from imconvert.convert.blocks import Block, block_of
+from imconvert.convert.blocks import Block, Bundled, block_of, bundled
 from imconvert.convert.runs import PLACED, Files, slices, sorted_blocks
 from imconvert.convert.segment import count
 from imconvert.convert.work import Array, Count, FileSum, ShardFacts, WorkFolder, marker_bytes
@@ -41,7 +41,7 @@ ROW = "order"
 @dataclass(frozen=True, slots=True)
 class GatherJob:
     """What a worker needs for one bucket. `runs` are the segments with runs of the stream, and how many they have;
-    `salt` is that of the hash."""
+    `salt` is that of the hash; of the segments in `stay` the lines are in the parts."""
 
     work: Path
     target: str
@@ -53,6 +53,14 @@ class GatherJob:
     basis: str
     settings: dict[str, str]
     salt: int = 0
+    stay: frozenset[int] = frozenset()
+
+    def file(self, segment: int, name: str) -> Path:
+        """Where a file of a segment's runs is: their lines may have stayed in its part."""
+        work = WorkFolder(self.work)
+        return (
+            work.part(segment, name) if name == self.stream and segment in self.stay else work.scattered(segment, name)
+        )
 
 
 class BucketMarker(Struct):
@@ -90,7 +98,7 @@ class _Gather:
         self.job = job
         self.progress = progress
         self.work = WorkFolder(job.work)
-        self.files = Files(self.work.scattered)
+        self.files = Files(job.file)
         self.notes = Notes()
         target = TARGETS[job.target]
         arrange = target.arrange
@@ -98,6 +106,7 @@ class _Gather:
         self.together = arrange.together(job.stream)(job.settings, self.notes) if arrange.together else None
         self.finish = arrange.finisher(job.settings, self.notes) if arrange.finisher else _never
         self.still = arrange.still(job.settings) if arrange.still else _none_still
+        self.marks = arrange.bundle(job.settings, job.stream) if native.BUILT else None
         self.shard = _Shard(self.work.path / job.name, timed=not target.people)
         self.conversations = self.largest = 0
         self.repairs: dict[str, Count] = {}
@@ -109,7 +118,7 @@ class _Gather:
     def run(self) -> int:
         try:
             found = slices(self.files, self.job.stream, self.job.runs, self.job.bits, self.job.bucket)
-            self.chunks = map(self._chunk, sorted_blocks(self.files, self.job.stream, found))
+            self.chunks = self._chunks(sorted_blocks(self.files, self.job.stream, found))
             if self.together:
                 self._add(self.together(self._conversations()))
             while self._here():
@@ -133,21 +142,36 @@ class _Gather:
         durable.replace_file(self.work.bucket(self.job.stream, self.job.bucket), marker_bytes(marker))
         return self.shard.origins.count
 
-    def _chunk(self, found: tuple[Array, Block]) -> Chunk:
+    def _chunks(self, found: Iterator[tuple[Array, Block]]) -> Iterator[Chunk]:
         """Lines in order, whose conversations may go on in the next ones. Raises Collision."""
-        rows, block = found
-        talks, times = rows["talk"], rows["time"]
+        last, here = None, next(found, None)
+        while here:
+            following = next(found, None)
+            talks = here[0]["talk"]
+            goes_on = following is not None and following[0]["talk"][0] == talks[-1]
+            yield self._chunk(*here, whole=slice(int(talks[0] == last), -1 if goes_on else None))
+            last, here = talks[-1], following
+
+    def _chunk(self, rows: Array, block: Block, *, whole: slice) -> Chunk:
+        """These lines; `whole` are the conversations that are here from end to end."""
+        talks = rows["talk"]
         if block.mixed(talks):
             raise Collision
         starts = np.flatnonzero(np.append(True, talks[1:] != talks[:-1]))
         ends = np.append(starts[1:], len(rows))
-        still = np.zeros(len(starts), bool)
-        if len(starts) > 2:
-            inner = slice(starts[1], starts[-1])
-            still[1:-1] = self.still(self.job.stream, times[inner], starts[1:-1] - starts[1])
+        still, together = np.zeros(len(starts), bool), None
+        if len(starts[whole]):
+            inner = slice(int(starts[whole][0]), int(ends[whole][-1]))
+            within = starts[whole] - inner.start
+            if self.marks:
+                together = bundled(block.at(inner), within, self.marks)
+                still[whole] = together.done
+            else:
+                still[whole] = self.still(self.job.stream, rows["time"][inner], within)
         self.shard.expect(rows)
         self.progress(int(rows["length"].sum()) + len(rows))
-        return Chunk(rows, block, starts, ends, np.append(np.flatnonzero(~still), len(starts)))
+        moving = np.append(np.flatnonzero(~still), len(starts))
+        return Chunk(rows, block, starts, ends, moving, together, int(whole.start))
 
     def _here(self) -> bool:
         """Whether there is a line; the next chunk is fetched where one is done."""
@@ -164,7 +188,7 @@ class _Gather:
         stop = int(chunk.moving[np.searchsorted(chunk.moving, number)])
         if stop > number:
             end = int(chunk.ends[stop - 1])
-            self.shard.add_still(chunk.block.at(slice(self.at, end)))
+            self.shard.add_all(*chunk.lines(number, stop))
             self._count(stop - number, int((chunk.ends[number:stop] - chunk.starts[number:stop]).max()))
             self.at = end
             return
@@ -224,14 +248,23 @@ class _Gather:
 
 
 class Chunk(NamedTuple):
-    """Sorted lines: their rows, the lines, where each conversation begins and ends, and which of them need finishing,
-    with how many there are behind the last."""
+    """Sorted lines: their rows, the lines, where each conversation begins and ends, which of them need finishing, with
+    how many there are behind the last; where lines are bundled, those of the conversations from `skipped` on."""
 
     rows: Array
     block: Block
     starts: Array
     ends: Array
     moving: Array
+    bundled: Bundled | None = None
+    skipped: int = 0
+
+    def lines(self, start: int, stop: int) -> tuple[bytes, Array]:
+        """The lines of these conversations, which need no finishing, and of how many messages each is made."""
+        if self.bundled:
+            return self.bundled.of(start - self.skipped, stop - self.skipped)
+        some = self.block.at(slice(int(self.starts[start]), int(self.ends[stop - 1])))
+        return some.joined(), np.ones(len(some.begins), np.uint32)
 
 
 _NOTHING = np.empty(0, np.int64)
@@ -278,14 +311,14 @@ class _Shard:
         else:
             self.numbers.append(np.full(request.lines, max(self.requests - 1, 0), np.uint64))
 
-    def add_still(self, block: Block) -> None:
-        """Lines each of which is a request."""
+    def add_all(self, data: bytes, counts: Array) -> None:
+        """Whole lines, each a request that is made of so many messages."""
         self._number()
-        count = len(block.begins)
-        self.numbers.append(np.arange(self.requests, self.requests + count, dtype=np.uint64))
-        self.requests += count
-        self.messages += count
-        self._put(block.joined())
+        numbers = np.arange(self.requests, self.requests + len(counts), dtype=np.uint64)
+        self.numbers.append(np.repeat(numbers, counts))
+        self.requests += len(counts)
+        self.messages += len(self.numbers[-1])
+        self._put(data)
 
     def _put(self, data: bytes) -> None:
         self.waiting.append(data)

@@ -15,6 +15,7 @@ import numpy as np
 from imconvert import durable
 from imconvert.convert.gather import Gathering
 from imconvert.convert.names import Names
+from imconvert.convert.spread import AsTheyCome, ByConversation
 from imconvert.convert.work import (
     BUCKETS,
     KEY,
@@ -35,18 +36,31 @@ RUN = 1 << 17
 
 
 class StreamPart:
-    """One stream of a part: its lines and their rows. `keep_lines` off writes the rows alone (check)."""
+    """One stream of a part: its lines and their rows. `keep_lines` off writes the rows alone (check); where `ordered`,
+    lines lie in ranges of so many bytes in the order of their conversations."""
 
     def __init__(
-        self, work: WorkFolder, segment: int, number: int, name: str, columns: Gathers, *, keep_lines: bool
+        self,
+        work: WorkFolder,
+        segment: int,
+        number: int,
+        name: str,
+        columns: Gathers,
+        *,
+        keep_lines: bool,
+        ordered: int,
     ) -> None:
         self.base = place_number(segment, number, 0)
         self.name = name
         self.lines = durable.Writer(work.part(segment, name))
         self.rows = durable.Writer(work.part(segment, f"{name}.rows"))
         self.sources = durable.Writer(work.part(segment, f"{name}.sources"))
-        self.keep_lines = keep_lines
-        self.end = 0
+        self.talks = durable.Writer(work.part(segment, f"{name}.talks")) if ordered and keep_lines else None
+        self.spread = (
+            ByConversation(self.lines, self.rows, self.talks, ordered)
+            if self.talks
+            else AsTheyCome(self.lines if keep_lines else None, self.rows)
+        )
         self.count = 0
         self.columns = columns
         self.names = Names()
@@ -64,17 +78,11 @@ class StreamPart:
         found = Gathered(*self.columns.take())
         rows = np.empty(count, ROW)
         sources = np.frombuffer(found.sources, "<i8")
-        lengths = np.frombuffer(found.lengths, "<u4").astype(np.int64)
-        ends = np.cumsum(lengths + 1)
-        rows["begin"] = ends - (lengths + 1) + self.end
-        rows["length"] = lengths
+        rows["length"] = np.frombuffer(found.lengths, "<u4")
         rows["file"], rows["line"], rows["offset"] = gathered.rows(sources, np.frombuffer(found.offsets, "<i8"))
         rows["time"] = np.frombuffer(found.times, "<i8")
         rows["msgid"] = np.frombuffer(found.msgids, "<u8")
-        self.rows.write(rows.tobytes())
-        if self.keep_lines:
-            self.lines.write(found.lines)
-        self.end += int(ends[-1])
+        self.spread.add(found.lines, rows)
         if self.names.positions or found.named:
             self._flush_names(found.named, rows["msgid"], numbers)
         keys = self._keys(found.keys, found.digests, count)
@@ -155,10 +163,11 @@ class Part:
         columns: Callable[[], Gathers],
         *,
         keep_lines: bool = True,
+        ordered: int = 0,
     ) -> None:
         self.segment = segment
         self.streams = {
-            name: StreamPart(work, segment, number, name, columns(), keep_lines=keep_lines)
+            name: StreamPart(work, segment, number, name, columns(), keep_lines=keep_lines, ordered=ordered)
             for number, name in enumerate(streams)
         }
         self.keys = KeyRuns(work, segment)
@@ -188,7 +197,8 @@ class Part:
             writers += [runs.keys, runs.buckets]
         writers += [self.rejects, self.skipped, self.recalls, self.ids, self.missing]
         for stream in self.streams.values():
-            writers += [stream.lines, stream.rows, stream.sources]
+            stream.spread.finish()
+            writers += [stream.lines, stream.rows, stream.sources, *([stream.talks] if stream.talks else [])]
         for writer in writers:
             writer.finish()
         return {writer.path.name: FileSum(writer.size, writer.digest) for writer in writers}
@@ -204,4 +214,5 @@ def facts(part: Part) -> dict[str, Any]:
         "numbers": part.numbers.runs,
         "named": part.named,
         "recalls": recalls,
+        "ranges": [stream.spread.ranges for stream in part.streams.values()],
     }

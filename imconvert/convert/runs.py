@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert.blocks import Block, block_at, block_of, blocks_joined
+from imconvert.convert.blocks import Block, begins_of, block_at, block_of, blocks_joined
 from imconvert.convert.work import Array, rows_at
 
 WINDOW_BYTES = 6 << 20
@@ -46,8 +46,8 @@ PLACED = np.dtype(
 source record; where it begins in its file of lines; input number; length without the newline. The first three are what
 lines are sorted by; no two lines have all of them in common."""
 
-BOUND = np.dtype([("row", "<u8"), ("byte", "<u8")])
-"""Where a bucket begins in a run: the number of its row, and of its byte, in their files."""
+BOUND = np.dtype([("row", "<u8")])
+"""Where a bucket begins in a run: the number of its row in its file."""
 
 SUFFIXES = ("", ".rows", ".bounds")
 
@@ -69,22 +69,23 @@ class Runs:
         order = in_order(rows)
         rows, block = rows[order], block.at(order)
         rows["length"] = block.lengths
-        ends = np.cumsum(block.lengths + np.uint64(1)) + np.uint64(self.lines.size)
-        rows["begin"] = ends - block.lengths - np.uint64(1)
-        self._write_bounds(rows["talk"], rows["begin"], int(ends[-1]))
+        rows["begin"] = begins_of(block.lengths, self.lines.size)
         self.lines.write(block.joined())
+        self.write_rows(rows)
+
+    def write_rows(self, rows: Array) -> None:
+        """Append a run of PLACED rows that are in order, whose lines lie elsewhere."""
+        self._write_bounds(rows["talk"])
         self.rows.write(rows.tobytes())
         self.count += len(rows)
         self.runs += 1
 
-    def _write_bounds(self, talks: Array, begins: Array, end: int) -> None:
+    def _write_bounds(self, talks: Array) -> None:
         buckets = np.arange(1 << self.bits, dtype=np.uint64)
         lowest = buckets << np.uint64(64 - self.bits) if self.bits else buckets
-        first = np.searchsorted(talks, lowest)
         bounds = np.empty(len(buckets) + 1, BOUND)
-        bounds["row"][:-1] = first + self.count
-        bounds["byte"][:-1] = np.append(begins, np.uint64(end))[first]
-        bounds[-1] = self.count + len(talks), end
+        bounds["row"][:-1] = np.searchsorted(talks, lowest) + self.count
+        bounds["row"][-1] = self.count + len(talks)
         self.bounds.write(bounds.tobytes())
 
     def finish(self) -> None:
@@ -174,8 +175,8 @@ def _in_order(files: Files, name: str, near: Sequence[Slice]) -> Iterator[tuple[
     ranks[order] = np.arange(len(order))
     mine = np.split(ranks, np.cumsum([len(one) for one in rows])[:-1])
     found = found[order]
-    begins = np.cumsum(found["length"] + np.uint64(1)) - found["length"] - np.uint64(1)
-    for low, high in windows(begins, found["length"], WINDOW_BYTES):
+    begins = begins_of(found["length"])
+    for low, high in windows(begins, found["length"], WINDOW_BYTES, found["talk"]):
         cuts = [np.searchsorted(own, (low, high)).tolist() for own in mine]
         blocks = [
             block_at(files(one.owner, name), own["begin"][start:stop], own["length"][start:stop])
@@ -241,12 +242,16 @@ def _below(one: Slice, middle: Key, look: Look) -> int:
     return low
 
 
-def windows(begins: Array, lengths: Array, most: int) -> Iterator[tuple[int, int]]:
-    """Ranges of lines that lie one after the other and have together at most `most` bytes, or are one line."""
+def windows(begins: Array, lengths: Array, most: int, talks: Array | None = None) -> Iterator[tuple[int, int]]:
+    """Ranges of lines that lie one after the other and have together at most `most` bytes, or are one line. They end
+    where one of the sorted `talks` ends, unless it alone has more."""
     ends = begins + lengths + np.uint64(1)
     start = 0
     while start < len(begins):
         stop = int(np.searchsorted(ends, begins[start] + np.uint64(most), side="right"))
         stop = max(start + 1, stop)
+        if talks is not None and stop < len(begins):
+            edge = int(np.searchsorted(talks, talks[stop]))
+            stop = edge if edge > start else stop
         yield start, stop
         start = stop

@@ -1,13 +1,14 @@
 """Bring the lines of one segment into the order of their conversations, run by run.
 
 Strategy: a window of lines that fits the memory loses what was dropped and becomes a run, sorted by the hash of the
-conversation, time and place.
+conversation, time and place. Where the part has its lines in ranges of that order, and none is to be rewritten, a range
+becomes a run whose lines stay in the part.
 Promise: what a run holds follows from the segment and what was decided about its lines, from nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,19 +31,23 @@ from imconvert.convert.work import (
     marker_bytes,
     place_number,
     row_windows,
+    rows_at,
 )
 from imconvert.vendors import TARGETS
 
 WIDTH = 64
 """Bits of the hash that count."""
 
+NO_TALKS = np.empty(0, "<u8")
+
 
 @dataclass(frozen=True, slots=True)
 class ScatterJob:
     """What a worker needs for one segment. `bits` says for each stream how many buckets it has, as a power of two.
 
-    A run is made of `window` bytes of lines. `salt` chooses the hash, of which `width` bits count. `bases`, `drops`,
-    `basis`, `vendor` and `settings` are as for sealing.
+    A run is made of `window` bytes of lines, or of a range of `ranges`; whether lines stay where they are is told for
+    each stream by `stay`. `salt` chooses the hash, of which `width` bits count. `bases`, `drops`, `basis`, `vendor` and
+    `settings` are as for sealing.
     """
 
     work: Path
@@ -55,16 +60,19 @@ class ScatterJob:
     vendor: str
     settings: dict[str, str]
     window: int
+    ranges: list[list[int]]
+    stay: tuple[bool, ...]
     salt: int = 0
     width: int = WIDTH
 
 
 class ScatterMarker(Struct):
-    """What scattering a segment gave: the number of runs of each stream."""
+    """What scattering a segment gave: the number of runs of each stream, and whether their lines are in the part."""
 
     segment: int
     basis: str
     runs: list[int]
+    stay: tuple[bool, ...]
     files: dict[str, FileSum]
 
 
@@ -80,7 +88,7 @@ def scatter_segment(job: ScatterJob, progress: Callable[[int], None]) -> int:
     for runs in found:
         runs.finish()
     sums = {writer.path.name: FileSum(writer.size, writer.digest) for runs in found for writer in runs.writers}
-    marker = ScatterMarker(job.segment, job.basis, [runs.runs for runs in found], sums)
+    marker = ScatterMarker(job.segment, job.basis, [runs.runs for runs in found], job.stay, sums)
     durable.replace_file(work.scattered(job.segment, "json"), marker_bytes(marker))
     return sum(runs.count for runs in found)
 
@@ -102,24 +110,55 @@ class _Scatter:
         self.low = place_number(job.segment, number, 0)
         self.part = work.part(job.segment, stream)
         self.part_rows = work.part(job.segment, f"{stream}.rows")
+        self.talks = work.part(job.segment, f"{stream}.talks")
+        self.ranges = job.ranges[number] if job.ranges else []
+        self.stays = job.stay[number]
         self.runs = Runs(lambda suffix: work.scattered(job.segment, f"{stream}{suffix}"), job.bits[number])
         self.hash = hash_for(job.salt, job.width)
 
     def run(self, drops: Drops, progress: Callable[[int], None]) -> None:
         with durable.Reader(self.part) as part:
+            for rows, places, talks in self._windows():
+                here = drops.between(int(places.min()), int(places.max()) + 1)
+                placed = self._placed(rows, places)
+                if self.stays:
+                    placed["talk"] = talks
+                    left = np.isin(places, here["place"], invert=True)
+                    self._stay(placed[left] if len(here) else placed)
+                else:
+                    self._move(part, placed, here)
+                progress(int(rows["length"].sum()) + len(rows))
+
+    def _windows(self) -> Iterator[tuple[Array, Array, Array]]:
+        """Rows of lines that lie one behind the other, their places, and the hashes of their conversations if known."""
+        if not self.ranges:
             for first, rows in row_windows(self.part_rows, ROW):
                 for start, stop in windows(rows["begin"], rows["length"], self.job.window):
-                    some = rows[start:stop]
-                    low = self.low + first + start
-                    self._window(part, some, low, drops.between(low, low + len(some)))
-                    progress(int(some["length"].sum()) + len(some))
+                    places = np.arange(first + start, first + stop, dtype=np.uint64) + np.uint64(self.low)
+                    yield rows[start:stop], places, NO_TALKS
+            return
+        first = 0
+        with durable.Reader(self.part_rows) as rows_file, durable.Reader(self.talks) as talks_file:
+            for count in self.ranges:
+                rows, talks = (
+                    rows_at(file, kind, first, first + count)
+                    for file, kind in ((rows_file, ROW), (talks_file, NO_TALKS.dtype))
+                )
+                order = np.argsort(rows["begin"])
+                yield rows[order], order.astype(np.uint64) + np.uint64(self.low + first), talks[order]
+                first += count
 
-    def _window(self, part: durable.Reader, rows: Array, low: int, drops: Array) -> None:
-        block = block_at(part, rows["begin"], rows["length"])
-        placed = self._placed(rows, low)
-        stays = np.ones(len(rows), bool)
+    def _stay(self, placed: Array) -> None:
+        if len(placed):
+            self.runs.write_rows(placed)
+
+    def _move(self, part: durable.Reader, placed: Array, drops: Array) -> None:
+        block = block_at(part, placed["begin"], placed["length"])
+        stays = np.ones(len(placed), bool)
         changed: dict[int, bytes] = {}
-        for at, drop in zip((drops["place"] - np.uint64(low)).tolist(), drops, strict=True):
+        by_place = np.argsort(placed["place"])
+        where = by_place[(drops["place"] - placed["place"].min()).astype(np.int64)]
+        for at, drop in zip(where.tolist(), drops, strict=True):
             if drop["kind"] in LEFT_OUT:
                 stays[at] = False
             else:
@@ -134,15 +173,15 @@ class _Scatter:
             placed["talk"] = block.talks(self.hash)
             self.runs.write_block(placed, block)
 
-    def _placed(self, rows: Array, low: int) -> Array:
+    def _placed(self, rows: Array, places: Array) -> Array:
         """Rows for the sort, whose records are counted in the whole file."""
         placed = np.empty(len(rows), PLACED)
-        for name in ("time", "msgid", "line", "offset", "file"):
+        for name in ("time", "msgid", "line", "offset", "file", "begin", "length"):
             placed[name] = rows[name]
         files, where = np.unique(rows["file"], return_inverse=True)
         bases = [self.job.bases.get((self.job.segment, int(file)), 0) for file in files]
         placed["line"] += np.array(bases, np.uint64)[where]
-        placed["place"] = np.arange(low, low + len(rows), dtype=np.uint64)
+        placed["place"] = places
         return placed
 
 

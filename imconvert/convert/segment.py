@@ -27,7 +27,8 @@ from imconvert.convert.gather import ENOUGH, At, Gathering
 from imconvert.convert.media import FOLDER, Apart
 from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
-from imconvert.convert.plan import Piece, Segment
+from imconvert.convert.plan import Piece, Segment, bytes_of
+from imconvert.convert.spread import range_for
 from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
 from imconvert.errors import InputError, Rejected, cause_of, remedy_of
 from imconvert.model import EPOCH, Notes, Notice, Place, Skip, Text, key_of
@@ -106,7 +107,7 @@ def map_segment(job: MapJob, progress: Progress) -> int:
 
 
 def map_by(kind: type[Mapper], job: MapJob, progress: Progress) -> int:
-    """Map `job.segment` by a kind of mapper."""
+    """Map `job.segment` by a kind of mapper. Mappers are cycles, so that each takes those before it away."""
     work = WorkFolder(job.work)
     durable.remove(work.part(job.segment.number, "json"))
     mapper = kind(job, work)
@@ -116,6 +117,7 @@ def map_by(kind: type[Mapper], job: MapJob, progress: Progress) -> int:
             mapper.piece(piece, progress)
     finally:
         gc.enable()
+        gc.collect()
     return mapper.finish()
 
 
@@ -177,7 +179,8 @@ class Mapper:
         self._behind(b"")
         self.way = self.ways[b""]
         columns = native.Columns if self.compiled else Columns
-        self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines)
+        size = range_for(bytes_of(job.segment, job.inputs)) if target.arrange else 0
+        self.part = Part(work, job.segment.number, target.streams, columns, keep_lines=job.keep_lines, ordered=size)
 
     def _compiled(self, shape: Shape) -> Shortcut | None:
         target, latest = self.target, self.job.latest
@@ -216,17 +219,10 @@ class Mapper:
         source = self.job.inputs[piece.file]
         counts = PieceCounts(piece.file)
         self.pieces.append(counts)
-        build = self.vendor.tables or self.vendor.documents
         found = pieces.batches(
-            source,
-            piece.start,
-            piece.stop,
-            build,
-            self.job.limits,
-            progress,
-            look=self._look(),
-            compiled=self.job.compiled,
-        )
+            source, piece.start, piece.stop, self.vendor.tables or self.vendor.documents, self.job.limits, progress,
+            look=self._look(), compiled=self.job.compiled,
+        )  # fmt: skip
         try:
             for batch in found:
                 self.batch(batch, counts)
@@ -437,7 +433,6 @@ class Mapper:
         part, tally = self.part, self.tally
         part.ids.write(ids_of(self.accounts).tobytes())
         part.missing.write(b"".join(_missing("account", self.accounts)) + b"".join(_missing("group", self.groups)))
-        sums = part.finish() | self.media.finish()
         marker = PartMarker(
             segment=self.job.segment.number,
             refused=str(hash_of(self.job.refused)),
@@ -448,7 +443,7 @@ class Mapper:
             kinds=tally.kinds,
             changes=tally.changes,
             folded=self.folded + len(self.accounts.folded),
-            files=sums,
+            files=part.finish() | self.media.finish(),
             drift=self.radar.found(),
             **facts(part),
         )

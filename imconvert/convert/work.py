@@ -1,6 +1,7 @@
 """The work files of a run: what a mapped segment leaves, under which names, in which layout.
 
-Layout of `.work/part-00007.*` for each stream: the target lines, a ROW for each line, and `sources`, SOURCE rows. For
+Layout of `.work/part-00007.*` for each stream: the target lines, a ROW for each line, and `sources`, SOURCE rows; where
+lines lie in the order of conversations, `talks`, the u8 hash of each row's conversation. For
 all streams together: `keys`, sorted runs of KEY rows, with `buckets`, the number of keys below each of BUCKETS hash
 bounds for each run; `numbers.keys` and `numbers.buckets`, the same for derived message numbers; `rejects` and `skipped`
 as NDJSON; `recalls`, RECALL rows; `ids`, the accounts met. `part-00007.json`, the marker, comes last and holds the size
@@ -159,7 +160,8 @@ class PieceCounts(Struct):
 
 
 class PartMarker(Struct):
-    """What mapping a segment gave. Counters are by code, or by (kind, outcome, field) joined with tabs."""
+    """What mapping a segment gave. Counters are by code, or by (kind, outcome, field) joined with tabs. `ranges` are,
+    for each stream, the rows of each range whose lines lie in the order of their conversations."""
 
     segment: int
     refused: str
@@ -177,6 +179,7 @@ class PartMarker(Struct):
     numbers: list[int] = []
     named: int = 0
     recalls: int = 0
+    ranges: list[list[int]] = []
 
 
 class SealMarker(Struct):
@@ -208,6 +211,11 @@ class Decided(Struct):
         """How many lines of a stream are not written."""
         kinds = self.kinds.get(place_number(segment, stream, 0) >> STREAM_SHIFT)
         return sum(kinds[kind] for kind in LEFT_OUT) if kinds else 0
+
+    def rewritten(self, segment: int, stream: int) -> int:
+        """How many lines of a stream are written otherwise."""
+        kinds = self.kinds.get(place_number(segment, stream, 0) >> STREAM_SHIFT)
+        return sum(kinds[kind] for kind in REWRITTEN) if kinds else 0
 
     def total(self) -> list[int]:
         """How many drops there are of each kind."""

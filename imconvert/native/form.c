@@ -8,7 +8,8 @@
 enum {
     STEP_LITERAL, STEP_PUT, STEP_MAYBE, STEP_OPEN, STEP_MEMBER, STEP_CLOSE,
     STEP_PAIR, STEP_MEMBERS, STEP_NAME, STEP_SECONDS, STEP_AMONG, STEP_OTHER, STEP_STRINGS, STEP_MOST, STEP_ABOVE,
-    STEP_TOLD, STEP_LACKS, STEP_BEGINS, STEP_HASH, STEP_REST, STEP_KEY, STEPS
+    STEP_TOLD, STEP_LACKS, STEP_BEGINS, STEP_HASH, STEP_REST, STEP_KEY, STEP_DEGREES,
+    STEPS
 };
 
 typedef struct {
@@ -194,6 +195,7 @@ static int request_step(const Step *step, const Fields *fields, Hashes *hashes, 
     case STEP_LACKS: return !there || !request_holds(field, step->text);
     case STEP_BEGINS: return there && request_begins(field, step->text);
     case STEP_HASH: return add_hash(field, hashes, out);
+    case STEP_DEGREES: return there ? request_degrees(field, out) : 0;
     case STEP_REST: return request_rest(field, step->most, out);
     default: return request_number(first_bits(key), out);
     }
@@ -249,7 +251,7 @@ int form_write(const Form *form, const Fields *fields, Hashes *hashes, const cha
 static const char *const WORDS[] = {
     "literal", "put", "maybe", "open", "member", "close",
     "pair", "members", "name", "seconds", "among", "other", "strings", "most", "above",
-    "told", "lacks", "begins", "hash", "rest", "key",
+    "told", "lacks", "begins", "hash", "rest", "key", "degrees",
 };
 
 /* Whether this is a tuple; else an exception is set. */

@@ -160,6 +160,26 @@ int request_rest(const Field *number, size_t times, Out *out)
     return request_number(digits_value(number->span) % 1000 * times, out);
 }
 
+static size_t digits_from(Span text, size_t at)
+{
+    size_t begin = at;
+    while (at < text.size && text.data[at] >= '0' && text.data[at] <= '9')
+        at++;
+    return at - begin;
+}
+
+int request_degrees(const Field *text, Out *out)
+{
+    Span plain = text->span;
+    size_t at = plain.size && plain.data[0] == '-', whole = digits_from(plain, at), part;
+    if (!whole || (whole > 1 && plain.data[at] == '0'))
+        return 0;
+    if ((at += whole) == plain.size)
+        return add(out, plain) > 0 ? add(out, (Span){(const unsigned char *)".0", 2}) : -1;
+    part = plain.data[at] == '.' ? digits_from(plain, at + 1) : 0;
+    return part && at + 1 + part == plain.size ? add(out, plain) : 0;
+}
+
 int request_number(uint64_t value, Out *out)
 {
     char digits[24];

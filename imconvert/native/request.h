@@ -33,6 +33,9 @@ int request_seconds(const Field *number, int how, Out *out);
 /* What is left of milliseconds without the seconds, so many times. */
 int request_rest(const Field *number, size_t times, Out *out);
 
+/* A text of plain digits as a number with a decimal point. */
+int request_degrees(const Field *text, Out *out);
+
 /* A whole number. */
 int request_number(uint64_t value, Out *out);
 

@@ -20,6 +20,7 @@ from imconvert.model import Message, Notes, Skip, hash_of_source
 from imconvert.vendors.books import NOT_PLAIN as NOT_PLAIN
 from imconvert.vendors.books import Book as Book
 from imconvert.vendors.books import Plain as Plain
+from imconvert.vendors.bundles import Bundle
 from imconvert.vendors.lenient import parse
 
 if TYPE_CHECKING:
@@ -232,6 +233,7 @@ class Arrange:
     notes when it gives the request. It must stream: a conversation may be larger than the memory.
     `together(stream)`, where it is there instead, makes a function that gets all conversations of a bucket of the
     stream, one after the other, so that a request may be made of several.
+    `bundle(settings, stream)`, if there is one, says how lines are bundled where that is all there is to finish.
     `still(settings)`, if there is one, makes a function of the stream, the times of whole conversations that lie one
     behind the other, and where each begins, all as arrays. It says which conversations need no finishing, because each
     of their lines is a request as it stands. `blockers(settings)` are what has to be settled before loading.
@@ -241,6 +243,7 @@ class Arrange:
     still: Callable[[Settings], Callable[[str, Any, Any], Any]] | None = None
     blockers: Callable[[Settings], tuple[Blocker, ...]] = lambda settings: ()
     together: Callable[[str], Callable[[Settings, Notes], FinishAll]] | None = None
+    bundle: Callable[[Settings, str], Bundle | None] = lambda settings, stream: None
 
 
 def number_in(value: str) -> int | None:

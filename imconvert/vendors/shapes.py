@@ -253,6 +253,11 @@ def seconds(name: str, *, whole: bool) -> Step:
     return ("seconds", b"", number_of(name), 0 if whole else 1, 0)
 
 
+def degrees(name: str) -> Step:
+    """Write a text as a number with a decimal point; refuse what is no number in plain digits."""
+    return ("degrees", b"", number_of(name), 0, 0)
+
+
 def past_seconds(name: str) -> Step:
     """Write milliseconds as seconds, rounded down."""
     return ("seconds", b"", number_of(name), 2, 0)

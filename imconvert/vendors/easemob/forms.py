@@ -59,7 +59,7 @@ class _Forms:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.mark = settings["easemob.mark"]
-        self.limit = int(settings["easemob.size_limit"]) - int(settings["easemob.size_margin"])
+        self.limit = max(1, int(settings["easemob.size_limit"]) - int(settings["easemob.size_margin"]))
         self.file_limit = int(settings["easemob.file_limit"])
         self.formats = settings["easemob.voice_formats"].lower().split(",")
         self.event = encode(settings["easemob.custom_event"]).decode()
@@ -102,7 +102,7 @@ class _Forms:
             opened('"body":{'), *body, literal(f'}},{between}"ext":{{'), members("ext", self.mark, text=text),
             literal(f'{mark}:{{"id":"'), put("msgid"), literal('","client":'), put("client"),
             *(maybe(f',"{name}":', _KEPT[name], layers=1 if name == "md5" else 0) for name in kept),
-            literal("}"), closed("}", most=self.limit + len(between) + len(',"ext":')),
+            literal("}"), closed("}", most=max(0, self.limit + len(between) + len(',"ext":'))),
             literal(',"msg_timestamp":'), put("time"), literal("}}"),
         )  # fmt: skip
         remarks = {_KEPT[name]: ("transformed", f"{_WORDS.get(name, name)} kept in ext") for name in kept}

@@ -35,7 +35,7 @@ TARGET = Target(
     merge_fold=lambda settings: False,
     line_forms=forms.line_forms,
     plain_account=forms.PLAIN,
-    arrange=Arrange(order.finisher, order.still, order.blockers),
+    arrange=Arrange(order.finisher, order.still, order.blockers, bundle=order.bundle),
 )
 
 TITLE = "Tencent Cloud IM 腾讯云"

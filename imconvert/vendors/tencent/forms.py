@@ -22,6 +22,7 @@ from imconvert.vendors.shapes import (
     above,
     begins,
     closed,
+    degrees,
     hashed,
     in_second,
     key_number,
@@ -111,10 +112,12 @@ class _Forms:
             return self._form(CUSTOM, chat, _custom(put("content", layers=1), lacks("content", '"raw":')))
         if kind == "notice":
             return self._notice(more) if more in _NOTICES and chat else None
+        without = _Way(without=tuple(f"extra{number}" for number in range(len(extras))))
+        if label == "place":
+            return self._form("TIMLocationElem", chat, _PLACES + without)
         if kind not in self.media:
             return None
         into, ways = self.media[kind]
-        without = _Way(without=tuple(f"extra{number}" for number in range(len(extras))))
         return tuple(self._form(into, chat, way + without) for way in ways())
 
     def _form(self, into: str, chat: int, way: _Way, *, text: bool = False) -> LineForm:
@@ -130,7 +133,8 @@ class _Forms:
         )  # fmt: skip
         return LineForm(
             steps, into=into, own_digest=into == CUSTOM, needs=way.needs, without=way.without,
-            filled=tuple(name for name in ("md5", "name") if name in way.needs), repairs=way.repairs,
+            filled=tuple(name for name in ("md5", "name", "title") if name in way.needs), repairs=way.repairs,
+            named_by_url=into == "TIMFileElem",
             changes=(*way.changes, *(("transformed", f"{name} kept in {PLACE}") for name in kept)),
         )  # fmt: skip
 
@@ -200,6 +204,10 @@ def _says(*content: Step) -> _Way:
     return _Way(content)
 
 
+_PLACES = _says(
+    literal('"Desc":'), put("title", layers=1), literal(',"Latitude":'), degrees("latitude"),
+    literal(',"Longitude":'), degrees("longitude"),
+) + _Way(needs=("title",))  # fmt: skip
 _URL = _Way(checks=(begins("url", "http://", "https://"),))
 """The address is none of a file that has to be uploaded first."""
 

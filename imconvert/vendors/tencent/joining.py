@@ -21,7 +21,9 @@ from imconvert.vendors.tencent.element_writers import CUSTOM
 from imconvert.vendors.values import digits
 from imconvert.vendors.wrapping import MARK, object_of
 
-_MARKED = b'\\"part\\":\\"'
+MARKED = b'\\"part\\":\\"'
+"""Stands in every line that is a part of a message."""
+
 _decode = msgspec.json.Decoder(float_hook=lambda digits: Raw(digits.encode())).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -66,7 +68,7 @@ def joined(lines: Iterator[Placed], notes: Notes, room: Room) -> Iterator[Joined
     waiting: list[_Piece] = []
     for time, data in lines:
         line = Joined(time, data)
-        piece = _piece(line) if _MARKED in data else None
+        piece = _piece(line) if MARKED in data else None
         if waiting and not (piece and _follows(waiting[-1], piece)):
             yield from _apart(waiting)
         if not piece:

@@ -22,9 +22,10 @@ from xxhash import xxh3_64_intdigest
 
 from imconvert.model import Notes
 from imconvert.vendors import requests
+from imconvert.vendors.bundles import Bundle
 from imconvert.vendors.contract import Blocker, Finish, Placed, Request, Settings
 from imconvert.vendors.tencent import marks
-from imconvert.vendors.tencent.joining import Joined, Room, joined
+from imconvert.vendors.tencent.joining import MARKED, Joined, Room, joined
 from imconvert.vendors.tencent.keys import U32
 from imconvert.vendors.tencent.lines import seq_of
 from imconvert.vendors.tencent.requests import PAIR, STREAMS
@@ -67,6 +68,14 @@ def still(settings: Settings) -> Callable[[str, Any, Any], Any]:
         return np.logical_and.reduceat(risen, starts)
 
     return found
+
+
+def bundle(settings: Settings, stream: str) -> Bundle | None:
+    """How messages of a group share a call, if their seconds are not to be moved."""
+    if stream == STREAMS[0] or settings["tencent.group_seconds"] == "increase":
+        return None
+    most = int(settings["tencent.group_batch"])
+    return Bundle(most, _NAME_END, _BODY, _LIST, b"{" + _RANDOM, _LIST_END, _UPLOAD, MARKED)
 
 
 def blockers(settings: Settings) -> tuple[Blocker, ...]:
