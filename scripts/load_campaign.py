@@ -344,7 +344,8 @@ def target_of(given: argparse.Namespace, url: str) -> str:
     assert rest
     limits = "\n".join(f'"{api}" = {given.limit}' for api in rest().apis)
     return (f'target = "{given.vendor}"\n[app]\nurl = "{url}"\n{APPS[given.vendor]}\n[limits]\n{limits}\n'
-            '[load]\ninflight = 256\ntimeout = "1s"\nsettle = "300ms"\nbackoff = "50ms"\ntries = 40\nbudget_share = 1.0\n')  # fmt: skip
+            '[load]\ninflight = 256\ntimeout = "1s"\nsettle = "300ms"\nbackoff = "50ms"\ntries = 40\n'
+            'budget_share = 1.0\n')  # fmt: skip
 
 
 def arguments() -> argparse.Namespace:
