@@ -10,6 +10,7 @@ import stat
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -143,6 +144,14 @@ def _prepared(wanted: Wanted, chosen: dict[str, Any]) -> tuple[Job, list[tuple[s
         done[0] += size
         watch.tick(done[0])
 
+    chosen_by = wanted.decide
+
+    def decide(case: Case) -> str:
+        watch.close()  # nobody can answer behind a bar
+        assert chosen_by
+        return chosen_by(case)
+
+    wanted = replace(wanted, decide=decide if chosen_by else None)
     job = Job(wanted, Ways(CLOCK, Random(), asyncio.Event(), show, checked))
     try:
         watch.phase("check", sum(shard.bytes for shard in job.manifest.shards))

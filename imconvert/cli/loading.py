@@ -146,13 +146,13 @@ async def _drawing(facts: Callable[[], dict[str, Any]], words: Mapping[str, str]
         while True:
             columns, rows = _terminal()
             lines = [_cut(line, columns - 1) for line in view(facts(), words)][: rows - 1]
-            up = f"\x1b[{drawn}A" if drawn else ""
+            up = f"\r\x1b[{drawn}A" if drawn else ""
             click.echo(up + "".join(f"\x1b[2K{line}\n" for line in lines) + "\x1b[J", err=True, nl=False)
             drawn = len(lines)
             await asyncio.sleep(OFTEN)
     finally:
         if drawn:
-            click.echo(f"\x1b[{drawn}A\x1b[J", err=True, nl=False)
+            click.echo(f"\r\x1b[{drawn}A\x1b[J", err=True, nl=False)
 
 
 def _terminal() -> tuple[int, int]:
