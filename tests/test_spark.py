@@ -25,6 +25,7 @@ from imconvert.cli.progress import Silent
 from imconvert.cli.spark import chosen_engine
 from imconvert.convert.run import Clock, Engines, convert
 from imconvert.errors import UsageError
+from imconvert.vendors import TARGETS
 
 
 def missing() -> str:
@@ -67,7 +68,7 @@ JOBS = (
     Job("easemob", 30_000, {"on_conflict": "rekey", "recalls": "mark"}),
     Job("rongcloud", 30_000, {"target": "easemob"}),
     Job("tencent", 40_000, {"on_conflict": "keep-last", "recalls": "drop"}),
-    Job("custom", 3_000, {}),
+    Job("custom", 3_000, {"target": "rongcloud"}),
     Job("easemob", 90_000, {"target": "device"}),
 )
 ON_CLUSTER = (JOBS[4],)
@@ -84,7 +85,8 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
             target = folder / case.vendor / f"{case.name}--{path.relative_to(case.path / 'in')}".replace("/", "--")
             target.parent.mkdir(exist_ok=True)
             shutil.copyfile(path, target)
-    assert {path.name for path in folder.iterdir()} == set(VENDORS)
+    assert {path.name for path in folder.iterdir()} == set(VENDORS) == {job.corpus for job in JOBS}
+    assert {job.more.get("target", "yunxin") for job in JOBS} == {name for name in TARGETS if not TARGETS[name].people}
     return folder
 
 

@@ -231,6 +231,7 @@ def test_a_run_that_was_interrupted_goes_on(place: str, inputs: Path, tmp_path: 
 
 
 def test_spark_with_all_in_a_store(s3: None, inputs: Path, tmp_path: Path) -> None:
+    """The way there is told to the tasks: Java may run since before it was known here."""
     pytest.importorskip("pyspark")
     place = f"s3://chats/{uuid.uuid4().hex}"
     upload(inputs, f"{place}/in")
@@ -241,6 +242,7 @@ def test_spark_with_all_in_a_store(s3: None, inputs: Path, tmp_path: Path) -> No
     from imconvert.cli.progress import Silent
     from imconvert.convert.run import convert
 
-    with chosen_engine("spark", "local[2,4]", [("spark.local.dir", str(tmp_path / "spark"))]) as engines:
+    known = [(f"spark.executorEnv.{name}", value) for name, value in os.environ.items() if name.startswith("AWS_")]
+    with chosen_engine("spark", "local[2,4]", [("spark.local.dir", str(tmp_path / "spark")), *known]) as engines:
         convert(wish, Silent(), CLOCK, {}, engines)
     assert stored(f"{place}/out") == tree(tmp_path / "wanted")

@@ -349,26 +349,27 @@ class _Shard:
             at -= len(rows)
         raise IntegrityError("IMC-6001", detail="a request was made of lines that were not there")
 
-    def _flush(self) -> None:
-        """Bring the rows of all messages that are in requests into the index."""
+    def _flush(self, *, last: bool = False) -> None:
+        """Bring the rows of messages that are in requests into the index, whole blocks unless these are the last."""
         self._number()
-        if not self.numbers:
+        count = sum(map(len, self.numbers))
+        done = count if last else count - count % BLOCK_ROWS
+        if not done:
             return
         rows, numbers = np.concatenate([np.empty(0, PLACED), *self.rows]), np.concatenate(self.numbers)
-        done = len(numbers)
-        if done > len(rows):
-            raise IntegrityError("IMC-6001", detail=f"requests were made of {done} lines where {len(rows)} were there")
+        if count > len(rows):
+            raise IntegrityError("IMC-6001", detail=f"requests were made of {count} lines where {len(rows)} were there")
         for start in range(0, done, BLOCK_ROWS):
             stop = min(done, start + BLOCK_ROWS)
             self.origins.add(rows[start:stop], numbers[start:stop])
         self.first += done
         self.rows = deque([rows[done:]] if done < len(rows) else [])
-        self.numbers = []
+        self.numbers = [numbers[done:]] if done < count else []
 
     def finish(self, stream: str) -> tuple[ShardFacts, dict[str, FileSum]]:
         """Sync both files; gives what there is to say of them. Raises IntegrityError IMC-6001 where counts differ."""
         self._write()
-        self._flush()
+        self._flush(last=True)
         self.writer.finish(sync=True)
         self.beside.finish(sync=True)
         name, sums, left = self.writer.path.name, self.sums, sum(map(len, self.rows))

@@ -38,7 +38,8 @@ static inline int out_reserve(Out *out, size_t more)
 /* Add bytes for which there is room. */
 static inline void out_add(Out *out, const void *data, size_t size)
 {
-    memcpy(out->data + out->size, data, size);
+    if (size)
+        memcpy(out->data + out->size, data, size);
     out->size += size;
 }
 
