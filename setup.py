@@ -16,7 +16,8 @@ setup(
             "imconvert.native.through",
             SOURCES,
             depends=sorted(map(str, Path("imconvert/native").glob("*.h"))),
-            extra_compile_args=["-O3", "-fvisibility=hidden"],
+            extra_compile_args=["-O3", "-fvisibility=hidden", "-flto"],
+            extra_link_args=["-O3", "-flto"],
             optional=True,
         )
     ]

@@ -195,29 +195,32 @@ def summary(row: Row, base: float | None) -> dict[str, Any]:
         "ratio": seconds / source.messages / base if base else None,
         "pss": median(run.pss for run in good) / MIB,
         "rss": median(run.rss for run in good) / MIB,
-        "counts": compared(source.truth, good[-1].counts),
+        "counts": compared(source, good[-1].counts),
         "p2p": good[-1].p2p,
         "team": good[-1].team,
         "runs": [asdict(run) for run in good],
     }
 
 
-def compared(truth: dict[str, Any], counts: dict[str, int]) -> str:
+def compared(source: Input, counts: dict[str, int]) -> str:
     """Whether the counts of a run are those that the input's maker tells.
 
-    He counts records; of a duplicate with several bodies each is a line, and counted here.
+    He counts records; of a duplicate with several bodies each is a line, and counted here, and so are the heads of
+    tables, as skipped.
     """
     if not counts:
         return ""
+    truth = source.truth
+    heads = len(truth["files"]) if source.shape == "table" else 0
     good, rejected = truth["messages"], truth["damaged"]
     skipped = truth["lines"] - good - truth["duplicates"] - truth["conflicts"] - rejected
     planted = {
-        "read": truth["lines"],
+        "read": truth["lines"] + heads,
         "written": good + truth["extra_bodies"],
         "duplicates": truth["duplicates"] + counts["split"] - truth["extra_bodies"],
         "conflicts": truth["conflicts"],
         "rejected": rejected,
-        "skipped": skipped,
+        "skipped": skipped + heads,
     }
     wrong = [f"{name} {counts[name]:,} for {count:,}" for name, count in planted.items() if counts[name] != count]
     return "; ".join(wrong) or "as planted"

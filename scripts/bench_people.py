@@ -136,6 +136,7 @@ def refs(folders: list[Path], out: Path, jobs: int) -> dict[str, Any]:
 def id_maps(folder: Path, users: int) -> dict[str, Any]:
     """A map for ids of which some meet, made and checked."""
     source, out = folder / "ids.csv", folder / "map.db"
+    out.unlink(missing_ok=True)
     with source.open("w") as file:
         file.write("source\n")
         file.writelines(f"User{n}@corp\n" if n % 3 else f"user{n}@corp\n" for n in range(users))

@@ -126,12 +126,18 @@ def joined(source: Input) -> Input:
 # --- one run -------------------------------------------------------------------------------------------
 
 
+MAPS = {shape: HERE.parent / "fixtures" / "custom" / case / "mapping.toml"
+        for shape, case in (("lines", "ndjson-log"), ("table", "mysql-csv"))}  # fmt: skip
+"""The mappings of the self-built systems that are made up."""
+
+
 def command_of(name: str, source: Input, jobs: int) -> Callable[[Path], list[str]]:
     """The command line of a contender, given the folder it shall write."""
     place, workers = str(source.folder), ["--jobs", str(jobs)]
     if name == OURS:
         start = [sys.executable, "-m", "imconvert", "msgs", place]
-        return lambda out: [*start, str(out), "--from", source.vendor, *workers, "--quiet", "--json"]
+        told = ["--map", str(MAPS[source.shape])] if source.vendor == "custom" else ["--from", source.vendor]
+        return lambda out: [*start, str(out), *told, *workers, "--quiet", "--json"]
     start = [sys.executable, str(HERE / "contenders.py"), name, source.vendor, place]
     return lambda out: [*start, str(out), *workers]
 

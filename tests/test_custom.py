@@ -32,7 +32,8 @@ from imconvert.sources.records import lines
 from imconvert.sources.tables import rows
 from imconvert.vendors import CUSTOM, TARGETS, find
 from imconvert.vendors.contract import Book, Columns, Line, Vendor
-from imconvert.vendors.custom import mapping_of, times, zones
+from imconvert.vendors.custom import times, zones
+from imconvert.vendors.custom.parse import mapping_of
 from imconvert.vendors.custom.proposal import proposal
 from imconvert.vendors.custom.spec import path_of, shown
 

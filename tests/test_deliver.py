@@ -251,12 +251,15 @@ ASKED = Api("batch", LIMIT, items="list", ordered=True, query=QUERY)
 APIS = {"query": Api("query", LIMIT, safe=True)}
 
 
-def settling(inner: Send, seen: Counter[str] | None = None) -> Settled:
+def settling(inner: Send, seen: Counter[str] | None = None, others: tuple[str, ...] = ()) -> Settled:
     def count(kind: str, cause: str) -> None:
         if seen is not None:
             seen[kind] += 1
 
-    return Settled(inner, App({}, Secret("")), APIS, pause=no_pause, now=lambda: 0.0, count=count)
+    def taken(kind: str, target: str) -> bool:
+        return target in others
+
+    return Settled(inner, App({}, Secret("")), APIS, pause=no_pause, now=lambda: 0.0, count=count, taken=taken)
 
 
 @pytest.mark.parametrize("lose", [[], ["before"], ["after"], ["half"], ["before", "half", "after"]], ids=str)
@@ -294,6 +297,59 @@ def test_what_can_not_be_found_out_stays_unclear_and_is_never_sent_again(query: 
         reply = await settling(target, seen)(request(api, {"list": [1]}))
         assert Kind.UNCLEAR is reply.verdict.kind
         assert [1] == target.has and 1 == seen["unknown"]
+
+    run(check())
+
+
+@pytest.mark.parametrize(
+    ("there", "others", "expected", "given", "sent"),
+    [(("7",), (), Kind.DONE, "7", 1), (("5", "7"), ("5",), Kind.DONE, "7", 1), (("5",), ("5",), Kind.DONE, "", 2),
+     (("7", "8"), (), Kind.UNCLEAR, "", 1)],
+)  # fmt: skip
+def test_a_candidate_is_the_calls_only_where_it_can_be_no_others(
+    there: tuple[str, ...], others: tuple[str, ...], expected: Kind, given: str, sent: int
+) -> None:
+    """Of several that may be it, none is taken; where all belong to others, it is not there, and is sent."""
+    api = Api("new", LIMIT, gives="group", query=Query(
+        lambda app, call, more, now: Call("query", Raw(b"{}")), lambda *given: Found(candidates=there)))  # fmt: skip
+    calls = []
+
+    async def inner(request: Request) -> Reply:
+        if request.api.name == "query":
+            return kind(Kind.DONE)
+        calls.append(request)
+        return kind(Kind.UNCLEAR) if len(calls) == 1 else kind(Kind.DONE)
+
+    async def check() -> None:
+        reply = await settling(inner, others=others)(request(api, {}))
+        assert (expected, given, sent) == (reply.verdict.kind, reply.verdict.given, len(calls))
+
+    run(check())
+
+
+def test_a_candidate_is_nobodys_while_a_call_just_like_it_is_under_way() -> None:
+    api = Api("new", LIMIT, gives="group", query=Query(
+        lambda app, call, more, now: Call("query", Raw(b"{}")), lambda *given: Found(candidates=("7",))))  # fmt: skip
+    twin, calls = asyncio.Event(), []
+
+    async def inner(asked: Request) -> Reply:
+        if asked.api.name == "query":
+            return kind(Kind.DONE)
+        calls.append(asked)
+        if len(calls) > 1:
+            return kind(Kind.UNCLEAR)
+        await twin.wait()
+        return kind(Kind.DONE)
+
+    async def check() -> None:
+        send = settling(inner)
+        other = asyncio.create_task(send(request(api)))
+        await asyncio.sleep(0)
+        assert Kind.UNCLEAR is (await send(request(api))).verdict.kind
+        twin.set()
+        await other
+        found = await send(request(api))
+        assert (Kind.DONE, "7") == (found.verdict.kind, found.verdict.given)
 
     run(check())
 

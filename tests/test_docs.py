@@ -21,7 +21,7 @@ import pytest
 import imconvert
 from imconvert.cli import cli
 from imconvert.errors import CATALOGUE, EXIT_CODES, Entry
-from imconvert.vendors import SETTINGS
+from imconvert.vendors import SETTINGS, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGLISH, CHINESE = (ROOT / name for name in ("README.md", "README.zh-CN.md"))
@@ -203,3 +203,16 @@ def test_links_lead_somewhere(document: Path) -> None:
             assert link[1:] in anchors, link
         elif "://" not in link:
             assert (document.parent / link.split("#")[0]).exists(), link
+
+
+def test_the_pages_about_people_say_the_same_in_both_languages() -> None:
+    """The same parts, tables of the same rows, examples of the same text; and all settings with their defaults."""
+    english, chinese = ((ROOT / "docs" / name).read_text() for name in ("people.md", "people.zh-CN.md"))
+    for pattern in (r"^#+ ", r"^\| .*\|$", r"^\d\. "):
+        assert len(re.findall(pattern, english, re.MULTILINE)) == len(re.findall(pattern, chinese, re.MULTILINE))
+    for kind in ("toml", "json"):
+        assert fenced(english, kind) == fenced(chinese, kind)
+    own = {name: one for name, one in settings("auto", "users").items() if name not in SETTINGS}
+    for text in (english, chinese):
+        rows = dict(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| `([^`]+)`", text, re.MULTILINE))
+        assert {name: one.default for name, one in own.items()} == {name: rows.get(name) for name in own}

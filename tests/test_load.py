@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,7 +35,8 @@ from support.simulated import Simulated, simulated
 from imconvert.durable.database import Database
 from imconvert.errors import ImconvertError, IntegrityError
 from imconvert.load.run import Choice
-from imconvert.simulators import easemob, tencent
+from imconvert.simulators import easemob, rongcloud, tencent
+from imconvert.simulators.yunxin import server as yunxin
 
 FAULTS = """
 stall = 0.1
@@ -128,6 +131,42 @@ def test_easemob_gets_each_message_once_and_in_order_through_mishaps(seed: int, 
         assert sum(sim.ask("faults")["kinds"].values()) > 50
 
 
+def test_what_fails_of_a_batch_is_listed_and_all_else_goes_in(tmp_path: Path) -> None:
+    """A message that is tried alone behind its successors is refused by the order rule, and so stays in the list."""
+    out = tencent_output(tmp_path / "out", pairs=1, each=1, groups=6, size=35)
+    plan = '["import_group_msg"]\npartial = "40%"\n'
+    with simulated(tencent.VENDOR, faults=plan) as sim:
+        assert 3 == load(out, simulated_target(tmp_path, "tencent", sim.url), APPS["tencent"][1]).code
+        kept, said = kept_by_tencent(sim), said_in(out)
+        listed = defaultdict(list)
+        for one in failed_in(out):
+            listed[one["conv"]] += [text["MsgBody"][0]["MsgContent"]["Text"] for text in one["body"]["MsgList"]]
+        assert 0 < sum(map(len, listed.values())) < 100
+        assert said == {conv: sorted(kept[conv] + listed[conv], key=texts.index) for conv, texts in said.items()}
+        assert all(texts == [text for text in said[conv] if text in texts] for conv, texts in kept.items())
+
+
+def test_accounts_that_fail_of_a_batch_go_in_by_replays_of_the_list(tmp_path: Path) -> None:
+    names = [f"u{number:03}" for number in range(180)]
+    batches = [
+        line("users", "", f"a{at}", 0, [{"username": name, "password": "p"} for name in names[at : at + 60]])
+        for at in range(0, 180, 60)
+    ]
+    out = output(tmp_path / "out", "easemob", {"accounts-00001.ndjson": batches})
+    with simulated(easemob.VENDOR, faults='["users/create"]\npartial = "60%"\n', seed=3) as sim:
+        target = simulated_target(tmp_path, "easemob", sim.url)
+        found, rounds = load(out, target, APPS["easemob"][1]), 0
+        assert 3 == found.code
+        while found.code == 3:
+            rounds += 1
+            missing = {user["username"] for one in failed_in(out) for user in one["body"]}
+            assert set(names) - missing == {row["username"] for row in sim.rows("export/users")}
+            again = tmp_path / f"again{rounds}.ndjson"
+            again.write_bytes((out / "load-failed.ndjson").read_bytes())
+            found = load(out, target, APPS["easemob"][1], replay=again)
+        assert (0, names) == (found.code, sorted(row["username"] for row in sim.rows("export/users")))
+
+
 # -- killed at each step of the journal
 
 
@@ -169,22 +208,121 @@ def killed_at(step: int, where: str, work: Callable[[], Any]) -> bool:
     return code == 9
 
 
-@pytest.mark.parametrize("where", ["before", "behind"])
-def test_a_kill_at_any_step_of_the_journal_loses_and_doubles_nothing(where: str, tmp_path: Path) -> None:
-    with simulated(easemob.VENDOR, settings={"group_time": "off"}) as sim:
-        target = simulated_target(tmp_path, "easemob", sim.url)
+@dataclass(frozen=True)
+class Kept:
+    """What a vendor's simulator holds at the end, and the shards that should bring it there; `name` makes them unique.
+
+    `wanted(name)` is what should be held of these shards, `held(sim)` what is held of all.
+    """
+
+    vendor: Any
+    shards: Callable[[str], dict[str, list[dict[str, Any]]]]
+    wanted: Callable[[str], dict[str, Any]]
+    held: Callable[[Simulated], dict[str, Any]]
+    target: str = ""
+
+
+def tencents(name: str) -> dict[str, list[dict[str, Any]]]:
+    pair = [one | {"conv": f"u0·{name}", "body": one["body"] | {"From_Account": "u0", "To_Account": name}}
+            for one in tencent_pairs(1, 3)]  # fmt: skip
+    return {
+        "accounts-00001.ndjson": [accounts("u0", name)], "p2p-00001.ndjson": pair,
+        "groups-00001.ndjson": [new_group(f"{name}g")], "team-00001.ndjson": tencent_group(f"{name}g", 4, batch=2),
+    }  # fmt: skip
+
+
+def yunxins(name: str) -> dict[str, list[dict[str, Any]]]:
+    """Two people who are friends, and in two teams of one of them."""
+    one, two = f"{name}a", f"{name}b"
+    teams = [f"{name}-{number}" for number in range(2)]
+    return {
+        "accounts-00001.ndjson": [line("user/create.action", "", who, 0, {"accid": who}) for who in (one, two)],
+        "friends-00001.ndjson": [line("friend/add.action", one, f"{one}/{two}", 0,
+                                      {"accid": one, "faccid": two, "type": 1})],
+        "groups-00001.ndjson": [
+            line("team/create.action", team, team, 0, source=team,
+                 body={"tname": team, "owner": one, "members": [one], "msg": "m", "magree": 0, "joinmode": 0})
+            for team in teams],
+        "members-00001.ndjson": [
+            line("team/add.action", team, team, 0, ids={"tid": ["group", team]},
+                 body={"tid": "", "owner": one, "members": [two], "magree": 0, "msg": "m"})
+            for team in teams],
+    }  # fmt: skip
+
+
+def yunxins_held(sim: Simulated) -> dict[str, Any]:
+    """The people, their friends, and of each name the teams with the number of their members."""
+    members = Counter(row["tid"] for row in sim.rows("export/members"))
+    teams: dict[str, list[int]] = defaultdict(list)
+    for row in sim.rows("export/teams"):
+        teams[row["facts"]["tname"]].append(members[row["tid"]])
+    friends = {f"{row['accid']} {row['faccid']}": 1 for row in sim.rows("export/friends")}
+    return dict.fromkeys((row["accid"] for row in sim.rows("export/accounts")), 1) | teams | friends
+
+
+def yunxins_wanted(name: str) -> dict[str, Any]:
+    one, two = f"{name}a", f"{name}b"
+    return {one: 1, two: 1, f"{name}-0": [2], f"{name}-1": [2], f"{one} {two}": 1, f"{two} {one}": 1}
+
+
+def rongclouds(name: str) -> dict[str, list[dict[str, Any]]]:
+    one, two = f"{name}a", f"{name}b"
+    return {
+        "accounts-00001.ndjson": [line("user/getToken.json", "", who, 0, {"userId": who, "name": who})
+                                  for who in (one, two)],
+        "blocks-00001.ndjson": [line("user/blacklist/add.json", one, one, 0, {"userId": one, "blackUserId": [two]})],
+        "groups-00001.ndjson": [line("group/create.json", name, name, 0,
+                                     {"userId": [one], "groupId": name, "groupName": name})],
+        "members-00001.ndjson": [line("group/join.json", name, name, 0,
+                                      {"userId": [two], "groupId": name, "groupName": name})],
+    }  # fmt: skip
+
+
+def rongclouds_held(sim: Simulated) -> dict[str, Any]:
+    members: dict[str, Any] = Counter(row["groupId"] for row in sim.rows("export/members"))
+    lists = {f"{row['userId']} {row['listed']}": 1 for row in sim.rows("export/lists")}
+    return dict.fromkeys((row["userId"] for row in sim.rows("export/users")), 1) | members | lists
+
+
+KILLED = {
+    "easemob": Kept(
+        easemob.VENDOR,
+        lambda name: {"p2p-00001.ndjson": easemob_pair(f"{name}a", 6) + easemob_pair(f"{name}b", 2)},
+        lambda name: {f"{name}{side}": [f"{name}{side}/{at}" for at in range(size)]
+                      for side, size in (("a", 6), ("b", 2))},
+        kept_by_easemob,
+    ),
+    "tencent": Kept(
+        tencent.VENDOR, tencents,
+        lambda name: {f"u0·{name}": [f"早 0-{at}" for at in range(3)],
+                      f"{name}g": [f"{name}g/{at}" for at in range(4)]},
+        kept_by_tencent,
+    ),
+    "yunxin": Kept(yunxin.VENDOR, yunxins, yunxins_wanted, yunxins_held, "/nimserver"),
+    "rongcloud": Kept(
+        rongcloud.VENDOR, rongclouds,
+        lambda name: {f"{name}a": 1, f"{name}b": 1, name: 2, f"{name}a {name}b": 1}, rongclouds_held,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("vendor", "where"), [("easemob", "before"), *((vendor, "behind") for vendor in KILLED)])
+def test_a_kill_at_any_step_of_the_journal_loses_and_doubles_nothing(vendor: str, where: str, tmp_path: Path) -> None:
+    case = KILLED[vendor]
+    settings = {"group_time": "off"} if vendor == "easemob" else {}
+    with simulated(case.vendor, settings=settings) as sim:
+        target = simulated_target(tmp_path, vendor, sim.url + case.target)
         step = 0
-        expected = {}
+        expected: dict[str, Any] = {}
         while True:
             step += 1
-            lines = easemob_pair(f"s{step}a", 6) + easemob_pair(f"s{step}b", 2)
-            out = output(tmp_path / f"out{step}", "easemob", {"p2p-00001.ndjson": lines})
-            expected |= said_in(out)
-            died = killed_at(step, where, lambda out=out: load(out, target, APPS["easemob"][1]))
-            assert 0 == load(out, target, APPS["easemob"][1]).code
+            out = output(tmp_path / f"out{step}", vendor, case.shards(f"s{step}"))
+            expected |= case.wanted(f"s{step}")
+            died = killed_at(step, where, lambda out=out: load(out, target, APPS[vendor][1]))
+            assert 0 == load(out, target, APPS[vendor][1]).code
             if not died:
                 break
-        assert expected == kept_by_easemob(sim)
+        assert expected == case.held(sim)
         assert step > 8
 
 
@@ -234,6 +372,28 @@ def test_a_journal_that_can_not_be_written_ends_the_run_and_nothing_is_sent_behi
         assert 180 == len(keys) and len(fake.asked) <= 180 + 6, (
             "only calls under way are sent twice, and that does no harm"
         )
+
+
+@pytest.mark.parametrize("step", [None, 6])
+def test_tokens_are_in_their_file_and_nowhere_else(step: int | None, tmp_path: Path) -> None:
+    """Also behind a kill: each account that is called finished has its token on the disk."""
+    names = [f"u{number}" for number in range(9)]
+    with simulated(rongcloud.VENDOR) as sim:
+        target = simulated_target(tmp_path, "rongcloud", sim.url)
+        out = output(tmp_path / "out", "rongcloud", {"accounts-00001.ndjson": [
+            line("user/getToken.json", "", name, 0, {"userId": name, "name": name}) for name in names]})  # fmt: skip
+        if step:
+            assert killed_at(step, "before", lambda: load(out, target, APPS["rongcloud"][1]))
+        found = load(out, target, APPS["rongcloud"][1])
+    assert (0, 9) == (found.code, found.summary["tokens"])
+    with (out / "load-tokens.csv").open() as file:
+        tokens = {row["account"]: row["token"] for row in csv.DictReader(file)}
+    assert names == sorted(tokens) and all(tokens.values()) and 9 == len(set(tokens.values()))
+    for path in (one for one in out.rglob("*") if one.is_file()):
+        if path.name.startswith(("load-tokens.csv", "tokens.db")):
+            assert 0o600 == path.stat().st_mode & 0o777
+        else:
+            assert not [token for token in tokens.values() if token.encode() in path.read_bytes()], path
 
 
 # -- outcomes

@@ -154,6 +154,46 @@ def test_calls_that_do_not_arrive_in_time_are_unknown_and_found_out_later(tmp_pa
         assert 0 == load(out, target).code
 
 
+def test_a_signal_ends_a_run_soon_whatever_its_calls_wait_for(tmp_path: Path) -> None:
+    """Stalled calls, waits that the target asked for, back-offs, turns of the pace, and somebody at the status port.
+
+    By design it takes 1.25 s for calls, 0.3 s for the status port; a wait that were sat out would take 20 s or more.
+    """
+    out = output(tmp_path / "out", "tencent", {
+        "accounts-00001.ndjson": [accounts(f"a{number}") for number in range(40)],
+        "p2p-00001.ndjson": tencent_pairs(4, 10),
+    })  # fmt: skip
+
+    def act(asked: Asked) -> Answer:
+        number = len(fake.asked) % 4
+        kinds = [Answer(OK, delay=60), Answer(OK | {"ErrorCode": 60008}), Answer(status=502), Answer(OK)]
+        return kinds[number] if len(fake.asked) < 30 else Answer(status=429, headers={"Retry-After": "60"})
+
+    with FakeTarget(act) as fake:
+        limit = '[limits]\n"im_open_login_svc/multiaccount_import" = 40\n[load]\nbackoff = "20s"\n'
+        target = target_file(tmp_path, fake.url, limit)
+        command = [sys.executable, "-m", "imconvert", "load", str(out), "--target", str(target), "--json",
+                   "--status-port", "0"]  # fmt: skip
+        process = subprocess.Popen(
+            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr is not None
+        url = process.stderr.readline().strip()
+        with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+            while len(fake.asked) < 20:
+                time.sleep(0.02)
+            assert 1 <= client.get("/").json()["left"]
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            told, _ = process.communicate(timeout=60)
+        assert time.monotonic() - began < 15, "2 s on a machine that is not busy with other tests"
+        assert (130, "stopped") == (process.returncode, json.loads(told)["state"])
+        assert json.loads(told)["unknown"] <= len(fake.asked)
+        fake.act = fine
+        assert 0 == load(out, target_file(tmp_path, fake.url, FREE)).code
+        assert 40 + 40 == len({one.body for one in fake.asked})
+
+
 def test_processes_side_by_side_share_shards_and_pace(tmp_path: Path) -> None:
     lines = tencent_pairs(24, 10)
     shards = {f"p2p-{number:05}.ndjson": lines[number * 40 : number * 40 + 40] for number in range(6)}

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.small_jobs import CLOCK, START, differing, easemob, options, run, side
 from xxhash import xxh3_64_intdigest
@@ -218,6 +218,7 @@ def test_numbers_of_the_source_leave_nothing(tmp_path: Path) -> None:
 
 
 @settings(max_examples=12, deadline=None)
+@example(sent=[Sent("id-15", "a", 1, 1), Sent("id-19", "a", 1, 1)], late=[Sent("id-19", "a", 1, 1)])
 @given(sent=st.lists(messages, min_size=1, max_size=25), late=st.lists(messages, min_size=1, max_size=6))
 def test_replayed_ids_have_the_numbers_of_the_finished_output(sent: list[Sent], late: list[Sent]) -> None:
     """A replayed record of an id that is there gets its number; one of a new id gets none that is taken."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from golden import FIXTURES
 
 from imconvert import durable
 from imconvert.cli import cli, progress
@@ -539,6 +540,24 @@ def test_the_sheet_tells_of_inputs_not_read_whole(tmp_path: Path) -> None:
     handover = Handover(1, "yunxin", "0" * 64, 1, "", "", {"p2p": 0}, [], {}, dict.fromkeys(
         ("rejected", "conflicts", "duplicates", "skipped"), 0), 3)  # fmt: skip
     assert "3 source files could not be read whole" in sheet(handover).decode()
+
+
+@pytest.mark.parametrize(("chosen", "begins"), [(None, "media"), ("https://cdn.example/v", "https://cdn.example/v")])
+def test_the_hand_over_tells_of_media_that_it_lacks(
+    chosen: str | None, begins: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the lines name files of media/, which the vendor is not given."""
+    voices = FIXTURES / "rongcloud" / "voice" / "in"
+    options = Options(inputs=(str(voices),), output=tmp_path / "out", source="rongcloud", media_url=chosen)
+    files = convert(options, progress.Silent(), CLOCK, {}).manifest.media.files
+    monkeypatch.setenv("IMCONVERT_LANG", "en")
+    done = run(tmp_path / "out", tmp_path / "h")
+    assert f"{files} files of {tmp_path / 'out' / 'media'} are named in the lines and not handed over" in done.output
+    assert f"begin with {begins}:" in done.output
+    record = json.loads((tmp_path / "h" / RECORD).read_bytes())
+    assert (files, begins) == (record["media"], record["media_url"])
+    assert f"地址以 `{begins}` 开头" in (tmp_path / "h" / SHEET).read_text()
+    assert all(f'\\"url\\":\\"{begins}/' in line for line in (tmp_path / "h" / "p2p.txt").read_text().splitlines())
 
 
 def run(*args: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,14 @@ def test_cutting_a_page_loses_nothing(vendor: str) -> None:
         assert bool(codes) == bool(refused)
         if not codes:
             assert sorted(map(repr, nouns)) == sorted(map(repr, apart))
+
+
+@pytest.mark.parametrize("vendor", sorted(ANSWERS))
+def test_every_answer_that_is_known_has_a_golden(vendor: str) -> None:
+    shelf = import_module(f"imconvert.vendors.{vendor}.lists").shelf(SETTINGS, Notes(), LATEST)
+    finder = pages.Finder(shelf)
+    seen = [found.page for raw in ANSWERS[vendor] if (found := finder.found(json.loads(raw)))]
+    assert [] == [page.name for page in shelf.pages if not any(page is one for one in seen)]
 
 
 @pytest.mark.parametrize("vendor", sorted(SOURCES))
@@ -259,6 +268,15 @@ def test_requests_in_every_form_tell_the_owner() -> None:
         raw = json.dumps({"request": form, "response": {"code": 200, "friends": [{"faccid": "u2"}]}}).encode()
         nouns, _ = said_by("yunxin", raw)
         assert [("u1", "u2")] == [(noun.owner, noun.friend) for noun in nouns]
+
+
+@pytest.mark.parametrize("address", ["https://a1[].com/o/a/user/u1/contacts", "http://[::1", "//[x]/user/u1/contacts"])
+def test_what_is_no_address_tells_nothing(address: str) -> None:
+    items = {"contacts": [{"username": "u2"}, {"username": "u3"}]}
+    for top in ({"uri": address, "data": items}, {"request": address, "response": {"data": items}}):
+        raw = json.dumps(top).encode()
+        assert said_by("easemob", raw) == ([], ["IMC-2601"])
+        assert read_apart("easemob", raw) == ([], ["IMC-2601"] * 2)
 
 
 def test_pages_that_nobody_knows_stay_whole() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from golden import KEY, Case, difference, people_cases, produce, run
+from support.loads import rest_of
 
 from imconvert.errors import CATALOGUE
 from imconvert.vendors import TARGETS
@@ -46,6 +47,27 @@ def test_code_has_a_golden(code: str) -> None:
 
 def test_every_target_of_people_has_a_golden() -> None:
     assert {name for name, target in TARGETS.items() if target.people} == {case.target for case in CASES}
+
+
+UNUSED = {
+    "easemob": "chatfiles chatgroups/blocks messages/chatgroups/import messages/users/import roaming/chat "
+    "roaming/group",
+    "rongcloud": "conversation/top/set.json conversation/type/notification/set.json entrust/group/join.json "
+    "group/refresh.json user/refresh.json user/whitelist/add.json",
+    "tencent": "group_open_http_svc/get_group_info group_open_http_svc/group_msg_get_simple "
+    "group_open_http_svc/import_group_msg im_open_login_svc/account_import openim/importmsg",
+    "yunxin": "team/changeOwner.action team/update.action user/setDonnop.action user/updateUinfo.action",
+}
+"""Calls that the loader knows and that are about messages, or about what none of the sources tells."""
+
+
+@pytest.mark.parametrize("vendor", sorted(UNUSED))
+def test_every_call_has_a_golden(vendor: str) -> None:
+    sides = ("rejects", "skipped", "duplicates", "conflicts", "counts")
+    shards = [data for case in CASES if case.target.startswith(f"{vendor}/")
+              for name, data in case.expected().items() if not name.startswith(sides)]  # fmt: skip
+    found = {json.loads(line)["api"] for data in shards for line in data.splitlines()}
+    assert set(rest_of(vendor).apis) - set(UNUSED[vendor].split()) == found
 
 
 @pytest.mark.parametrize("vendor", ["easemob", "rongcloud", "tencent", "yunxin"])

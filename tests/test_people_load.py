@@ -24,10 +24,6 @@ KEY = bytes(range(32))
 CONTENTS = ("users", "friends", "groups")
 SIMULATORS = {"tencent": tencent.VENDOR, "easemob": easemob.VENDOR, "yunxin": yunxin.VENDOR,
               "rongcloud": rongcloud.VENDOR}  # fmt: skip
-APPS = loads.APPS | {
-    "yunxin": ('appkey = "0123456789abcdef0123456789abcdef"', "simulated-secret"),
-    "rongcloud": ('appkey = "simulated-key"', "simulated-secret"),
-}
 PATHS = {"yunxin": "/nimserver"}
 
 
@@ -43,12 +39,13 @@ def brought(folder: Path, source: str, target: str, sim: Simulated, found: World
     pages = SOURCES[source](found, folder / "in")
     limits = "".join(f'"{api}" = 0\n' for api in rest_of(target).apis)
     text, url = f"[limits]\n{limits}{loads.QUICK}", sim.url + PATHS.get(target, "")
-    app = target_file(folder / "app", url, text, target=target, app=APPS[target][0])
+    second = f'\nurl2 = "{sim.url}"' if target == "yunxin" else ""
+    app = target_file(folder / "app", url, text, target=target, app=loads.APPS[target][0] + second)
     for content in CONTENTS:
         outcome = converted(pages, folder / content, content, target, settings=settings)
         assert {} == outcome.manifest.rejects
         assert 0 == outcome.manifest.totals.conflicts
-        ended = load(folder / content, app, APPS[target][1])
+        ended = load(folder / content, app, loads.APPS[target][1])
         assert (0, 0) == (ended.code, sum(row["failed"] for row in ended.summary["stages"])), ended
     assert not (folder / "users" / "load-failed.ndjson").exists()
 
@@ -117,18 +114,19 @@ def test_a_world_comes_to_easemob(source: str, own: str, tmp_path: Path) -> None
         assert muted_in(found) == {pair for pair, row in members.items() if row["muted_until"]}
 
 
-@pytest.mark.parametrize("source", ["easemob"])
-def test_a_world_comes_to_yunxin(source: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "api"), [("easemob", "v1"), ("tencent", "v2")])
+def test_a_world_comes_to_yunxin(source: str, api: str, tmp_path: Path) -> None:
     found = world(6)
     with simulated(SIMULATORS["yunxin"]) as sim:
-        brought(tmp_path, source, "yunxin", sim, found)
+        brought(tmp_path, source, "yunxin", sim, found, **{"yunxin.api": api})
         numbers = {"male": "1", "female": "2"}
         names = {"name": "name", "icon": "avatar", "gender": "gender"}
         wanted = {
             one.id: {key: numbers.get(value, value) for key, name in names.items() if (value := getattr(one, name))}
             for one in found.people.values()
         }
-        assert wanted == {row["accid"]: row["profile"] for row in sim.rows("export/accounts")}
+        profiles = {row["accid"]: row["profile"] for row in sim.rows("export/accounts")}
+        assert wanted == {name: {key: str(value) for key, value in one.items()} for name, one in profiles.items()}
         friends = {(row["accid"], row["faccid"]): row["facts"].get("alias", "") for row in sim.rows("export/friends")}
         assert found.friends == friends
         lists = [(row["accid"], row["targetAcc"]) for row in sim.rows("export/lists") if row["kind"] == "black"]

@@ -143,7 +143,7 @@ def test_every_call_has_a_stage_or_is_a_question(name: str) -> None:
     rest = RESTS[name]
     staged = [api for stage in rest.stages for api in stage.apis]
     asked = {"group_open_http_svc/get_group_info", "group_open_http_svc/group_msg_get_simple", "roaming/chat",
-             "roaming/group", "chatfiles"}  # fmt: skip
+             "roaming/group", "chatfiles", "team/joinTeams.action"}  # fmt: skip
     assert sorted(staged) == sorted(set(staged))
     assert set(rest.apis) - set(staged) <= asked
 
@@ -280,6 +280,20 @@ def test_yunxins_teams() -> None:
     assert [(1, "team count exceed")] == [(one.item, one.why) for one in found.failed]
 
 
+def test_yunxins_second_api() -> None:
+    """§4.1, §4.5: bodies are JSON, failures have codes of their own, the id of a team stands deeper."""
+    info = {"code": 200, "msg": "success", "data": {"team_info": {"team_id": 88, "team_type": 1}, "failed_list": []}}
+    assert "88" == judge("yunxin", "im/v2.1/teams", {"name": "t"}, info).given
+    rows = [{"account_id": "b", "error_code": 102404, "error_msg": "account not exist"}, {"account_id": "z"}]
+    answer = {"code": 200, "msg": "success", "data": {"success_list": ["a"], "failed_list": rows}}
+    found = judge("yunxin", "im/v2/team_members", {"invite_account_ids": ["a", "B"]}, answer)
+    assert [(1, Kind.DEPENDENCY, "102404", "account not exist")] == list(found.failed)
+    assert Kind.DONE is judge("yunxin", "im/v2.1/friends", {}, {"code": 104405, "msg": "already friends"}).kind
+    assert Kind.DONE is judge("yunxin", "im/v2/accounts", {}, {"code": 414, "msg": "already register"}).kind
+    for odd in ({"code": 200}, {"code": 200, "data": []}, {"code": 200, "data": {"failed_list": {"a": 1}}}):
+        assert () == judge("yunxin", "im/v2/team_members", {"invite_account_ids": ["a"]}, odd).failed
+
+
 @pytest.mark.parametrize(
     ("status", "number", "kind"),
     [(200, 200, Kind.DONE), (401, 1004, Kind.REAUTH), (429, 1008, Kind.THROTTLE), (430, 1009, Kind.STOP),
@@ -337,7 +351,7 @@ def test_tencents_group_is_read_back_page_by_page() -> None:
     assert (frozenset({0}), None, True) == read(row(9, 101, 7), row(8, 100, 1), row(7, 99, 5))[:3]
     assert (frozenset(), 7, True) == read(row(9, 300, 7), row(8, 200, 1))[:3]
     assert (frozenset({0, 1}), None) == read(row(9, 101, 2, "b"), row(8, 100, 1))[:2]
-    assert read() == (frozenset(), None, True, "")
+    assert read() == (frozenset(), None, True, "", ())
     assert not read(row(9, 101, 0, place=1), row(8, 99, 1)).sure
     assert not query.read(app("tencent"), asked, Reply(200, {}, b"{}"), now).sure
 
@@ -353,11 +367,33 @@ def test_easemobs_roaming_is_believed_only_where_it_shows_what_is_as_old() -> No
         known = app("easemob", retention_days=days)
         return query.read(known, asked, Reply(200, {}, json.dumps(data).encode()), at)
 
-    assert read(5000, 4000) == (frozenset({0}), None, True, "")
-    assert read(4000, 3000) == (frozenset(), None, True, "")
+    assert read(5000, 4000) == (frozenset({0}), None, True, "", ())
+    assert read(4000, 3000) == (frozenset(), None, True, "", ())
     assert not read().sure
     assert read(at=10.0).sure
     assert "c" == read(6000, 5500, cursor="c").more
     assert "c" == read(1000, 2000, cursor="c").more
     assert not query.read(app("easemob"), asked, Reply(200, {}, b'{"data":{}}'), now).sure
     assert query.ask(app("easemob", query="none"), asked, None, now) is None
+
+
+def test_a_new_yunxin_team_is_looked_for_among_those_of_its_owner() -> None:
+    body = {"tname": "t", "owner": "Ann", "members": ["Ann"], "custom": "{}", "msg": "m", "magree": 0}
+    api, asked = call("yunxin", "team/create.action", body)
+    query = api.query
+    assert query is not None
+    question = query.ask(app("yunxin"), asked, None, 0.0)
+    assert question is not None and {"accid": "Ann"} == json.loads(bytes(question.body))
+
+    def read(*rows: Any) -> Any:
+        return query.read(app("yunxin"), asked, Reply(200, {}, json.dumps({"code": 200, "infos": rows}).encode()), 0.0)
+
+    team = {"tid": 7, "owner": "ann", "tname": "t"}
+    assert ("7", "8") == read(team, {**team, "tid": 8, "custom": "{}", "intro": ""}).candidates
+    others = ({"tname": "u"}, {"owner": "bob"}, {"custom": ""}, {"intro": "i"}, {"icon": "x"})
+    assert () == read(*({**team, **other} for other in others)).candidates
+    assert read().sure
+    text = json.dumps({"code": 200, "infos": json.dumps([team])}).encode()
+    assert ("7",) == query.read(app("yunxin"), asked, Reply(200, {}, text), 0.0).candidates
+    assert not read("t").sure
+    assert not query.read(app("yunxin"), asked, Reply(200, {}, b'{"code":200}'), 0.0).sure

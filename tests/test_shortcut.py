@@ -164,7 +164,7 @@ def test_shortcut_agrees_on_damage_to_self_built_systems(case: Case, data: st.Da
 
 def test_self_built_systems_take_the_compiled_way() -> None:
     """Plain mappings have a shape, and the usual records of the two full examples fit it."""
-    for name, least in (("mysql-csv", 0.3), ("ndjson-log", 0.3), ("tsv-gb18030", 0), ("document-as-array", 0.9)):
+    for name, least in (("mysql-csv", 0.3), ("ndjson-log", 0.3), ("tsv-gb18030", 0), ("document-as-array", 0.3)):
         case = next(case for case in SELF_BUILT if case.name == name)
         vendor, taken, read = vendor_of(case), 0, 0
         for file in case.inputs():

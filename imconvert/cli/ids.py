@@ -17,7 +17,7 @@ from imconvert.cli.terminal import printable
 from imconvert.convert import ids as maps
 from imconvert.convert.ids import Given, Wanted
 from imconvert.convert.options import Options
-from imconvert.errors import UsageError, cause_of, exit_code_of, remedy_of
+from imconvert.errors import Rejected, UsageError, cause_of, exit_code_of, remedy_of
 from imconvert.vendors import MESSAGES
 
 SHOWN = 20
@@ -70,11 +70,17 @@ def check(files: tuple[Path, ...], target: str, kind: str, settings: Any, work: 
                 found.append(one)
     rows = sum(1 for file in files for row in maps.rows_of(file, kind) if row.target)
     if as_json:
-        told = {"rows": rows, "findings": [one._asdict() for one in found]}
+        told = {"rows": rows, "findings": [{**one._asdict(), "values": _told(one, "en")} for one in found]}
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
     else:
         click.echo("\n".join(_findings(found, counts, rows, language())))
     return max((exit_code_of(code) for code in counts), default=0)
+
+
+def _told(one: maps.Finding, lang: str) -> dict[str, Any]:
+    """The values of a finding, in words."""
+    return {name: value.why(lang).rstrip(".。") if isinstance(value, Rejected) else value
+            for name, value in one.values.items()}  # fmt: skip
 
 
 def _findings(found: list[maps.Finding], counts: dict[str, int], rows: int, lang: str) -> Iterator[str]:
@@ -84,7 +90,7 @@ def _findings(found: list[maps.Finding], counts: dict[str, int], rows: int, lang
     for code, group in groupby(sorted(found, key=attrgetter("code")), key=attrgetter("code")):
         yield f"{counts[code]:,} × {code}"
         for one in group:
-            yield f"  {printable(one.place)}: {printable(cause_of(code, one.values, lang=lang))}"
+            yield f"  {printable(one.place)}: {printable(cause_of(code, _told(one, lang), lang=lang))}"
         if counts[code] > SHOWN:
             yield f"  {words['more']}"
         yield f"  {remedy_of(code, lang=lang)}"
@@ -107,6 +113,8 @@ def suggest(
     already is kept if it can be. An id stays as it is where it can; others are brought into form, and what would meet
     another gets an ending of its own. The same IDS give the same map, and no two of them the same target.
     """
+    if durable.exists(out) and not out.samefile(source):
+        raise click.UsageError(f"{out} exists, and may have been edited: name it as IDS, or another OUT.")
     with durable.scratch_folder(work) as folder:
         rows = maps.assign(_wanted(source, kind, prefix, 0), _rule(target, kind, settings), folder)
         _tell(_written(out, kind, rows), out)

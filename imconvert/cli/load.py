@@ -10,6 +10,7 @@ import stat
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -64,6 +65,7 @@ Files in OUT:
   load/               the journal: what was sent, what is unknown; locks and pace
   load-failed.ndjson  calls that the target refused, each with why; correct body and use --replay
   load-ids.csv        ids that the target gave out, as a map for --tids
+  load-tokens.csv     tokens that the target gave out (RongCloud); nobody but you can read it
 
 \b
 Exit codes: 0 all that was asked for went in; 3 done, but items failed; 5 one error code filled a window; 6 a shard or
@@ -142,6 +144,14 @@ def _prepared(wanted: Wanted, chosen: dict[str, Any]) -> tuple[Job, list[tuple[s
         done[0] += size
         watch.tick(done[0])
 
+    chosen_by = wanted.decide
+
+    def decide(case: Case) -> str:
+        watch.close()  # nobody can answer behind a bar
+        assert chosen_by
+        return chosen_by(case)
+
+    wanted = replace(wanted, decide=decide if chosen_by else None)
     job = Job(wanted, Ways(CLOCK, Random(), asyncio.Event(), show, checked))
     try:
         watch.phase("check", sum(shard.bytes for shard in job.manifest.shards))
@@ -227,7 +237,8 @@ def _text(found: dict[str, Any], wanted: Wanted, target_file: Path) -> list[str]
     words, lang = WORDS[language()], language()
     lines = view(found, words)
     left = sum(row["lines"] - row["done"] for row in found["stages"])
-    lines.append(words["some" if left else "loaded" if found["sent"] else "again"])
+    stopped = left and found["state"] == "stopped" and not found["why"]
+    lines.append(words["stopped" if stopped else "some" if left else "loaded" if found["sent"] else "again"])
     places = {"output": wanted.output, "target": target_file, "path": wanted.output / failed.NAME}
     following = []
     if found["failed_lines"]:
@@ -238,4 +249,6 @@ def _text(found: dict[str, Any], wanted: Wanted, target_file: Path) -> list[str]
         following.append(words["unknown_next"].format(**places))
     if found["ids"]:
         lines.append(words["ids"].format(path=wanted.output / failed.IDS))
+    if found["tokens"]:
+        lines.append(words["tokens"].format(path=wanted.output / failed.TOKENS))
     return lines + ([f"{words['next']}:", *(f"  {line}" for line in following)] if following else [])

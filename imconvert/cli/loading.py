@@ -17,22 +17,27 @@ from imconvert.cli.terminal import padded, printable, width
 WORDS = {
     "en": {
         "stage": "stage", "calls": "calls", "done": "done", "failed": "failed", "unknown": "unknown", "held": "held",
-        "rate": "rate", "limit": "limit", "left": "left", "finish": "done by", "causes": "what happened",
+        "took": "{count} of them now, in {span}",
+        "limit": "limit", "left": "left", "finish": "done by", "causes": "what happened",
         "again": "Nothing was left to do.", "loaded": "All is loaded.", "some": "Not all is loaded.",
         "stopped": "Stopped; the same command goes on.",
         "failed_next": "Correct body in {path}, then: imconvert load --replay {path} {output} --target {target}",
         "unknown_next": "Decide about what is unknown: imconvert load {output} --target {target} --resolve ask",
-        "ids": "ids that the target gave out: {path}", "next": "Next", "in_doubt": "Unknown outcome",
+        "ids": "ids that the target gave out: {path}",
+        "tokens": "tokens that the target gave out, for your eyes only: {path}",
+        "next": "Next", "in_doubt": "Unknown outcome",
         "ask": "[r]esend, [s]kip, or [k]eep unknown?", "no_limit": "none",
     },
     "zh": {
         "stage": "阶段", "calls": "调用数", "done": "已完成", "failed": "失败", "unknown": "未知", "held": "暂停",
-        "rate": "速度", "limit": "限额", "left": "剩余", "finish": "预计完成", "causes": "发生情况",
+        "took": "本次 {count}，用时 {span}",
+        "limit": "限额", "left": "剩余", "finish": "预计完成", "causes": "发生情况",
         "again": "没有剩余工作。", "loaded": "全部导入完成。", "some": "尚未全部导入。",
         "stopped": "已停止；再次运行同一命令可继续。",
         "failed_next": "修正 {path} 中的 body 后运行：imconvert load --replay {path} {output} --target {target}",
         "unknown_next": "处理结果未知的调用：imconvert load {output} --target {target} --resolve ask",
-        "ids": "目标分配的 ID：{path}", "next": "下一步", "in_doubt": "结果未知",
+        "ids": "目标分配的 ID：{path}", "tokens": "目标发放的令牌（仅本人可读）：{path}",
+        "next": "下一步", "in_doubt": "结果未知",
         "ask": "[r] 重发、[s] 略过，或 [k] 保持未知？", "no_limit": "无",
     },
 }  # fmt: skip
@@ -60,11 +65,16 @@ def line_of(facts: Mapping[str, Any], words: Mapping[str, str]) -> str:
     """The facts in one line."""
     rows = facts["stages"]
     share = f" × {facts['limit_share']:.0%}" if facts["limit_share"] < 1 else ""
-    parts = [
-        f"{facts['stage'] or '–'}: {sum(row['done'] for row in rows):,}/{sum(row['lines'] for row in rows):,}",
-        f"{facts['rate_per_s']:.1f}/s ({words['limit']} {facts['limit_per_s'] or words['no_limit']}{share})",
-        f"{words['left']} {lasting(facts['seconds_left'])}, {words['finish']} {moment(facts['finish_ms'])}",
-    ]
+    count = f"{sum(row['done'] for row in rows):,}/{sum(row['lines'] for row in rows):,}"
+    if facts["state"] == "loading":
+        parts = [
+            f"{facts['stage'] or '–'}: {count}",
+            f"{facts['rate_per_s']:.1f}/s ({words['limit']} {facts['limit_per_s'] or words['no_limit']}{share})",
+            f"{words['left']} {lasting(facts['seconds_left'])}, {words['finish']} {moment(facts['finish_ms'])}",
+        ]
+    else:
+        sent = sum(row["sent_now"] for row in rows)
+        parts = [count, words["took"].format(count=f"{sent:,}", span=lasting(facts["seconds"]))]
     for name in ("failed", "unknown"):
         number = sum(row[name] for row in rows)
         parts += [f"{words[name]} {number:,}"] if number else []
@@ -113,6 +123,7 @@ def shower(words: Mapping[str, str], *, quiet: bool) -> Callable[[Callable[[], d
         draw = _drawing if sys.stderr.isatty() else _lines
         task = None if quiet else asyncio.get_running_loop().create_task(draw(facts, words))
         try:
+            await asyncio.sleep(0)  # what never began would be told of at the end
             yield
         finally:
             if task:
@@ -135,13 +146,13 @@ async def _drawing(facts: Callable[[], dict[str, Any]], words: Mapping[str, str]
         while True:
             columns, rows = _terminal()
             lines = [_cut(line, columns - 1) for line in view(facts(), words)][: rows - 1]
-            up = f"\x1b[{drawn}A" if drawn else ""
+            up = f"\r\x1b[{drawn}A" if drawn else ""
             click.echo(up + "".join(f"\x1b[2K{line}\n" for line in lines) + "\x1b[J", err=True, nl=False)
             drawn = len(lines)
             await asyncio.sleep(OFTEN)
     finally:
         if drawn:
-            click.echo(f"\x1b[{drawn}A\x1b[J", err=True, nl=False)
+            click.echo(f"\r\x1b[{drawn}A\x1b[J", err=True, nl=False)
 
 
 def _terminal() -> tuple[int, int]:

@@ -11,6 +11,7 @@ import msgspec
 from imconvert.cli import progress
 from imconvert.cli.options import Size, language
 from imconvert.cli.terminal import padded, width
+from imconvert.convert.media import FOLDER as MEDIA
 from imconvert.convert.pack import RECORD, SHEET, Handover, Outcome, PackedFile, Request
 from imconvert.convert.pack import pack as pack_output
 
@@ -23,6 +24,8 @@ WORDS = {
         "roaming": "Roaming is still to be decided: {sheet}, or repeat with --roaming yes|no.",
         "left": "Records that are not in it: {count:,}; {sheet} says why and where they are.",
         "inputs": "Inputs of the conversion that could not be read whole: {count:,}.",
+        "media": "{count:,} files of {media} are named in the lines and not handed over; their addresses begin with "
+                 "{url}: see that they are there before the import, or convert again with --media-url.",
     },
     "zh": {
         "again": "该交付此前已完成，本次未做任何操作。", "lines": "行数", "bytes": "字节",
@@ -32,6 +35,8 @@ WORDS = {
         "roaming": "是否漫游尚未填写：请填入 {sheet}，或加 --roaming yes|no 重复本命令。",
         "left": "有 {count:,} 条记录不在其中；原因和去处见 {sheet}。",
         "inputs": "转换时有 {count:,} 个输入未能完整读取。",
+        "media": "消息引用了 {media} 中的 {count:,} 个文件，它们不在交付之内，其地址以 {url} 开头："
+                 "请在导入前确认可以访问，或以 --media-url 重新转换。",
     },
 }  # fmt: skip
 
@@ -68,7 +73,7 @@ in all the files share msgid, from (accid), to/tid and createTime. Please compar
 | 原因 / why | 记录数 / records | 明细（由客户保存）/ details (kept by the customer) |
 | --- | ---: | --- |
 {left_out}
-{incomplete}
+{incomplete}{media}
 ## 导入前后 / Before and after the import
 
 - 请先完成账号、用户关系和群组迁移，再导入历史消息。
@@ -119,7 +124,7 @@ def pack(
     if as_json:
         click.echo(_json(outcome, folder))
     elif not quiet:
-        click.echo(_text(outcome, folder, WORDS[language()]))
+        click.echo(_text(outcome, output, folder, WORDS[language()]))
     return 0
 
 
@@ -128,7 +133,7 @@ def _json(outcome: Outcome, folder: Path) -> str:
     return msgspec.json.format(msgspec.json.encode(found), indent=1).decode()
 
 
-def _text(outcome: Outcome, folder: Path, words: dict[str, str]) -> str:
+def _text(outcome: Outcome, output: Path, folder: Path, words: dict[str, str]) -> str:
     found = outcome.handover
     lines = [words["again"], ""] if outcome.again else []
     rows = [(words["file"], words["lines"], words["bytes"], "sha256")]
@@ -138,11 +143,12 @@ def _text(outcome: Outcome, folder: Path, words: dict[str, str]) -> str:
     due = {
         "inputs": found.inputs_not_read_whole,
         "left": sum(found.left_out.values()),
+        "media": found.media,
         "appkey": not found.appkey,
         "roaming": not found.roaming,
         "give": True,
     }
-    names = {"sheet": folder / SHEET, "record": RECORD}
+    names = {"sheet": folder / SHEET, "record": RECORD, "media": output / MEDIA, "url": found.media_url}
     lines += [f"  {words[name].format(count=count, **names)}" for name, count in due.items() if count]
     return "\n".join(lines)
 
@@ -173,6 +179,7 @@ def sheet(handover: Handover) -> bytes:
         kinds="\n".join(_kind_rows(handover)),
         left_out="\n".join(left_out),
         incomplete=_incomplete(handover.inputs_not_read_whole),
+        media=_media(handover),
     )
     return text.encode()
 
@@ -214,4 +221,15 @@ def _incomplete(count: int) -> str:
     return (
         f"\n**有 {count:,} 个来源文件未能完整读取，其损坏处之后的消息不在文件中。"
         f" / {count:,} source files could not be read whole; what came after the damage is missing.**\n"
+    )
+
+
+def _media(handover: Handover) -> str:
+    if not handover.media:
+        return ""
+    count, url = handover.media, handover.media_url
+    return (
+        f"\n**消息引用的 {count:,} 个媒体文件不随本单交付，其地址以 `{url}` 开头；导入前须已可访问。"
+        f" / {count:,} media files that messages name are not part of this; their addresses begin with `{url}`"
+        " and have to work before the import.**\n"
     )

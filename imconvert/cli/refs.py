@@ -21,7 +21,7 @@ SHOWN = 20
 WORDS = {
     "en": {
         "account": "accounts", "group": "groups", "all": "Everybody and every group that is mentioned is there.",
-        "missing": "{missing:,} {kind} are missing, mentioned {mentions:,} times",
+        "missing": "missing {kind}: {missing:,}, mentions of them: {mentions:,}",
         "ids": "{made:,} ids made, {needed:,} needed, {missing:,} missing", "first": "first",
         "list": "all of them: {path}",
         "placeholder": "{count:,} placeholder accounts: load {path} before the others",

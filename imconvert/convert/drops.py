@@ -100,9 +100,10 @@ def count(rows: Array, into: dict[int, list[int]]) -> None:
 
 def by_owner(rows: Array, shift: int) -> Iterator[tuple[int, Array]]:
     """Drops, sorted by place, of each segment or stream: what a place is without its last bits."""
-    owners, first = np.unique(rows["place"] >> np.uint64(shift), return_index=True)
+    owners = rows["place"] >> np.uint64(shift)
+    first = np.flatnonzero(np.append(owners[:1] == owners[:1], owners[1:] != owners[:-1]))
     stops = [*first[1:].tolist(), len(rows)]
-    for owner, start, stop in zip(owners.tolist(), first.tolist(), stops, strict=False):
+    for owner, start, stop in zip(owners[first].tolist(), first.tolist(), stops, strict=False):
         yield owner, rows[start:stop]
 
 

@@ -85,7 +85,7 @@ def _csv_rows(path: Path) -> Iterator[Row]:
 
 
 class Finding(NamedTuple):
-    """Something about a map: a code, where it stands, and its values."""
+    """Something about a map: a code, where it stands, and its values, of which `why` may be a Rejected."""
 
     code: str
     place: str
@@ -103,7 +103,7 @@ def check(paths: Sequence[Path], kind: str, rule: Rule, work: Path) -> Iterator[
             try:
                 kept = str(rule(row.target))
             except Rejected as why:
-                told = {"source": row.source, "target": row.target, "why": why.why().rstrip(".")}
+                told = {"source": row.source, "target": row.target, "why": why}
                 yield Finding("IMC-2610", place, told)
                 continue
             if kept != row.target:
@@ -179,9 +179,10 @@ class Shape:
             return near, "case"
         plain = "".join(map(self._spelled, near))
         reason = "characters" if plain != near else "length"
-        if not any(self.legal.get(character) for character in near):
-            plain = ""
-        return (plain if plain and self.allows(plain) else self.alias(plain or "u", wanted)), reason
+        left = "".join(character for character in near if self.legal[character])
+        if len(left) * 2 <= len(near):
+            return self.alias(left.rstrip(self.joint) or "u", wanted), reason
+        return (plain if self.allows(plain) else self.alias(plain, wanted)), reason
 
     def _spelled(self, character: str) -> str:
         legal = self.legal.get(character)
@@ -200,20 +201,18 @@ def assign(wanted: Iterable[Wanted], rule: Rule, work: Path) -> Iterator[Given]:
     """A target of its own for each id, in the order of lists and numbers. An id that can stay as it is stays."""
     shape = Shape(rule)
     rows = Sorter(work, "wanted")
-    for one in wanted:
+    for one in _once(wanted, work):
         target, reason = shape.fit(one.target)
         rows.add((target, reason != "same", one.list, one.number, one.source, reason))
     turn = 0
     while True:
         again, clashes = Sorter(work, f"turn{turn}"), 0
         for target, group in groupby(rows, key=itemgetter(0)):
-            kept: tuple[int, str] | None = None
+            first = True
             for _, changed, number, place, source, reason in group:
-                if kept is None:
-                    kept = number, source
+                if first:
+                    first = False
                     again.add((target, changed, number, place, source, reason))
-                    continue
-                if kept == (number, source):
                     continue
                 clashes += 1
                 other = shape.alias(target, f"{number}\0{source}", turn)
@@ -225,6 +224,16 @@ def assign(wanted: Iterable[Wanted], rule: Rule, work: Path) -> Iterator[Given]:
     for target, _, number, place, source, reason in rows:
         ordered.add((number, place, source, target, reason))
     yield from (Given(*row) for row in ordered)
+
+
+def _once(wanted: Iterable[Wanted], work: Path) -> Iterator[Wanted]:
+    """Each id of a list once, where it stands first."""
+    rows = Sorter(work, "once")
+    for one in wanted:
+        rows.add((one.list, one.source, one.number, one.target))
+    for (number, source), group in groupby(rows, key=itemgetter(0, 1)):
+        _, _, place, target = next(group)
+        yield Wanted(number, place, source, target)
 
 
 def write(path: Path, kind: str, rows: Iterable[tuple[str, str, str]]) -> int:

@@ -48,30 +48,45 @@ class LineReader:
         self.files[segment, name] = found
         return found
 
-    def rows(self, places: Array) -> Array:
-        """The ROW of each place, in the order of `places`."""
-        found = np.empty(len(places), ROW)
+    def _by_file(self, places: Array) -> Iterator[tuple[Array, int, str]]:
+        """Which of the places are in one file: the segment, and the stream, by name."""
         owners = places >> np.uint64(STREAM_SHIFT)
         for owner in sorted(set(owners.tolist())):
             chosen = np.flatnonzero(owners == np.uint64(owner))
             where = place_of(int(places[chosen[0]]))
-            file = self._file(where.segment, f"{self.target.streams[where.stream]}.rows")
+            yield chosen, where.segment, self.target.streams[where.stream]
+
+    def rows(self, places: Array) -> Array:
+        """The ROW of each place, in the order of `places`."""
+        found = np.empty(len(places), ROW)
+        for chosen, segment, stream in self._by_file(places):
+            file = self._file(segment, f"{stream}.rows")
             found[chosen] = _picked(file, (places[chosen] & np.uint64(ROW_MASK)).astype(np.int64))
         return found
 
     def line(self, place: int, begin: int, length: int) -> bytes:
         """A target line without its newline, from where its row says that it lies."""
         where = place_of(place)
-        line = self._file(where.segment, self.target.streams[where.stream]).at(begin, length)
-        msgid = self.rekeyed.get(place)
-        return line if msgid is None else self.target.with_msgid(line, msgid)
+        return self._numbered(place, self._file(where.segment, self.target.streams[where.stream]).at(begin, length))
 
     def lines(self, places: Array) -> Iterator[bytes]:
         """The target lines of the places, in their order."""
         for start in range(0, len(places), WINDOW):
-            some = places[start : start + WINDOW]
-            rows = self.rows(some)
-            yield from map(self.line, some.tolist(), rows["begin"].tolist(), rows["length"].tolist())
+            yield from self._lines(places[start : start + WINDOW])
+
+    def _lines(self, places: Array) -> Iterator[bytes]:
+        found = [b""] * len(places)
+        rows = self.rows(places)
+        for chosen, segment, stream in self._by_file(places):
+            begins, lengths = rows["begin"][chosen].tolist(), rows["length"][chosen].tolist()
+            for number, line in zip(chosen.tolist(), self._file(segment, stream).each(begins, lengths), strict=True):
+                found[number] = line
+        return map(self._numbered, places.tolist(), found) if self.rekeyed else iter(found)
+
+    def _numbered(self, place: int, line: bytes) -> bytes:
+        """The line with the number that it got, if it got another."""
+        msgid = self.rekeyed.get(place)
+        return line if msgid is None else self.target.with_msgid(line, msgid)
 
     def _identity(self, line: bytes) -> KeyFields:
         return self.target.read_key(line).identity(self.own_keys)

@@ -24,6 +24,7 @@ from msgspec import Struct
 from imconvert import durable
 from imconvert.convert import manifest, publish
 from imconvert.convert.manifest import Manifest
+from imconvert.convert.media import FOLDER
 from imconvert.convert.run import Watcher, read_manifest
 from imconvert.convert.work import ShardFacts
 from imconvert.durable import copying
@@ -67,7 +68,8 @@ class PackedFile(Struct):
 
 
 class Handover(Struct):
-    """What handover.json says. `kinds` are messages by kind before duplicates and conflicts were taken out."""
+    """What handover.json says. `kinds` are messages by kind before duplicates and conflicts were taken out; `media` are
+    files that lines name and that are not handed over, their addresses beginning with `media_url`."""
 
     format: int
     target: str
@@ -80,6 +82,8 @@ class Handover(Struct):
     kinds: dict[str, int]
     left_out: dict[str, int]
     inputs_not_read_whole: int
+    media: int = 0
+    media_url: str = ""
 
 
 class Begun(Struct):
@@ -362,6 +366,8 @@ class _Packer:
             kinds={kind: row.messages for kind, row in found.fidelity.items() if row.messages},
             left_out={name: getattr(totals, name) for name in LEFT_OUT},
             inputs_not_read_whole=sum(1 for source in found.inputs if source.error),
+            media=found.media.files,
+            media_url=found.options.get("media-url", FOLDER) if found.media.files else "",
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert.gather import Gathering
+from imconvert.convert.gather import ENOUGH, Gathering
 from imconvert.convert.names import Names
 from imconvert.convert.spread import AsTheyCome, ByConversation
 from imconvert.convert.work import (
@@ -64,6 +64,11 @@ class StreamPart:
         self.count = 0
         self.columns = columns
         self.names = Names()
+        self.turns: list[tuple[int, int]] = []
+
+    def turn(self, base: int) -> None:
+        """What was added since the last turn is of records that are numbered from `base` on."""
+        self.turns.append((len(self.columns), base))
 
     def add(self, line: Line, index: int, message: Message, part: int) -> None:
         """Add part number `part` of a message whose source id has to be remembered."""
@@ -72,12 +77,12 @@ class StreamPart:
 
     def flush(self, gathered: Gathering, numbers: KeyRuns) -> Array | None:
         """Write what came of the records that gathered; gives its keys."""
-        count = len(self.columns)
+        count, turns, self.turns = len(self.columns), self.turns, []
         if not count:
             return None
         found = Gathered(*self.columns.take())
         rows = np.empty(count, ROW)
-        sources = np.frombuffer(found.sources, "<i8")
+        sources = np.frombuffer(found.sources, "<i8") + _bases(turns)
         rows["length"] = np.frombuffer(found.lengths, "<u4")
         rows["file"], rows["line"], rows["offset"] = gathered.rows(sources, np.frombuffer(found.offsets, "<i8"))
         rows["time"] = np.frombuffer(found.times, "<i8")
@@ -105,6 +110,12 @@ class StreamPart:
         keys["digest"] = np.frombuffer(digests, "<u8")
         keys["place"] = np.arange(count, dtype=np.uint64) + np.uint64(self.base + self.count)
         return keys
+
+
+def _bases(turns: list[tuple[int, int]]) -> Array:
+    """What the number of each line's record is counted from."""
+    ends, bases = zip(*turns, strict=True)
+    return np.repeat(np.array(bases), np.diff([0, *ends]))
 
 
 class KeyRuns:
@@ -166,6 +177,7 @@ class Part:
         ordered: int = 0,
     ) -> None:
         self.segment = segment
+        self.gathered = Gathering()
         self.streams = {
             name: StreamPart(work, segment, number, name, columns(), keep_lines=keep_lines, ordered=ordered)
             for number, name in enumerate(streams)
@@ -178,8 +190,21 @@ class Part:
         self.ids = durable.Writer(work.part(segment, "ids"))
         self.missing = durable.Writer(work.part(segment, "missing"))
 
-    def flush(self, gathered: Gathering) -> None:
-        """Write what the streams hold of the records that gathered."""
+    def keep(self, mapped: Gathering) -> None:
+        """Keep what the streams hold of records that were mapped, until writing it down is worth its fixed costs.
+
+        What came as a text is written at once, for the places of its lines are counted in that text.
+        """
+        for stream in self.streams.values():
+            stream.turn(self.gathered.records)
+        for batch, counts in zip(mapped.batches, mapped.counts, strict=True):
+            self.gathered.add(batch, counts)
+        if self.gathered.bytes >= ENOUGH or any(batch.text is not None for batch in mapped.batches):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what the streams hold."""
+        gathered, self.gathered = self.gathered, Gathering()
         for stream in self.streams.values():
             keys = stream.flush(gathered, self.numbers)
             if keys is not None:
@@ -191,6 +216,7 @@ class Part:
         return sum(stream.sources.size for stream in self.streams.values()) // SOURCE.itemsize
 
     def finish(self) -> dict[str, FileSum]:
+        self.flush()
         writers = []
         for runs in (self.keys, self.numbers):
             runs.flush()

@@ -9,6 +9,8 @@ the pool.
 from __future__ import annotations
 
 import contextlib
+import gc
+import mmap
 import multiprocessing
 import os
 import resource
@@ -26,6 +28,9 @@ TICK = 0.2
 """Seconds between two looks at the progress."""
 
 Work = Callable[[Any, Callable[[int], None]], Any]
+
+
+FORKS = sys.platform == "linux"
 
 
 class Engine(Protocol):
@@ -48,12 +53,13 @@ class Pool:
     def __init__(self, jobs: int, *, tick: Callable[[int], None]) -> None:
         self.jobs = jobs
         self.tick = tick
-        self.context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-        self.counters = self.context.RawArray("Q", max(1, jobs))
+        self.context: Any = multiprocessing.get_context("fork" if FORKS else "spawn")
+        self.counters = _counters(max(1, jobs), self.context)
         self.workers: list[tuple[Any, Connection]] = []
         self.peaks: dict[int, int] = {}
 
     def __enter__(self) -> Pool:
+        gc.freeze()  # what is loaded stays; neither the collector nor the copies of a fork need to touch it
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -148,6 +154,11 @@ class Pool:
         process.join(timeout=5)
         code = process.exitcode
         return IntegrityError("IMC-6003", how=f"signal {-code}" if code and code < 0 else f"exit code {code}")
+
+
+def _counters(count: int, context: Any) -> Any:
+    """Numbers from 0 to 2**64 - 1 that all workers see."""
+    return memoryview(mmap.mmap(-1, 8 * count)).cast("Q") if FORKS else context.RawArray("Q", count)
 
 
 def _dismiss(pipe: Connection) -> None:

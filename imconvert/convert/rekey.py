@@ -18,7 +18,7 @@ from imconvert.convert import drops as lists
 from imconvert.convert.lines import LineReader
 from imconvert.convert.part import bucket_counts
 from imconvert.convert.resolve import KeyFile, numbers_by_place
-from imconvert.convert.work import DROP, KEY, REKEYED, Array, WorkFolder, read_rows
+from imconvert.convert.work import DROP, KEY, REKEYED, RENUMBERED, Array, WorkFolder, read_rows
 from imconvert.model import derived_id, key_of
 from imconvert.vendors.contract import Target
 
@@ -26,18 +26,26 @@ from imconvert.vendors.contract import Target
 class Rekeyed:
     """The lines that got new numbers so far, and with which salt; `round` counts the rounds.
 
-    `renumbered` is a file of DROP rows of lines whose numbers had been changed before. `own_keys` as in the source's
+    `renumbered` is a file of DROP rows of lines whose numbers had been changed before. Where `lines` are kept, those
+    are compared by their new keys, too: a finished output may hold some of them. `own_keys` as in the source's
     `Vendor`.
     """
 
     def __init__(
-        self, work: WorkFolder, target: Target, renumbered: Path | None = None, *, own_keys: bool = False
+        self,
+        work: WorkFolder,
+        target: Target,
+        renumbered: Path | None = None,
+        *,
+        own_keys: bool = False,
+        lines: bool = True,
     ) -> None:
         self.work = work
         self.target = target
         self.own_keys = own_keys
         self.numbers = numbers_by_place(renumbered)
         self.taken = frozenset(self.numbers.values())
+        self.read = self.numbers if lines else {}
         self.salts: dict[int, int] = {}
         self.round = 0
 
@@ -50,15 +58,15 @@ class Rekeyed:
 
     def files(self) -> tuple[Path, KeyFile] | None:
         """Write the new numbers, as DROP rows, and the new keys, for the next round of resolving."""
-        if not self.salts:
+        if not self.salts and not self.read:
             return None
-        places = np.array(sorted(self.salts), np.uint64)
+        places = np.array(sorted({*self.salts, *self.read}), np.uint64)
         drops, keys = np.zeros(len(places), DROP), np.zeros(len(places), KEY)
         drops["place"] = drops["winner"] = keys["place"] = places
-        drops["kind"] = REKEYED
+        drops["kind"] = np.where(np.isin(places, list(self.salts)), REKEYED, RENUMBERED)
         with LineReader(self.work, self.target, self.numbers) as reader:
             for row, (place, line) in enumerate(zip(places.tolist(), reader.lines(places), strict=True)):
-                drops["msgid"][row], key, digest = self._renumbered(line, self.salts[place])
+                drops["msgid"][row], key, digest = self._keyed(line, self.salts.get(place))
                 keys["hi"][row], keys["lo"][row] = np.frombuffer(key, "<u8")
                 keys["digest"][row] = np.frombuffer(digest, "<u8")[0]
         return self._write(drops, keys[np.argsort(keys["hi"], kind="stable")])
@@ -67,10 +75,14 @@ class Rekeyed:
         """The new numbers of lines about which these lists of drops say nothing, as DROP rows."""
         if not self.salts:
             return np.empty(0, DROP)
-        return lists.left(read_rows(self.work.path / "rekeyed", DROP), dropped)
+        rows = read_rows(self.work.path / "rekeyed", DROP)
+        return lists.left(rows[rows["kind"] == REKEYED], dropped)
 
-    def _renumbered(self, line: bytes, salt: int) -> tuple[int, bytes, bytes]:
+    def _keyed(self, line: bytes, salt: int | None) -> tuple[int, bytes, bytes]:
+        """The number, the key and the digest of a line; one without a salt has its number."""
         old = self.target.read_key(line)
+        if salt is None:
+            return old.msgid, key_of(*old.identity(self.own_keys)), self.target.digest_of(line)
         content = self.target.digest_of(line).hex()
         text = msgspec.json.encode((*old, content, salt)).decode()
         while (msgid := derived_id("rekey", text)) in self.taken:

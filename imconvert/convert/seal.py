@@ -104,20 +104,22 @@ class _Sealer:
         self.examples: dict[str, Any] = {}
         self.earliest: dict[str, tuple[int, int]] = {}
         self.sums: list[tuple[Path, FileSum]] = []
+        self.closing = durable.Closing()
         self.sides = {kind: durable.Writer(self.work.seal(job.segment, name)) for kind, (name, _) in SIDES.items()}
 
     def run(self, progress: Callable[[int], None]) -> int:
         job = self.job
-        shards = [
-            facts
-            for number, stream in enumerate(self.target.streams)
-            if (facts := self._stream(number, stream, progress))
-        ]
-        self.sums += [self._copied("rejects", self._located("rejects")), self._copied("skipped", self._skipped())]
-        for writer in self.sides.values():
-            writer.finish()
-            self.sums.append((writer.path, FileSum(writer.size, writer.digest)))
-        sources = self._sources() if job.sources else None
+        with self.closing:
+            shards = [
+                facts
+                for number, stream in enumerate(self.target.streams)
+                if (facts := self._stream(number, stream, progress))
+            ]
+            self.sums += [self._copied("rejects", self._located("rejects")), self._copied("skipped", self._skipped())]
+            for writer in self.sides.values():
+                writer.finish()
+                self.sums.append((writer.path, FileSum(writer.size, writer.digest)))
+            sources = self._sources() if job.sources else None
         marker = SealMarker(
             segment=job.segment,
             shards=shards,
@@ -162,7 +164,7 @@ class _Sealer:
         target = self.work.path / name
         unchanged = drops.bound(low) == drops.bound(low + MOST_ROWS)
         self._write(target, stream, self._pieces(stream, drops, low, origins), seen, unchanged=unchanged)
-        beside.finish(sync=True)
+        beside.finish(closing=self.closing)
         self.sums += [(target, FileSum(sums.size, sums.xxh3)), (beside.path, FileSum(beside.size, beside.digest))]
         for file, count in origins.files.items():
             self.written[file] = self.written.get(file, 0) + count
@@ -187,7 +189,7 @@ class _Sealer:
             durable.scan(part, seen=seen)
             durable.sync_file(part)
         else:
-            durable.write_pieces(target, pieces, seen=seen)
+            durable.write_pieces(target, pieces, seen=seen, closing=self.closing)
 
     def _pieces(self, stream: str, drops: Drops, low: int, origins: index.Builder) -> Iterator[durable.Piece]:
         """What the shard consists of: ranges of the part without the dropped lines, and lines with new numbers."""
@@ -215,7 +217,7 @@ class _Sealer:
                 for found in self._entries(number, stream, Drops(reader), lines):
                     builder.add(found)
         builder.flush()
-        writer.finish(sync=True)
+        writer.finish(closing=self.closing)
         self.sums.append((writer.path, FileSum(writer.size, writer.digest)))
         return SourceFacts(job.sources, builder.count, job.shards)
 
@@ -244,18 +246,20 @@ class _Sealer:
             rows = reader.rows(drops["place"])
             lost = is_among(drops["kind"], SIDES)
             winners = reader.rows(np.where(lost, drops["winner"], drops["place"]))
+            left = reader.lines(drops["place"][lost])
             for drop, row, winner in zip(drops.tolist(), rows.tolist(), winners.tolist(), strict=True):
                 kind, file = drop[2], row[-1]
                 self.counts[kind][file] = self.counts[kind].get(file, 0) + 1
                 if kind in SIDES:
-                    self._side(reader, drop, row, winner)
+                    self._side(reader, drop, self._renumbered(next(left), drop), row, winner)
                 elif kind in (RENUMBERED, MARKED_RENUMBERED):
                     self._example("renumbered", drop, row)
 
-    def _side(self, reader: LineReader, drop: tuple[int, ...], row: tuple[int, ...], winner: tuple[int, ...]) -> None:
+    def _side(
+        self, reader: LineReader, drop: tuple[int, ...], line: bytes, row: tuple[int, ...], winner: tuple[int, ...]
+    ) -> None:
         place, kept, kind, _ = drop
         code = SIDES[kind][1]
-        line = self._line(reader, drop, place, row)
         shown = OF_PEOPLE if kind == CONFLICT and self.target.people else code
         found: dict[str, Any] = {"code": shown, **self._place(place, row)}
         if kind == CONFLICT:
@@ -279,7 +283,9 @@ class _Sealer:
 
     def _line(self, reader: LineReader, drop: tuple[int, ...], place: int, row: tuple[int, ...]) -> bytes:
         """A line, with the number that both lines of a drop got where another id had theirs."""
-        line = reader.line(place, row[0], row[5])
+        return self._renumbered(reader.line(place, row[0], row[5]), drop)
+
+    def _renumbered(self, line: bytes, drop: tuple[int, ...]) -> bytes:
         return self.target.with_msgid(line, drop[3]) if drop[3] else line
 
     def _place(self, place: int, row: tuple[int, ...]) -> dict[str, Any]:

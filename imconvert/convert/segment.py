@@ -272,12 +272,12 @@ class Mapper:
         for batch, counts in zip(waiting.batches, waiting.counts, strict=True):
             if batch.crlf:
                 count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
-        self.part.flush(waiting)
+        self.part.keep(waiting)
 
     def _shorten(self, way: Shortcut, waiting: Gathering, record: Callable[[int, bytes], None]) -> None:
         """Let a shortcut take what it can; it leaves the rest to `record`."""
         columns = tuple(stream.columns for stream in self.part.streams.values())
-        text = waiting.text() if way.splits else None
+        text = waiting.text() if way.splits and not self.part.gathered.records else None
         for taken in way.take(waiting.all() if text is None else text, columns, record):
             self._took(waiting.at(taken.first), taken)
 

@@ -88,7 +88,8 @@ class Settler:
 
         Gives the lists of drops, and further ones that are to be merged into them.
         """
-        rekeyed = Rekeyed(self.work, self.target, changed, own_keys=self.own_keys)
+        lines = self.options.keep_lines
+        rekeyed = Rekeyed(self.work, self.target, changed, own_keys=self.own_keys, lines=lines)
         found = self.keys.decide(parts, self._job(rekeyed, changed))
         while self.options.on_conflict == "rekey" and rekeyed.again(self._conflicts(found)):
             found = self.keys.decide(parts, self._job(rekeyed, changed))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from imconvert import durable
 
 MOST = 1 << 18
 FILES = 64
-"""Rows that are sorted at once; files that are read at once."""
+AT_ONCE = 4096
+"""Rows that are sorted at once; files that are read at once; rows that are written at once."""
 
 Row = tuple[Any, ...]
 _encode = msgspec.json.Encoder().encode
@@ -53,13 +55,9 @@ class Sorter:
     def _write(self, rows: Iterator[Row]) -> None:
         path = self.folder / f"{self.name}-{self.made:05}"
         self.made += 1
-        writer, waiting = durable.Writer(path), b""
-        for row in rows:
-            waiting += _encode(row) + b"\n"
-            if len(waiting) >= durable.BLOCK:
-                writer.write(waiting)
-                waiting = b""
-        writer.write(waiting)
+        writer = durable.Writer(path)
+        while some := list(islice(rows, AT_ONCE)):
+            writer.write(b"\n".join([*map(_encode, some), b""]))
         writer.finish()
         self.files.append(path)
 

@@ -20,7 +20,7 @@ from imconvert.sources import pieces
 from imconvert.sources.inputs import expand, open_inputs
 from imconvert.vendors import CUSTOM, TARGETS, find
 from imconvert.vendors.contract import Book, LeftOut, Read, Vendor, Write
-from imconvert.vendors.custom import Coverage, coverage_of
+from imconvert.vendors.custom.coverage import Coverage, coverage_of
 
 BLANK = b" \t\r\n\xef\xbb\xbf"
 SHOWN = 4000

@@ -73,8 +73,8 @@ class Connections:
     async def ask(self, http: Http) -> Reply:
         """The answer to a request, without a verdict."""
         now = asyncio.get_running_loop().time()
-        fresh = not self._idle or now - self._idle[0][0] < REST
-        one = self._make() if fresh else self._idle.popleft()[1]
+        rested = self._idle and now - self._idle[0][0] >= REST
+        one = self._idle.popleft()[1] if rested else self._make()
         request = self._request(http)
         whole = False
         try:
@@ -83,9 +83,9 @@ class Connections:
                 content = await _content(answer)
             whole = content is not None
         except _UNSENT as why:
-            return Reply(fault="unsent", why=_why(why), fresh=fresh)
+            return Reply(fault="unsent", why=_why(why))
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as why:
-            return Reply(fault="lost", why=_why(why), fresh=fresh)
+            return Reply(fault="lost", why=_why(why))
         finally:
             if whole and not _has_more(one):
                 self._idle.append((asyncio.get_running_loop().time(), one))
@@ -93,7 +93,7 @@ class Connections:
                 await one.aclose()
         if content is None:
             return Reply(answer.status_code, fault="lost", why=f"the answer is longer than {MOST_BYTES} bytes")
-        return Reply(answer.status_code, answer.headers, content, fresh=fresh)
+        return Reply(answer.status_code, answer.headers, content)
 
 
 async def _content(answer: httpx.Response) -> bytes | None:

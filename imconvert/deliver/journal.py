@@ -5,7 +5,8 @@ a few rows; a call has a row of its own only while it is under way, unknown or f
 is being synced goes into the next: an intent waits for its commit, an outcome does not, as the next intent of its
 conversation takes it along.
 Promise: a call is sent only after its intent is on the disk. A crash leaves at most the calls under way as unknown.
-An id that the target gave out is recorded together with the outcome that brought it.
+An id that the target gave out is recorded together with the outcome that brought it; a token goes to the vault before
+that, and never into the journal.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from typing import Any, NamedTuple
 
 from imconvert.deliver import Clock, Place, Request, Send
 from imconvert.deliver.done import Done, Span
+from imconvert.deliver.vault import Vault
 from imconvert.durable.database import Database
 from imconvert.vendors.calls import Kind, Reply, Verdict
 
 LINGER = 0.05
 """Longest time in seconds that an outcome waits for company."""
+
+VAULT = "tokens.db"
+"""The file of the tokens, beside the journal."""
 
 WHOLE = -1
 """Stands for all items of a call."""
@@ -75,6 +80,7 @@ class _Batch:
         self.calls: dict[tuple[int, int], tuple[Any, ...] | None] = {}
         self.failed: list[tuple[Any, ...]] = []
         self.given: list[tuple[str, str, str]] = []
+        self.tokens: list[tuple[str, str]] = []
         self.shards: dict[int, None] = {}
 
     def steps(self, done: dict[int, Done]) -> list[tuple[str, list[tuple[Any, ...]]]]:
@@ -107,6 +113,7 @@ class Journal:
         self.path = path
         self.clock = clock
         self.data = Database(path, SCHEMA)
+        self.vault = Vault(path.with_name(VAULT))
         self.done: dict[int, Done] = {}
         self._given: dict[tuple[str, str], str] = {}
         self._batch = _Batch()
@@ -139,6 +146,8 @@ class Journal:
             self._batch.calls[place[:2]] = (*place, self.clock.now(), 1, verdict.code, verdict.why)
         elif verdict.kind is Kind.DONE:
             self._finish(place, [(f.item, str(f.kind), f.code, f.why) for f in verdict.failed])
+            if verdict.token:
+                self._batch.tokens.append((verdict.token[0], verdict.token[1].reveal()))
             if verdict.given and request.api.gives:
                 source = request.call.source or str(request.call.key)
                 self._give(request.api.gives, source, verdict.given)
@@ -158,7 +167,7 @@ class Journal:
         self.load(place.shard)
         self._finish(place, [(WHOLE, "unknown", code, why)])
         batch, self._batch = self._batch, _Batch()
-        self._write(batch.steps(self.done))
+        self._write(batch.steps(self.done), [])
 
     def _finish(self, place: Place, failed: Iterable[tuple[int, str, str, str]]) -> None:
         now = self.clock.now()
@@ -194,7 +203,7 @@ class Journal:
             batch, waiting, self._batch, self._waiting = self._batch, self._waiting, _Batch(), None
             steps = batch.steps(self.done)
             try:
-                await loop.run_in_executor(self._thread, self._write, steps)
+                await loop.run_in_executor(self._thread, self._write, steps, batch.tokens)
             except BaseException as why:
                 if waiting and not waiting.done():
                     waiting.set_exception(why)
@@ -204,7 +213,8 @@ class Journal:
             if waiting:
                 waiting.set_result(None)
 
-    def _write(self, steps: list[tuple[str, list[tuple[Any, ...]]]]) -> None:
+    def _write(self, steps: list[tuple[str, list[tuple[Any, ...]]]], tokens: list[tuple[str, str]]) -> None:
+        self.vault.keep(tokens)
         if steps:
             with self.data.change() as link:
                 for statement, rows in steps:
@@ -218,6 +228,7 @@ class Journal:
             self._writer.cancel()
             await asyncio.gather(self._writer, return_exceptions=True)
         self._thread.shutdown()
+        self.vault.close()
         self.data.close()
 
     # -- what stands in it
@@ -256,6 +267,11 @@ class Journal:
         """A file of the output is at the target."""
         with self.data.change() as link:
             link.execute("INSERT OR REPLACE INTO uploads VALUES (?, ?)", (path, url))
+
+    def gave(self, kind: str, target: str) -> bool:
+        """Whether an id that the target gave out is known."""
+        rows = self.data.rows("SELECT 1 FROM ids WHERE kind = ? AND target = ? LIMIT 1", kind, target)
+        return bool(rows) or any(pair[0] == kind and found == target for pair, found in self._given.items())
 
     def target_of(self, kind: str, source: str) -> str | None:
         """The id that the target gave out for a source id."""

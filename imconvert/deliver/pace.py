@@ -1,13 +1,15 @@
 """Never more calls than the limit in any window, as the server counts them, and hardly fewer.
 
-Strategy: the last calls' times lie in a ring that all processes on one journal share. Of a limit of N in a window of
-W seconds, a call goes W·(1 + margin) behind the N-th before it, and in even distances: idle time is never saved up
-for a burst, but a call that was a little late (at most BEHIND of the window) does not put off those behind it. The
-server counts arrivals: what holds up everything (a stalled process, network or server) makes calls arrive together at
-its end. What a call was late, beyond the half of the margin, is therefore added to its time when the first answer to
-it or to a later one comes: by then it had surely arrived. The other half is for calls that are late one by one. How
-late an answer is, is told by the shortest time that one takes; as long as that is not known, calls begin one by one,
-each answer letting one more go unanswered. And when no answer comes for a while, no further call goes.
+Strategy: a limit of N calls in a window of W seconds has N places in a table that all processes on one journal share.
+The *rule*: each call takes a free place, and gives it up W·(1 + margin/2) behind the moment at which it had surely
+arrived. So of the calls of one place no two arrive in one window, and of all not more than N, in whatever order. When a
+call arrived, its own answer tells: before it, by the shortest time that an answer takes. Until then its place is taken.
+The *rhythm*: one call behind the other in distances of W·(1 + margin)/N. A call whose place is late by less than the
+difference of both costs nothing, for the rhythm goes on. What was missed is caught up with, as far as the rule lets it:
+BEHIND of a window at once; more, up to DEBT, only where calls were waiting for their turn, and by going FASTER. So idle
+time is never saved up for a burst.
+When no answer comes for a while, no further call goes, as all that is held up arrives together; and as long as the
+shortest time is not known, calls begin one by one, each answer letting one more go unanswered.
 Adaptive: a target that says "too fast" lowers the rate, once per window: to MILD where that is a rare answer, to CUT
 where it is more than OFTEN of those of a window. Calls stop for as long as it says; RECOVERY windows without such an
 answer give STEP back.
@@ -24,63 +26,130 @@ from imconvert.deliver import Clock, Request, Send
 from imconvert.durable.shared import SharedNumbers
 from imconvert.vendors.calls import Api, Kind, Limit, Reply
 
-MARGIN = 0.025
-BEHIND = 0.05
+MARGIN = 0.02
+BEHIND, DEBT, FASTER = 0.05, 0.25, 0.2
 SILENCE = 0.5
 CUT, MILD, OFTEN, STEP, FLOOR, RECOVERY = 0.7, 0.95, 0.1, 0.05, 0.1, 2.0
-STALE = 600.0
-"""Shares of the window; factors and share of answers, step and floor of the rate, windows; seconds."""
+"""Shares of the window; factors and share of answers, step and floor of the rate, windows."""
+
+STALE, STUCK, LOOK = 600.0, 5.0, 0.002
+"""Seconds: how far ahead a time is that was written before the machine was started anew; how long a place of another
+process, which may have died, stays taken without a sign; between looks at places, for a window of a second."""
 
 SHORTEST_OF = 200
 COLD = 20
 """Answers over which the shortest time is taken; answers before which it is not known."""
 
 ROOM = 8192
-_HEAD, _FACTOR, _UNTIL, _CUT_AT, _RAISED_AT, _LAST = range(6)
-_RING = 8
-NUMBERS = _RING + ROOM
-"""Calls that the ring remembers, which is also the greatest limit; places of the numbers before it."""
+SEEN = 32
+_HEAD, _FACTOR, _UNTIL, _CUT_AT, _RAISED_AT, _LAST, _DEBT = range(7)
+_PLACES = 8
+NUMBERS = _PLACES + ROOM
+"""Places, and so the greatest limit; how many that are given up are looked at; places of the numbers before them."""
 
 
 class Slot(NamedTuple):
-    """A place in the ring and the time that stands there."""
+    """The place of a call, and when it went."""
 
-    number: int
+    place: int
     at: float
 
 
 class Pacer:
-    """The turns of one bucket of calls. Times are `clock.steady()`, but for blocks, which outlive the machine."""
+    """The turns of one bucket of calls. Times are `clock.steady()`, but for blocks, which outlive the machine.
+
+    A place holds the time at which its last call had arrived, below 0 that at which one went that may not have yet.
+    """
 
     def __init__(self, numbers: SharedNumbers, limit: Limit, clock: Clock, *, margin: float = MARGIN) -> None:
         self.limit = limit
         self._numbers = numbers
         self.clock = clock
-        self._gap = limit.per * (1 + margin)
-        self._late = limit.per * margin / 2
+        self._gap, self._rule = limit.per * (1 + margin), limit.per * (1 + margin / 2)
         self._queue = asyncio.Lock()
-        self._unheard: deque[Slot] = deque()
+        self._asking = 0
+        self._mine: set[int] = set()
         self._shortest = Shortest()
+        self._cold = min(COLD, limit.calls + 4)
         self._answers = 0
+        self._unheard: deque[Slot] = deque()
         self._ended: deque[float] = deque()
         self._refused: deque[float] = deque()
         self._news = asyncio.Event()
 
     async def turn(self) -> Slot:
         """Wait until the next call may go; it counts from then on."""
-        async with self._queue:
-            while True:
-                await self._answered()
-                await self._unblocked()
-                slot = self._reserve()
-                wait = slot.at - self.clock.steady()
-                if wait > 0:
-                    await self.clock.sleep(wait)
-                if not self._blocked():
-                    break
-            went = self._went(slot)
-            self._unheard.append(went)
-            return went
+        waited = self._asking > 0
+        self._asking += 1
+        try:
+            async with self._queue:
+                await self._in_rhythm(waited)
+                slot = await self._placed()
+                self._unheard.append(slot)
+                return slot
+        finally:
+            self._asking -= 1
+
+    async def _in_rhythm(self, waited: bool) -> None:
+        """Wait for the next turn of the rhythm. Turns that were missed while somebody `waited` are a debt."""
+        now, per = self.clock.steady(), self.limit.per
+        with self._numbers.locked() as shared:
+            step = self._gap / self._calls(shared, now)
+            back = min(shared[_DEBT], FASTER * step)
+            due = _known(shared[_LAST], now) + step - back
+            missed = max(0.0, now - BEHIND * per - due)
+            shared[_DEBT] = min(DEBT * per, shared[_DEBT] - back + missed) if waited else 0.0
+            shared[_LAST] = due + missed
+        if due + missed > now:
+            await self.clock.sleep(due + missed - now)
+
+    async def _placed(self) -> Slot:
+        """Wait for a free place while nothing else is in the way, and take it."""
+        while True:
+            await self._answered()
+            await self._unblocked()
+            now = self.clock.steady()
+            with self._numbers.locked() as shared:
+                place, wait = self._best(shared, now)
+                if wait <= 0:
+                    shared[_PLACES + place] = -now
+                    self._mine.add(place)
+                    return Slot(place, now)
+            await self.clock.sleep(wait)
+
+    def _best(self, shared: memoryview[float], now: float) -> tuple[int, float]:
+        """The place that is free first of those at the head, and in how many seconds it will be."""
+        calls = self._calls(shared, now)
+        head, first, seen, best = int(shared[_HEAD]), -1, 0, (0, LOOK * self.limit.per)
+        for place in ((head + step) % calls for step in range(calls)):
+            wait = self._left(shared, place, now)
+            if wait is None:
+                continue
+            if first < 0:
+                first, best = place, (place, wait)
+            elif wait < best[1]:
+                best = place, wait
+            seen += 1
+            if wait <= 0 or seen == SEEN:
+                break
+        if first < 0 or best[1] > 0:
+            return best
+        shared[_PLACES + best[0]] = shared[_PLACES + first]
+        shared[_HEAD] = (first + 1) % calls
+        return first, best[1]
+
+    def _left(self, shared: memoryview[float], place: int, now: float) -> float | None:
+        """Seconds until a place is free; None where that is not known."""
+        at = shared[_PLACES + place]
+        if not _known(abs(at), now):
+            return 0.0
+        if at > 0:
+            return at + self._rule - now
+        return None if place in self._mine or now + at < STUCK * self.limit.per else 0.0
+
+    def _calls(self, shared: memoryview[float], now: float) -> int:
+        """How many calls a window may have now."""
+        return max(1, int(self.limit.calls * self._factor(shared, now)))
 
     async def _answered(self) -> None:
         """Wait while too much is unanswered."""
@@ -90,10 +159,9 @@ class Pacer:
 
     def _silent(self) -> bool:
         """Whether nothing that was sent lately was answered."""
-        if self._answers < COLD:
+        if self._answers < self._cold:
             return len(self._unheard) > self._answers
-        waited = self.clock.steady() - self._unheard[0].at
-        return len(self._unheard) >= self.limit.calls or waited > self._patience()
+        return self.clock.steady() - self._unheard[0].at > self._patience()
 
     def _patience(self) -> float:
         return max(SILENCE * self.limit.per, 4 * self._shortest.value)
@@ -107,21 +175,6 @@ class Pacer:
         with self._numbers.locked() as shared:
             return max(0.0, shared[_UNTIL] - self.clock.now())
 
-    def _reserve(self) -> Slot:
-        """The earliest time for one more call, now its own."""
-        now = self.clock.steady()
-        with self._numbers.locked() as shared:
-            rate = self._factor(shared, now)
-            calls = max(1, int(self.limit.calls * rate))
-            number = int(shared[_HEAD])
-            earlier = _known(shared[_RING + (number - calls) % ROOM], now) if number >= calls else 0.0
-            before = _known(shared[_LAST], now)
-            even = max(now - BEHIND * self.limit.per, before + self._gap / calls) if before else now
-            at = max(now, even, earlier + self._gap if earlier else now)
-            shared[_RING + number % ROOM], shared[_LAST] = at, max(even, at - BEHIND * self.limit.per)
-            shared[_HEAD] = number + 1
-        return Slot(number, at)
-
     def _factor(self, shared: memoryview[float], now: float) -> float:
         """The share of the limit that is used now; it recovers by steps."""
         factor = shared[_FACTOR] or 1.0
@@ -132,18 +185,8 @@ class Pacer:
         shared[_FACTOR] = factor
         return factor
 
-    def _went(self, slot: Slot) -> Slot:
-        """Write down when the call really goes."""
-        slot = slot._replace(at=max(slot.at, self.clock.steady()))
-        with self._numbers.locked() as shared:
-            _put(shared, slot)
-        return slot
-
-    def heard(self, ended: Slot, *, answered: bool, fresh: bool) -> None:
-        """A call ended: it and all that went before it have arrived by now.
-
-        One for which a connection had to be made (`fresh`) may have arrived behind those that had theirs.
-        """
+    def heard(self, ended: Slot, *, answered: bool) -> None:
+        """A call ended, with an answer or without: it has arrived by now."""
         now = self.clock.steady()
         self._news.set()
         self._ended.append(now)
@@ -152,16 +195,13 @@ class Pacer:
         if answered:
             self._answers += 1
             self._shortest.add(now - ended.at)
-        arrived = now - self._late - (self._shortest.value if self._answers >= COLD else 0.0)
-        late = [ended._replace(at=arrived)] if fresh and arrived > ended.at else []
-        while self._unheard and self._unheard[0].number <= ended.number:
-            slot = self._unheard.popleft()
-            if arrived > slot.at:
-                late.append(slot._replace(at=arrived))
-        if late:
-            with self._numbers.locked() as shared:
-                for slot in late:
-                    _put(shared, slot)
+        arrived = now - (self._shortest.value if self._answers >= self._cold else 0.0)
+        while self._unheard and self._unheard[0].at <= ended.at:
+            self._unheard.popleft()
+        self._mine.discard(ended.place)
+        with self._numbers.locked() as shared:
+            if shared[_PLACES + ended.place] == -ended.at:
+                shared[_PLACES + ended.place] = max(ended.at, arrived)
 
     def slow_down(self, wait: float) -> None:
         """The target said "too fast", and wants no calls for `wait` seconds (0: it did not say)."""
@@ -209,11 +249,6 @@ class Shortest:
         return found if found < float("inf") else 0.0
 
 
-def _put(shared: memoryview[float], slot: Slot) -> None:
-    if shared[_HEAD] - slot.number <= ROOM:
-        shared[_RING + slot.number % ROOM] = slot.at
-
-
 def _known(at: float, now: float) -> float:
     """A time of the ring; one from before the machine was started anew says nothing."""
     return 0.0 if at > now + STALE else at
@@ -227,13 +262,13 @@ def paced(send: Send, pacer_of: Callable[[Api], Pacer | None]) -> Send:
         if pacer is None:
             request.flight.turned = True
             return await send(request)
-        slot, answered, fresh = await pacer.turn(), False, False
+        slot, answered = await pacer.turn(), False
         request.flight.turned = True
         try:
             reply = await send(request)
-            answered, fresh = not reply.fault, reply.fresh
+            answered = not reply.fault
         finally:
-            pacer.heard(slot, answered=answered, fresh=fresh)
+            pacer.heard(slot, answered=answered)
         if reply.verdict.kind is Kind.THROTTLE:
             pacer.slow_down(reply.verdict.wait)
         return reply

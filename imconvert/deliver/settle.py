@@ -7,6 +7,7 @@ Promise: nothing is sent a second time unless the target said that it is not the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from imconvert.deliver import Counted, Request, Send
@@ -22,17 +23,30 @@ EARLIER = Reply(verdict=Verdict(Kind.UNCLEAR, "earlier run", "it was under way w
 
 
 class Settled:
-    """Sends until it is clear what went in. `pause` lets a call that is under way arrive before it is asked for."""
+    """Sends until it is clear what went in. `pause` lets a call that is under way arrive before it is asked for.
+
+    `taken(kind, id)` says whether an id that the target gave out is known to belong to a call.
+    """
 
     def __init__(
         self, send: Send, app: App, apis: Mapping[str, Api], *, pause: Callable[[], Awaitable[None]],
-        now: Callable[[], float], count: Counted,
+        now: Callable[[], float], count: Counted, taken: Callable[[str, str], bool],
     ) -> None:  # fmt: skip
         self.send, self.app, self.apis, self.pause, self.now, self.count = send, app, apis, pause, now, count
+        self.taken = taken
+        self._alike: Counter[bytes] = Counter()
 
     async def __call__(self, request: Request) -> Reply:
         if request.api.safe:
             return await self.send(request)
+        body = bytes(request.call.body)
+        self._alike[body] += 1
+        try:
+            return await self._cleared(request)
+        finally:
+            self._alike -= Counter((body,))
+
+    async def _cleared(self, request: Request) -> Reply:
         there: frozenset[int] = frozenset()
         reply = EARLIER if request.unclear else await self.send(request)
         for _ in range(ROUNDS):
@@ -77,9 +91,17 @@ class Settled:
             page = query.read(self.app, request.call, reply, self.now())
             there |= page.there
             if page.more is None or not page.sure:
-                return page._replace(there=there)
+                return self._chosen(request, page._replace(there=there))
             more = page.more
         return None
+
+    def _chosen(self, request: Request, found: Found) -> Found:
+        """Which of the candidates is the call's: the one that belongs to no other, if no other may have made it."""
+        left = [one for one in found.candidates if not self.taken(request.api.gives, one)]
+        if not left:
+            return found
+        alone = len(left) == 1 and self._alike[bytes(request.call.body)] == 1
+        return found._replace(there=frozenset({0}), given=left[0]) if alone else found._replace(sure=False)
 
 
 def _placed(reply: Reply, items: list[int]) -> Reply:

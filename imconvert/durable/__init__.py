@@ -15,7 +15,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -27,21 +27,25 @@ from imconvert.durable.storage import is_remote
 from imconvert.durable.sums import Sums
 from imconvert.durable.system import BLOCK as BLOCK
 from imconvert.durable.system import NEW, close, told, told_of, write_all
+from imconvert.durable.system import Closing as Closing
 from imconvert.durable.system import Range as Range
 from imconvert.errors import IntegrityError, UsageError
 
 LOCK = ".lock"
+SMALL = 1 << 16
+"""Bytes of small writes that are written together."""
 
 
 class Writer:
     """An append-only file that counts and checks what it is given. Not durable until `finish(sync=True)`.
 
-    `size` is the number of bytes written so far, `digest` their xxh3-64.
+    `size` is the number of bytes given so far, `digest` their xxh3-64. Less than SMALL bytes wait in memory.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
+        self._waiting = bytearray()
         self._sum = xxh3_64()
         self._made = ExitStack()
         with told(path):
@@ -49,26 +53,47 @@ class Writer:
             self._fd = os.open(place, NEW | os.O_TRUNC, 0o600)
 
     def write(self, data: bytes) -> None:
-        if not data:
+        self.size += len(data)
+        if len(self._waiting) + len(data) < SMALL:
+            self._waiting += data
             return
+        self._flush()
+        if len(data) < SMALL:
+            self._waiting += data
+        else:
+            self._pass_on(data)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, bytearray()
+        if waiting:
+            self._pass_on(waiting)
+
+    def _pass_on(self, data: bytes | bytearray) -> None:
         with told(self.path):
             write_all(self._fd, data)
         self._sum.update(data)
-        self.size += len(data)
 
     @property
     def digest(self) -> str:
+        self._flush()
         return self._sum.hexdigest()
 
-    def finish(self, *, sync: bool = False) -> None:
+    def finish(self, *, sync: bool = False, closing: Closing | None = None) -> None:
+        """Close the file, synced if asked for; with `closing`, it is synced and closed by that."""
+        self._flush()
         with told(self.path):
             fd, self._fd = self._fd, -1
-            if fd >= 0:
-                close(fd, sync=sync)
-                self._made.close()
+            if fd < 0:
+                return
+            if closing and not is_remote(being_written(self.path)):
+                closing.take(fd, self.path)
+            else:
+                close(fd, sync=sync or closing is not None)
+            self._made.close()
 
     def give_up(self) -> None:
         """Close the file and delete it as far as that is possible; it is of no use."""
+        self._waiting.clear()
         with suppress(OSError):
             fd, self._fd = self._fd, -1
             if fd >= 0:
@@ -150,8 +175,11 @@ def remove(path: Path) -> None:
 Piece = Range | bytes
 
 
-def write_pieces(target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes], None]) -> None:
-    """Make a new, synced file of the pieces, in order; `seen` is shown every block on its way."""
+def write_pieces(
+    target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes], None], closing: Closing | None = None
+) -> None:
+    """Make a new, synced file of the pieces, in order; `seen` is shown every block on its way. With `closing`, it is
+    synced by that."""
     with told(target), storage.made(being_written(target)) as place:
         fd = os.open(place, NEW | os.O_TRUNC, 0o600)
         try:
@@ -161,7 +189,10 @@ def write_pieces(target: Path, pieces: Iterable[Piece], *, seen: Callable[[bytes
         except BaseException:
             os.close(fd)
             raise
-        close(fd, sync=True)
+        if closing and not is_remote(being_written(target)):
+            closing.take(fd, target)
+        else:
+            close(fd, sync=True)
 
 
 def _bytes_of(pieces: Iterable[Piece]) -> Iterator[bytes | memoryview]:
@@ -274,6 +305,18 @@ class Reader:
         except OSError as why:
             raise told_of(self.path, why) from why
         return data
+
+    def each(self, offsets: Sequence[int], lengths: Sequence[int]) -> list[bytes]:
+        """`at` for each of them; quick where they are many and small."""
+        if self._far:
+            return list(map(self.at, offsets, lengths))
+        fd, pread = self._fd, os.pread
+        with told(self.path):
+            found = [pread(fd, length, offset) for offset, length in zip(offsets, lengths, strict=True)]
+        short = [number for number, length in enumerate(lengths) if len(found[number]) < length]
+        for number in short:
+            found[number] = self.at(offsets[number], lengths[number])
+        return found
 
     def _some(self, offset: int, length: int) -> bytes:
         return self._far.at(offset, length) if self._far else os.pread(self._fd, length, offset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ def told_of(path: Path, why: OSError) -> IntegrityError:
     return IntegrityError("IMC-6004", str(path), why=f"{why.strerror} ({name})")
 
 
-def write_all(fd: int, data: bytes | memoryview) -> None:
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
     """Write every byte of `data` at the current position; short writes are continued."""
     view = memoryview(data)
     while len(view):
@@ -45,6 +46,38 @@ def close(fd: int, *, sync: bool) -> None:
             os.fsync(fd)
     finally:
         os.close(fd)
+
+
+class Closing:
+    """Brings finished files to the disk and closes them while work goes on; at its end all of them are there.
+
+    Raises IntegrityError IMC-6004 at the end for the first file that could not be synced or closed.
+    """
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+        self._errors: list[IntegrityError] = []
+
+    def __enter__(self) -> Closing:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        for thread in self._threads:
+            thread.join()
+        if self._errors and kind is None:
+            raise self._errors[0]
+
+    def take(self, fd: int, path: Path) -> None:
+        """Sync and close a file that nobody writes any more."""
+        self._threads.append(threading.Thread(target=self._close, args=(fd, path)))
+        self._threads[-1].start()
+
+    def _close(self, fd: int, path: Path) -> None:
+        try:
+            with told(path):
+                close(fd, sync=True)
+        except IntegrityError as why:
+            self._errors.append(why)
 
 
 class Range(NamedTuple):

@@ -113,7 +113,9 @@ class Chain:
         send = proven(send, self.proof)
         send = retried(send, policy, clock, chance=chance, health=self.health, stale=self.proof.stale, count=count)
         send = Split(send, pause, count)
-        self.unrecorded = Settled(send, self.app, target.rest.apis, pause=settle, now=clock.now, count=count)
+        self.unrecorded = Settled(
+            send, self.app, target.rest.apis, pause=settle, now=clock.now, count=count, taken=self.journal.gave
+        )
         return journaled(self.unrecorded, self.journal)
 
     async def close(self) -> None:

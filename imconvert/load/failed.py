@@ -1,13 +1,13 @@
-"""What did not go in, as a file that can be corrected and sent alone; and the ids that the target gave out.
+"""What did not go in, as a file that can be corrected and sent alone; and the ids and tokens that the target gave out.
 
-Promise: both are made anew from the journal, whole or not at all; a failed item stands in the list exactly once.
+Promise: all are made anew from the journal, whole or not at all; a failed item stands in the list exactly once.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,19 +24,21 @@ from imconvert.vendors.calls import Rest, part_of
 
 NAME = "load-failed.ndjson"
 IDS = "load-ids.csv"
+TOKENS = "load-tokens.csv"
 _encode = msgspec.json.Encoder().encode
 
 
 class Left(NamedTuple):
-    """What the journal says at the end: calls that are unknown, lines in the list of failures, ids given out."""
+    """What the journal says at the end: calls that are unknown, lines in the list of failures, ids and tokens given."""
 
     unknown: int = 0
     failed_lines: int = 0
     ids: int = 0
+    tokens: int = 0
 
 
 def leave_lists(output: Path, journal: Path, rest: Rest, clock: Clock, *, ours: Callable[[int], bool]) -> Left:
-    """Write load-failed.ndjson and load-ids.csv from the journal; an empty list has no file.
+    """Write load-failed.ndjson, load-ids.csv and load-tokens.csv from the journal; an empty list has no file.
 
     `ours` says of a shard that no other process is loading it: what is under way there is no other's business.
     """
@@ -44,12 +46,15 @@ def leave_lists(output: Path, journal: Path, rest: Rest, clock: Clock, *, ours: 
     try:
         replays.settle(found, journal.parent)
         _leave(output / NAME, lines(found, output, journal.parent, rest))
-        _leave(output / IDS, id_rows(found))
+        _leave(output / IDS, table(("kind", "source", "target"), found.data.rows(_IDS)))
+        tokens = found.vault.rows()
+        _leave(output / TOKENS, table(("account", "token"), tokens))
         failures = "SELECT count(*) FROM (SELECT DISTINCT shard, line FROM failed)"
-        counts = [int(found.data.rows(query)[0][0]) for query in (failures, "SELECT count(*) FROM ids")]
+        lines_failed, ids = (int(found.data.rows(query)[0][0]) for query in (failures, "SELECT count(*) FROM ids"))
         rows = found.data.rows("SELECT shard, unknown FROM open")
-        return Left(sum(bool(unknown) or ours(shard) for shard, unknown in rows), *counts)
+        return Left(sum(bool(unknown) or ours(shard) for shard, unknown in rows), lines_failed, ids, len(tokens))
     finally:
+        found.vault.close()
         found.data.close()
 
 
@@ -96,13 +101,15 @@ def _why(one: Failure) -> str:
     return cause_of(one.code) if one.code.startswith("IMC-") and not one.why else one.why
 
 
-def id_rows(journal: Journal) -> Iterator[bytes]:
-    """The map of ids that the target gave out, as `--tids` takes it."""
-    rows = journal.data.rows("SELECT kind, source, target FROM ids ORDER BY kind, source")
+_IDS = "SELECT kind, source, target FROM ids ORDER BY kind, source"
+
+
+def table(header: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> Iterator[bytes]:
+    """Rows as CSV; nothing without rows. The ids are a map as `--tids` takes it."""
     if not rows:
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("kind", "source", "target"))
+    writer.writerow(header)
     writer.writerows(rows)
     yield text.getvalue().encode()

@@ -37,7 +37,7 @@ JOURNAL = "journal.db"
 FORMAT = "1"
 LISTS = 1 << 40
 """The number in the claims that stands for the lists; shards have lower ones."""
-LEAST_SLACK, SLACK = 4, 0.01
+LEAST_SLACK, SLACK = 8, 0.1
 """Calls that may wait for their turn, at least, and in seconds of the limit."""
 
 
@@ -102,11 +102,11 @@ class Job:
             shards = registered(wanted.output, self.manifest, rest, self.journal, self.ways.checked)
         if wanted.decide:
             decide(self.journal, shards, wanted.decide)
-        for shard in shards:
+        order = [stage.name for stage in rest.stages]
+        for shard in sorted(shards, key=lambda shard: order.index(shard.stage)):
             row = self.progress.rows.setdefault(shard.stage, Row(shard.stage, 0))
             row.lines += shard.lines
             row.done += self.journal.finished(shard.number)
-        order = [stage.name for stage in rest.stages]
         for name in wanted.choice.stages:
             if name not in order:
                 raise UsageError("IMC-1259", found=name, known=", ".join(order))
@@ -144,6 +144,7 @@ class Job:
             raise
         finally:
             self.share = lambda: 1.0
+            await uploads.close()
             await chain.close()
             await self.journal.close()
 
@@ -160,6 +161,7 @@ class Job:
 
     def close(self) -> None:
         """Give up a job that was not run."""
+        self.journal.vault.close()
         self.journal.data.close()
         self.claims.close()
 

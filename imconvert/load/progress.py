@@ -53,11 +53,11 @@ class Progress:
             self.seconds.append((second, 1))
 
     def rate(self, steady: float) -> float:
-        """Lines a second, the running second left out."""
+        """Lines a second, the running second left out if there are others."""
         until = int(steady)
         known = [(second, number) for second, number in self.seconds if until - RATE_OVER <= second < until]
         if not known:
-            return 0.0
+            return sum(number for _, number in self.seconds) / max(steady - self.began, 0.001)
         return sum(number for _, number in known) / max(1, until - known[0][0])
 
 

@@ -27,7 +27,7 @@ from imconvert.load.target import Budget
 from imconvert.load.uploads import Uploads
 from imconvert.vendors.calls import Call, Kind, Verdict, items_of
 
-GRACE, TROUBLE = 1.5, 10.0
+GRACE, TROUBLE = 1.25, 10.0
 POLL = 0.005
 OTHERS = 0.5
 OFTEN = 0.05
@@ -91,6 +91,7 @@ class Stage:
         self.row = progress.rows[shards[0].stage]
         self.sent = 0
         self.trouble: BaseException | None = None
+        self.latest = float("inf")
 
     async def run(self) -> None:
         """Load until nothing is left that may go. Raises what stopped it."""
@@ -234,17 +235,17 @@ class Stage:
 
     async def _on_stop(self) -> None:
         await self.stop.wait()
+        self.latest = self.clock.steady() + GRACE
         self.halt.set()
 
     async def _on_halt(self) -> None:
         """When the run has to end, calls that are not under way are given up at once, the others in a while."""
         await self.halt.wait()
         self.changed.set()
-        waited = 0.0
-        while waited < (GRACE if self.stop.is_set() else TROUBLE):
+        latest = self.clock.steady() + TROUBLE
+        while self.clock.steady() < min(latest, self.latest):
             self._cancel(lambda request: request is None or not request.flight.flying)
-            await asyncio.sleep(OFTEN)
-            waited += OFTEN
+            await self.clock.sleep(OFTEN)
         self._cancel(lambda request: True)
 
     def _cancel(self, which: Callable[[Request | None], bool]) -> None:

@@ -46,6 +46,13 @@ class Uploads:
             task.add_done_callback(lambda done: self._under_way.pop(path, None))
         return await asyncio.shield(task)
 
+    async def close(self) -> None:
+        """Give up what is under way."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _upload(self, path: str) -> str | Verdict:
         pure = PurePosixPath(path)
         file = self.output / pure

@@ -249,6 +249,18 @@ static int find_long(Ids *ids, Span source, int bare, Id *room, Field *found)
     return done;
 }
 
+void ids_expect(const Ids *ids, Span source)
+{
+#ifdef __GNUC__
+    if (!source.size || source.size > ID_SIZE)
+        return;
+    if (source.size <= SHORT_SIZE)
+        __builtin_prefetch(ids->tables->shorts[set_of_short(short_of(source))]);
+    else
+        __builtin_prefetch(ids->tables->longs[set_of_long(source)]);
+#endif
+}
+
 int ids_find(Ids *ids, Span source, int bare, Id *room, Field *found)
 {
     if (!source.size || source.size > ID_SIZE || memchr(source.data, '\\', source.size))

@@ -32,6 +32,9 @@ int ids_traverse(Ids *ids, visitproc visit, void *arg);
 /* Let go of the book. */
 void ids_clear(Ids *ids);
 
+/* Say that an id will soon be asked for; where it may be known is fetched meanwhile. */
+void ids_expect(const Ids *ids, Span source);
+
 /* The target id of a source id as a field: the source's own bytes, or others in `room`, which need no escaping; in one
 string, or none for a number. 0, with or without an exception set, if there is none. `bare` refuses to learn ids that
 have an app or a resource around them. */

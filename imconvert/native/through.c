@@ -89,13 +89,33 @@ static int chat_of(const Fields *fields)
     return (team == 2 && !people) || (to_group && people == 1) ? 1 : -1;
 }
 
+static Span span_of_sender(const Fields *fields)
+{
+    return fields->field[has(fields, MEMBER) ? MEMBER : SENDER].span;
+}
+
+static Span span_of_target(const Fields *fields)
+{
+    return fields->field[has(fields, GROUP) ? GROUP : RECEIVER].span;
+}
+
+static Ids *ids_of_targets(const Through *self, const Record *record)
+{
+    return record->chat ? self->groups : self->accounts;
+}
+
+static void expect_ends(const Through *self, const Record *record)
+{
+    ids_expect(self->accounts, span_of_sender(&record->fields));
+    ids_expect(ids_of_targets(self, record), span_of_target(&record->fields));
+}
+
 static int find_ends(Through *self, Record *record)
 {
     Fields *fields = &record->fields;
     Field *field = fields->field;
-    Span from = field[has(fields, MEMBER) ? MEMBER : SENDER].span;
-    Span to = field[has(fields, GROUP) ? GROUP : RECEIVER].span;
-    Ids *targets = record->chat ? self->groups : self->accounts;
+    Span from = span_of_sender(fields), to = span_of_target(fields);
+    Ids *targets = ids_of_targets(self, record);
     fields->seen |= (Set)1 << SENDER | (Set)1 << RECEIVER;
     return ids_find(self->accounts, from, self->bare, &record->sender, &field[SENDER]) &&
            ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
@@ -295,6 +315,7 @@ static int read_record(Through *self, Span raw, Record *record)
     fill_in(self, fields);
     if (!has(fields, KIND) || !has(fields, CLIENT) || (record->chat = chat_of(fields)) < 0)
         return 0;
+    expect_ends(self, record);
     if (names_by_url(self, record))
         name_by_url(fields);
     if (self->find_suffix)

@@ -17,6 +17,9 @@ from starlette.routing import Route
 from imconvert.serve.listen import bind, server
 
 LOOPBACK = "127.0.0.1"
+SOON = 0.3
+"""Seconds that who asks for the status gets at the end; a load has to end within 2."""
+
 Facts = Callable[[], dict[str, Any]]
 
 
@@ -46,7 +49,7 @@ async def beside(facts: Facts, end: socket.socket) -> AsyncIterator[None]:
         yield
     finally:
         found.should_exit = True
-        await asyncio.wait([task], timeout=1.0)
+        await asyncio.wait([task], timeout=SOON)
         task.cancel()
 
 

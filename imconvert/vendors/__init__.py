@@ -12,7 +12,6 @@ from imconvert.errors import UsageError
 from imconvert.vendors import device, plugins
 from imconvert.vendors.contract import Setting, Target, Vendor
 from imconvert.vendors.custom import NAME as CUSTOM
-from imconvert.vendors.custom import people_vendor_of, vendor_of
 from imconvert.vendors.easemob import VENDOR as EASEMOB
 from imconvert.vendors.people.source import SUFFIX
 from imconvert.vendors.rongcloud import VENDOR as RONGCLOUD
@@ -75,6 +74,8 @@ def find(name: str, mapping: str | None = None) -> Vendor:
     if name.endswith(SUFFIX):
         return _people(name, mapping)
     if mapping is not None:
+        from imconvert.vendors.custom.vendor import vendor_of
+
         return vendor_of(mapping)
     found = BY_NAME.get(name) or plugins.find(name, _TAKEN)
     if found is None:
@@ -87,6 +88,8 @@ def find(name: str, mapping: str | None = None) -> Vendor:
 def _people(name: str, mapping: str | None) -> Vendor:
     """The vendor of that name as a source of people. Raises UsageError IMC-1112."""
     if mapping is not None:
+        from imconvert.vendors.custom.vendor import people_vendor_of
+
         return people_vendor_of(mapping)
     vendor = BY_NAME.get(name.removesuffix(SUFFIX))
     if vendor is None or vendor.people is None:

@@ -119,7 +119,7 @@ class Verdict(NamedTuple):
     """What an answer means. `code` is the vendor's own; `wait` are seconds for which the vendor wants no calls.
 
     `failed` are the items of a batch that did not go in where the call as a whole did; `given` is the id that the
-    target gave out.
+    target gave out; `token` an account and the secret that the target gave out for it.
     """
 
     kind: Kind
@@ -128,13 +128,11 @@ class Verdict(NamedTuple):
     wait: float = 0.0
     failed: tuple[Failed, ...] = ()
     given: str = ""
+    token: tuple[str, Secret] | None = None
 
 
 class Reply(NamedTuple):
-    """What came back. `fault` is "" for an answer, "unsent" where the request surely did not leave, "lost" else.
-
-    `fresh` says that a connection had to be made for it.
-    """
+    """What came back. `fault` is "" for an answer, "unsent" where the request surely did not leave, "lost" else."""
 
     status: int = 0
     headers: Mapping[str, str] = {}
@@ -142,7 +140,6 @@ class Reply(NamedTuple):
     fault: str = ""
     why: str = ""
     verdict: Verdict = Verdict(Kind.UNCLEAR)
-    fresh: bool = False
 
 
 class Limit(NamedTuple):
@@ -156,13 +153,15 @@ class Found(NamedTuple):
     """What a history query says of a call: positions of its items that are there; `more` goes on asking.
 
     `sure` is False where the answer can't be understood; then nothing is known. `given` is the id that the target gave
-    out to what is there.
+    out to what is there. Where the target's answer doesn't tell, `candidates` are ids of what looks like the call's: it
+    is there if just one of them is known to be nobody else's.
     """
 
     there: frozenset[int] = frozenset()
     more: Any = None
     sure: bool = True
     given: str = ""
+    candidates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

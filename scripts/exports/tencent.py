@@ -1,7 +1,9 @@
-"""Tencent: hourly history files of pairs and of groups, laid out in lines or not, and recorded callbacks."""
+"""Tencent: hourly history files of pairs and of groups, laid out in lines or not, answers of history queries, and
+recorded callbacks."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
@@ -27,6 +29,8 @@ PEOPLE: tuple[Callable[[int, Random], str], ...] = (
 )
 MIX = 2_654_435_761
 WIDE = (1 << 32) - 1
+PAGES = {P2P: 100, TEAM: 20}
+"""Records in an answer, at most."""
 
 
 def number_of(when: int, index: int) -> int:
@@ -131,9 +135,9 @@ def line_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
 
 
 ODDITIES: tuple[Change, ...] = (
-    swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"'),
-    swap(r'"MsgTimestamp":(\d+)', r'"MsgTimestamp":"\1"'),
-    swap(r'"MsgRandom":(\d+)', r'"MsgRandom":\1.0'),
+    swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"', once=True),
+    swap(r'"MsgTimestamp":(\d+)', r'"MsgTimestamp":"\1"', once=True),
+    swap(r'"MsgRandom":(\d+)', r'"MsgRandom":\1.0', once=True),
 )
 
 
@@ -183,6 +187,42 @@ def as_one_line(batches: Iterator[list[str]], stretch: Stretch) -> Iterator[list
     yield ["]}"]
 
 
+def item_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
+    """A record of an answer, with its group, which the answer will tell in its place."""
+    return line_of(kind, draw, when, number, media).replace('"MsgTimestamp"', '"MsgTimeStamp"', 1)
+
+
+def as_answers(batches: Iterator[list[str]], stretch: Stretch) -> Iterator[list[str]]:
+    """Answers of admin_getroammsg, or of group_msg_get_simple, a line each."""
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for lines in batches:
+        for group, line in grouped(lines):
+            items = waiting[group]
+            items.append(line)
+            if len(items) >= PAGES[stretch.chat or P2P]:
+                yield answer_of(group, waiting.pop(group))
+    for group, items in waiting.items():
+        yield answer_of(group, items)
+
+
+def answer_of(group: str, items: list[str]) -> list[str]:
+    front = f'"GroupId":"{group}","IsFinished":0,"RspMsgList":['
+    if not group:
+        front = f'"Complete":0,"MsgCnt":{len(items)},"MsgList":['
+    return ['{"ActionStatus":"OK","ErrorInfo":"","ErrorCode":0,', front, ",".join(items), "]}\n"]
+
+
+def grouped(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """The group of each line, and the line without it; what names none goes along with the one before it."""
+    group = ""
+    for line in lines:
+        if '"GroupId":' in line:
+            record = loads(line)
+            group = record.pop("GroupId", group)
+            line = dumps(record)
+        yield group, line
+
+
 def callback_of(kind: str, draw: Draw, when: int, number: int, media: Media) -> str:
     _, (chat, sender, target, _), _, _, _, data, _ = draw
     body = body_of(kind, draw, number, media)
@@ -225,7 +265,7 @@ HISTORY = Shape(
     media=media_of,
     line=line_of,
     number=number_of,
-    seconds=swap(r'"MsgTimestamp":(\d{10})\b', r'"MsgTimestamp":\g<1>000'),
+    seconds=swap(r'"MsgTimestamp":(\d{10})\b', r'"MsgTimestamp":\g<1>000', once=True),
     oddities=ODDITIES + LINE_ODDITIES[1:],
     reshape=reshape,
     conflict=conflict,
@@ -246,12 +286,26 @@ ONE_LINE = replace(
     single=True,
 )
 
+ANSWERS = replace(
+    HISTORY,
+    line=item_of,
+    seconds=swap(r'"MsgTimeStamp":(\d{10})\b', r'"MsgTimeStamp":\g<1>000', once=True),
+    oddities=(
+        swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"', once=True),
+        swap(r'"MsgTimeStamp":(\d+)', r'"MsgTimeStamp":"\1"', once=True),
+    ),
+    reshape=lambda past, rng: dumps(backwards(loads(past))),
+    damaged=damage(without_sender, not_an_object),
+    blocks=as_answers,
+    name=numbered(".ndjson"),
+)
+
 CALLBACKS = replace(
     HISTORY,
     clients=(("", 1),),
     line=callback_of,
     seconds=swap(r'"MsgTime":(\d{10})\b', r'"MsgTime":\g<1>000'),
-    oddities=(swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"'), *LINE_ODDITIES),
+    oddities=(swap(r'"MsgSeq":(\d+)', r'"MsgSeq":"\1"', once=True), *LINE_ODDITIES),
     reshape=lambda past, rng: dumps(backwards(loads(past))),
     extras={"events": (0.0004, event), "chatroom": (0.0004, live_room)},
     blocks=as_lines,
@@ -260,4 +314,4 @@ CALLBACKS = replace(
     chats_apart=False,
 )
 
-SHAPES = {"history": HISTORY, "one-line": ONE_LINE, "callbacks": CALLBACKS}
+SHAPES = {"history": HISTORY, "one-line": ONE_LINE, "answers": ANSWERS, "callbacks": CALLBACKS}

@@ -71,6 +71,7 @@ def pick_media(media: Media, kind: str, index: int, number: int) -> str:
     return f"{before}{number:x}{after}" if after else before
 
 
-def swap(pattern: str, replacement: str | Callable[[re.Match[str]], str]) -> Change:
+def swap(pattern: str, replacement: str | Callable[[re.Match[str]], str], *, once: bool = False) -> Change:
+    """Replace what the pattern finds, everywhere or only the first time."""
     found = re.compile(pattern)
-    return lambda line: found.sub(replacement, line)
+    return lambda line: found.sub(replacement, line, int(once))

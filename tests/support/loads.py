@@ -73,6 +73,8 @@ APPS = {
     "tencent": ("sdkappid = 1400000000\nretention_days = 3650", "0123456789abcdef0123456789abcdef"),
     "easemob": ('org = "rehearsal"\napp = "app"\nclient_id = "YXA6simulated-id"\nretention_days = 3650',
                 "YXA6simulated-secret"),
+    "yunxin": ('appkey = "0123456789abcdef0123456789abcdef"', "simulated-secret"),
+    "rongcloud": ('appkey = "simulated-key"', "simulated-secret"),
 }  # fmt: skip
 """What the simulators take for an app, and its secret."""
 

@@ -28,13 +28,12 @@ from imconvert.model import (
 )
 from imconvert.vendors import lenient
 from imconvert.vendors.contract import Read
-from imconvert.vendors.custom import bodies, fields, rows, times
+from imconvert.vendors.custom import NAME, bodies, fields, rows, times
 from imconvert.vendors.custom.fields import Compiler, Get, name_of, tree_of, watcher
 from imconvert.vendors.custom.parse import plain
 from imconvert.vendors.custom.spec import Chat, Mapping, PeopleMapping, Rule, Value
 from imconvert.vendors.lenient import shown
 
-NAME = "custom"
 """The name of this source, by which ids are derived."""
 
 Parse = Callable[[bytes], Any]

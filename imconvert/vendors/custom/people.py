@@ -27,9 +27,9 @@ from imconvert.model import (
     Skip,
 )
 from imconvert.vendors.contract import Documents, Vendor
-from imconvert.vendors.custom import times
+from imconvert.vendors.custom import NAME, times
 from imconvert.vendors.custom.fields import Compiler, name_of, tree_of, watcher
-from imconvert.vendors.custom.messages import NAME, holds, record_parser, skipped
+from imconvert.vendors.custom.messages import holds, record_parser, skipped
 from imconvert.vendors.custom.parse import ANY, RULE, Reading, toml_of
 from imconvert.vendors.custom.problems import Problems
 from imconvert.vendors.custom.spec import PeopleMapping, Section, Value

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from imconvert.model import CLIENTS, UNKNOWN_CLIENT
-from imconvert.vendors.custom import zones
+from imconvert.vendors.custom import NAME, zones
 from imconvert.vendors.custom.parse import UNITS, plain
 from imconvert.vendors.custom.places import Places, Unfit
 from imconvert.vendors.custom.rows import header_of
@@ -42,7 +42,6 @@ from imconvert.vendors.nodes import (
 )
 from imconvert.vendors.shapes import Bounds, Kind, Naming, Opening, Shape, told
 
-NAME = "custom"
 _NOTHING = ("null", '""')
 _WORD = re.compile(r"[\w.-]+")
 _RESERVED = frozenset({"text", "place", "notice", "image", "audio", "video", "file"})

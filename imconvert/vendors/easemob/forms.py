@@ -59,7 +59,7 @@ class _Forms:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.mark = settings["easemob.mark"]
-        self.limit = int(settings["easemob.size_limit"]) - int(settings["easemob.size_margin"])
+        self.limit = max(1, int(settings["easemob.size_limit"]) - int(settings["easemob.size_margin"]))
         self.file_limit = int(settings["easemob.file_limit"])
         self.formats = settings["easemob.voice_formats"].lower().split(",")
         self.event = encode(settings["easemob.custom_event"]).decode()

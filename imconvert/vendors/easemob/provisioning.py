@@ -253,6 +253,8 @@ def _access(desk: Desk, group: Group) -> dict[str, Any]:
     if group.join == "closed":
         desk.lost("join: closed, anybody may be invited all the same")
     public = group.kind in ("public", "meeting", "community", "live") or (not group.kind and group.join == "free")
+    if group.join == "approval" and not public and not group.kind:
+        desk.lost("join: approval, as groups are private whose source does not tell how open they are")
     rest = {"membersonly": group.join != "free"} if public else {"allowinvites": group.invite == "all"}
     return {"public": public, **rest, "invite_need_confirm": bool(group.consent) and _may_ask(desk)}
 

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 from msgspec import Raw
@@ -36,6 +36,9 @@ _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MARK = "\u0001item"
+
+MOST_PATHS = 256
+"""Addresses of which it is remembered what they say."""
 
 
 class Asked(NamedTuple):
@@ -111,19 +114,35 @@ class Found(NamedTuple):
     prefix: str
 
 
-def found(shelf: Shelf, top: dict[str, Any], file_name: str | None = None) -> Found | None:
-    """Which page a record is, if it is one."""
-    inside = top.get(RESPONSE)
-    answer, prefix = (inside, RESPONSE) if inside.__class__ is dict and REQUEST in top else (top, "")
-    facts, url = _request(top.get(REQUEST))
-    url = next((value for key in shelf.address if isinstance(value := answer.get(key), str)), url)
-    if file_name is not None:
-        facts[NAME] = file_name
-    for page in shelf.pages:
-        groups = _fits(page, answer, url)
-        if groups is not None:
-            return Found(page, answer, Asked({**facts, **groups}, page.name), prefix)
-    return None
+class Finder:
+    """Finds which page of a shelf a record is. What the path of an address says stands in many records one after the
+    other, and is found out once for all of them."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.on_paths: dict[str, list[tuple[Page, dict[str, str]]]] = {}
+
+    def found(self, top: dict[str, Any], file_name: str | None = None) -> Found | None:
+        """Which page a record is, if it is one."""
+        inside = top.get(RESPONSE)
+        answer, prefix = (inside, RESPONSE) if inside.__class__ is dict and REQUEST in top else (top, "")
+        facts, url = _request(top.get(REQUEST))
+        url = next((value for key in self.shelf.address if isinstance(value := answer.get(key), str)), url)
+        if file_name is not None:
+            facts[NAME] = file_name
+        for page, groups in self.on_paths.get(url) or self._on_path(url):
+            if _holds(page, answer):
+                return Found(page, answer, Asked({**facts, **groups}, page.name), prefix)
+        return None
+
+    def _on_path(self, url: str) -> list[tuple[Page, dict[str, str]]]:
+        """The pages that the path of an address allows, with the facts in it."""
+        path = _split(url).path
+        fitting = [(page, groups) for page in self.shelf.pages if (groups := _facts_in(path, page)) is not None]
+        if len(self.on_paths) >= MOST_PATHS:
+            self.on_paths.clear()
+        self.on_paths[url] = fitting
+        return fitting
 
 
 def _request(request: Any) -> tuple[dict[str, Any], str]:
@@ -133,8 +152,16 @@ def _request(request: Any) -> tuple[dict[str, Any], str]:
     if not isinstance(request, str):
         return {}, ""
     if "/" in request.split("?", 1)[0]:
-        return dict(parse_qsl(urlsplit(request).query)), request
+        return dict(parse_qsl(_split(request).query)), request
     return dict(parse_qsl(request)), ""
+
+
+def _split(url: str) -> SplitResult:
+    """An address in its parts; an empty one for what is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 @cache
@@ -142,17 +169,19 @@ def _pattern(url: str) -> re.Pattern[str]:
     return re.compile(url)
 
 
-def _fits(page: Page, answer: dict[str, Any], url: str) -> dict[str, str] | None:
-    """The facts in the address of a page that fits; None where it does not."""
-    groups: dict[str, str] = {}
-    if page.url:
-        match = _pattern(page.url).search(urlsplit(url).path)
-        if not match:
-            return None
-        groups = {name: unquote(value) for name, value in match.groupdict().items() if value}
-    if not all(at(answer, path) is not None for path in page.has):
-        return None
-    return groups if any(at(answer, items.path) is not None for items in page.items) else None
+def _facts_in(path: str, page: Page) -> dict[str, str] | None:
+    """The facts in a path that a page may have; None where it may not."""
+    if not page.url:
+        return {}
+    match = _pattern(page.url).search(path)
+    return match and {name: unquote(value) for name, value in match.groupdict().items() if value}
+
+
+def _holds(page: Page, answer: dict[str, Any]) -> bool:
+    """Whether an answer has what a page has."""
+    if page.has and not all(at(answer, path) is not None for path in page.has):
+        return False
+    return any(at(answer, items.path) is not None for items in page.items)
 
 
 # --- reading --------------------------------------------------------------------------------------------
@@ -160,10 +189,11 @@ def _fits(page: Page, answer: dict[str, Any], url: str) -> dict[str, str] | None
 
 def reader(shelf: Shelf, notes: Notes, file_name: str | None = None) -> Callable[[bytes], tuple[Noun, ...] | Skip]:
     """The function that reads one record. It raises Rejected with codes of the 2xxx family."""
+    finder = Finder(shelf)
 
     def read(raw: bytes) -> tuple[Noun, ...] | Skip:
         top = lenient.parse(raw, notes)
-        page = found(shelf, top, file_name)
+        page = finder.found(top, file_name)
         inner = top.get(RESPONSE) if REQUEST in top else top
         trouble = shelf.trouble(inner) if inner.__class__ is dict else None
         if trouble:
@@ -212,7 +242,7 @@ def _of_item(items: Items, item: Any, asked: Asked, notes: Notes) -> Iterator[No
 # --- unfolding ------------------------------------------------------------------------------------------
 
 
-def unfolded(shelf: Shelf, raw: bytes) -> list[tuple[int, bytes]] | None:
+def unfolded(finder: Finder, raw: bytes) -> list[tuple[int, bytes]] | None:
     """The pages with one item each that a page stands for, with their offsets in it; None where it is not to be cut.
 
     What can't be parsed strictly is not cut: reading says what is wrong with it.
@@ -221,7 +251,7 @@ def unfolded(shelf: Shelf, raw: bytes) -> list[tuple[int, bytes]] | None:
         return None
     try:
         top = _decode(raw)
-        page = found(shelf, top) if top.__class__ is dict else None
+        page = finder.found(top) if top.__class__ is dict else None
         if page is None or not _is_many(page):
             return None
         return list(_cut(page, top, raw))

@@ -9,7 +9,7 @@ import msgspec
 
 from imconvert.model import Notes
 from imconvert.vendors.contract import Documents, Setting, Settings, Survey, Vendor
-from imconvert.vendors.people.pages import Shelf, found, reader, unfolded
+from imconvert.vendors.people.pages import Finder, Shelf, reader, unfolded
 
 SUFFIX = "/people"
 """What stands behind a vendor's name where it is meant as the source of people."""
@@ -23,7 +23,7 @@ MakeShelf = Callable[[Settings, Notes, int], Shelf]
 
 def source(name: str, title: str, shelf: MakeShelf, settings: tuple[Setting, ...]) -> Vendor:
     """The vendor of that name as a source of people."""
-    still = shelf({setting.name: setting.default for setting in settings}, Notes(), 0)
+    still = Finder(shelf({setting.name: setting.default for setting in settings}, Notes(), 0))
 
     def read(settings: Settings, notes: Notes, latest: int, survey: bytes = b"") -> Any:
         name = msgspec.json.decode(survey).get("name") if survey else None
@@ -32,7 +32,7 @@ def source(name: str, title: str, shelf: MakeShelf, settings: tuple[Setting, ...
     return Vendor(
         name=f"{name}{SUFFIX}",
         title=title,
-        looks_like=lambda value: found(still, value) is not None,
+        looks_like=lambda value: still.found(value) is not None,
         reader=read,
         documents=Documents((), whole=True),
         settings=(FILE_NAMES, *settings),

@@ -1,7 +1,7 @@
 """People and groups as RongCloud's calls (rongcloud.md §4.2).
 
-Plan: registering gives a token, which the loader keeps. Friends, and roles in groups, need hosting; a setting says
-whether the app has it. A plain group is made by its owner, the others join.
+Plan: registering gives a token, which the loader keeps apart. Friends, and roles in groups, need hosting; a setting
+says whether the app has it. A plain group is made by its owner, the others join.
 """
 
 from __future__ import annotations

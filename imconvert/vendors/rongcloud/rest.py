@@ -20,10 +20,12 @@ from imconvert.vendors.calls import (
     Limit,
     Reply,
     Rest,
+    Secret,
     Stage,
     Token,
     Verdict,
     answer_of,
+    body_of,
     form_of,
     retry_after,
 )
@@ -113,7 +115,15 @@ def read(app: App, api: Api, call: Call, reply: Reply) -> Verdict:
         stops = {401: Kind.REAUTH, 403: Kind.STOP, 404: Kind.STOP, 405: Kind.STOP, 430: Kind.STOP}
         return Verdict(stops.get(reply.status, Kind.UNCLEAR), f"HTTP {reply.status}", "no answer of the API's")
     kind = Kind.UNCLEAR if reply.status >= 500 else KINDS.get(code, Kind.ITEM)
-    return Verdict(kind) if kind is Kind.DONE else Verdict(kind, str(code), str(found.get("errorMessage", "")))
+    if kind is Kind.DONE:
+        return Verdict(kind, token=_token(call, found))
+    return Verdict(kind, str(code), str(found.get("errorMessage", "")))
+
+
+def _token(call: Call, found: Mapping[str, object]) -> tuple[str, Secret] | None:
+    """The token that registering gives (§4.2)."""
+    token = found.get("token")
+    return (str(body_of(call).get("userId", "")), Secret(token)) if isinstance(token, str) and token else None
 
 
 def checks(app: App, history: History) -> list[Finding]:

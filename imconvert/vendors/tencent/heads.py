@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from imconvert.errors import Rejected
@@ -27,6 +28,7 @@ class Head(NamedTuple):
     hour: tuple[int, int] | None = None
 
 
+@lru_cache(maxsize=16)
 def read_head(data: bytes) -> Head:
     """The head in `data`, which ends with the bracket of the array."""
     try:

@@ -251,7 +251,8 @@ def _answer(found: dict[str, Any]) -> Skip:
     """An answer that holds no messages. Raises Rejected (IMC-2482, IMC-2301)."""
     if found["code"] != 200:
         raise Rejected("IMC-2482", answer=shown({key: found[key] for key in ("code", "desc", "msg") if key in found}))
-    if found.get("msgs") or (found.get("data") or {}).get("items"):
+    data = found.get("data")
+    if found.get("msgs") or (data.get("items") if data.__class__ is dict else data):
         raise Rejected("IMC-2301", vendor="yunxin")
     return Skip("IMC-8153", {})
 

@@ -1,4 +1,4 @@
-"""Where ids stand in Yunxin's calls (yunxin.md §4.4) and import lines (§1.2)."""
+"""Where ids stand in Yunxin's calls (yunxin.md §4.4, §4.5) and import lines (§1.2)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from imconvert.vendors.people.mentions import ACCOUNT, GROUP, Mention, Place, mentions_by
+from imconvert.vendors.yunxin import second
 
 _TEAM, _OWNER, _WHO, _SEVERAL = Place("@conv", GROUP), Place("owner"), Place("accid"), Place("members[]")
+_OPERATOR = Place("operator_id")
 
 _CALLS = mentions_by({
     "user/create.action": (Place("accid", makes=True),),
@@ -19,6 +21,14 @@ _CALLS = mentions_by({
     "team/create.action": (Place("@conv", GROUP, makes=True), _OWNER, _SEVERAL),
     **{f"team/{name}.action": (_TEAM, _OWNER, _WHO, _SEVERAL) for name in (
         "add", "addManager", "muteTlist", "muteTlistAll", "updateTeamNick", "muteTeam")},
+    second.ACCOUNTS: (Place("account_id", makes=True),),
+    second.FRIENDS: (Place("account_id"), Place("friend_account_id")),
+    second.FRIEND: (Place("@id"), Place("friend_account_id")),
+    **dict.fromkeys((second.BLOCKS, second.MUTES), (Place("account_id"), Place("contact_account_id"))),
+    second.TEAMS: (Place("@conv", GROUP, makes=True), Place("owner_account_id")),
+    second.MEMBERS: (_TEAM, _OPERATOR, Place("invite_account_ids[]")),
+    second.MANAGERS: (_TEAM, _OPERATOR, Place("managers[]")),
+    second.MEMBER: (_TEAM, _OPERATOR, Place("@other")),
 })  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from imconvert.vendors.contract import Setting
 
 SETTINGS = (
+    Setting("yunxin.api", "v1", ("v1", "v2"), "which of Yunxin's server APIs the calls are for"),
     Setting("yunxin.genders", "1=male,2=female", "text", "what the numbers of gender mean"),
     Setting("yunxin.member_roles", "0=member,1=owner,2=admin", "text",
             "what the numbers of member_role mean in answers of v2"),

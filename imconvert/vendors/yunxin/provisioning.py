@@ -1,4 +1,4 @@
-"""People and teams as Yunxin's v1 calls (yunxin.md §4.4).
+"""People and teams as Yunxin's calls (yunxin.md §4.4); second.py says them in words of v2.
 
 Plan: an account is made with its whole profile, one a call. A friendship is kept for both, so that both directions
 become one call; aliases follow. A team's id is given out when it is made, and whoever adds members or managers has to
@@ -17,6 +17,7 @@ from imconvert.vendors.people.finish import PUSH_NAME, Cutting, Piece, by_owner,
 from imconvert.vendors.people.lines import Entry, Key, line, rank_of
 from imconvert.vendors.people.rules import any_id
 from imconvert.vendors.people.writing import Content, Desk
+from imconvert.vendors.yunxin.second import either
 
 _PROFILE = {"name": ("name", 64), "avatar": ("icon", 1024), "sign": ("sign", 256), "mail": ("email", 64),
             "birthday": ("birth", 16), "phone": ("mobile", 32), "ext": ("ex", 1024)}  # fmt: skip
@@ -315,4 +316,4 @@ GROUPS = Content(
     },
     group_rules=lambda settings: any_id,
 )
-CONTENTS = {"users": USERS, "friends": FRIENDS, "groups": GROUPS}
+CONTENTS = {"users": either(USERS), "friends": either(FRIENDS), "groups": either(GROUPS)}
