@@ -14,6 +14,7 @@ from imconvert.model import Custom, Media, Notes, Notice, Part, Place, Text
 from imconvert.vendors.contract import Book
 from imconvert.vendors.covers import cover_of
 from imconvert.vendors.degrees import number_of
+from imconvert.vendors.easemob.exts import KEYS, exts_of
 from imconvert.vendors.leftovers import Leftovers
 from imconvert.vendors.lenient import compact
 from imconvert.vendors.values import suffix_of
@@ -153,9 +154,7 @@ def _are_params(found: Any) -> bool:
 
 
 def _own_custom(raw: Body, desk: Desk) -> Body | None:
-    event, params = raw.get("customEvent"), raw.get("v2:customExts", raw.get("customExts"))
-    if isinstance(params, list) and all(isinstance(one, dict) for one in params):
-        params = {key: value for one in params for key, value in one.items()}
+    event, params = raw.get("customEvent"), exts_of(raw)
     params = {} if params is None else params
     if not isinstance(event, str) or not EVENT.fullmatch(event) or not isinstance(params, dict):
         return None
@@ -164,7 +163,7 @@ def _own_custom(raw: Body, desk: Desk) -> Body | None:
     texts = {key: value if isinstance(value, str) else compact(value) for key, value in params.items()}
     if texts != params:
         desk.notes.changes.append(("transformed", "values of custom content to texts"))
-    known = ("type", "customEvent", "v2:customExts", "customExts")
+    known = ("type", "customEvent", *KEYS)
     desk.left.keep_all({key: value for key, value in raw.items() if key not in known})
     return {"type": "custom", "event": event, "params": texts}
 

@@ -15,6 +15,7 @@ import msgspec
 
 from imconvert.model import Custom, Media, Notes, Notice, Part, Place, Skip, Text
 from imconvert.vendors.contract import Book, LeftOut, Settings
+from imconvert.vendors.easemob.exts import KEYS, exts_of
 from imconvert.vendors.lenient import compact
 from imconvert.vendors.uploads import is_own_file
 from imconvert.vendors.values import suffix_of
@@ -179,16 +180,12 @@ def _as_strings(content: Body) -> dict[str, str]:
 
 def _own_custom(make: Bodies, body: Body) -> Piece | None:
     """What was a custom body at Easemob; None where it is none that the import takes."""
-    event, exts = body.get("customEvent"), body.get("v2:customExts")
-    if exts is None:
-        exts = body.get("customExts")
-    if isinstance(exts, list) and all(isinstance(one, dict) for one in exts):
-        exts = {key: value for one in exts for key, value in one.items()}
+    event, exts = body.get("customEvent"), exts_of(body)
     if not isinstance(event, str) or not isinstance(exts, dict | None) or len(exts or ()) > make.most_exts:
         return None
     if not _EVENT.fullmatch(event) or len(event) > make.event_limit:
         return None
-    more = {k: v for k, v in body.items() if k not in ("type", "customEvent", "v2:customExts", "customExts")}
+    more = {k: v for k, v in body.items() if k not in ("type", "customEvent", *KEYS)}
     piece = Piece("custom", {"customEvent": event})
     if exts is not None:
         piece.body["customExts"] = _as_strings(exts)
