@@ -416,6 +416,14 @@ def test_mutated_lines_are_written_or_rejected(vendor: str, data: st.DataObject)
     holds(vendor, data.draw(mutated(vendor)), data.draw(SETS))
 
 
+def test_a_quoted_kind_that_is_no_word_is_kept() -> None:
+    quoting = b'{"content":"ok","referMsgUserId":"u_bob","referMsg":{"content":"eh"},"objName":[],"referMsgUid":"5A2T"}'
+    record = next(raw for raw in SEEDS["rongcloud"] if b"RC:TxtMsg" in raw and b"'content'" not in raw)
+    content = json.dumps(json.loads(record)["content"], ensure_ascii=False, separators=(",", ":")).encode()
+    assert content in record
+    holds("rongcloud", record.replace(content, quoting).replace(b"RC:TxtMsg", b"RC:ReferenceMsg"), {})
+
+
 @pytest.mark.parametrize("vendor", sorted(SEEDS))
 @settings(max_examples=500, deadline=None)
 @given(raw=st.binary(max_size=60))

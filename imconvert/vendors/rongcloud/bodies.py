@@ -273,7 +273,7 @@ def _quoted(quoted: Any, kind: Any, notes: Notes) -> Any:
         except Rejected:
             return quoted
         quoted = found if isinstance(found, dict) else quoted
-    if isinstance(quoted, dict) and kind in _THUMBNAILED and quoted.get("content"):
+    if isinstance(quoted, dict) and isinstance(kind, str) and kind in _THUMBNAILED and quoted.get("content"):
         notes.changes.append(("degraded", "base64 of the quoted message left out"))
         return {key: value for key, value in quoted.items() if key != "content"}
     return quoted
