@@ -22,7 +22,7 @@ from imconvert import durable, native
 from imconvert.convert import index
 from imconvert.convert.blocks import Block, Bundled, block_of, bundled
 from imconvert.convert.runs import PLACED, Files, slices, sorted_blocks
-from imconvert.convert.segment import count
+from imconvert.convert.tally import count
 from imconvert.convert.work import Array, Count, FileSum, ShardFacts, WorkFolder, marker_bytes
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError

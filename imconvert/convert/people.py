@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 
 from imconvert.convert.gather import At
-from imconvert.convert.segment import MapJob, Mapper, Progress, count, ids_of, map_by
+from imconvert.convert.segment import MapJob, Mapper, Progress, ids_of, map_by
+from imconvert.convert.tally import count
 from imconvert.convert.work import PieceCounts
 from imconvert.errors import Rejected
 from imconvert.model import Skip

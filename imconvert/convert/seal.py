@@ -268,7 +268,8 @@ class _Sealer:
         if kind == CONFLICT:
             kept_line = self._line(reader, drop, kept, winner)
             found |= {"message": msgspec.Raw(line), "kept_message": msgspec.Raw(kept_line)}
-        self.examples.setdefault(code, {name: found[name] for name in ("file", "line", "key", "kept")})
+        if code not in self.examples:
+            self.examples[code] = {name: found[name] for name in ("file", "line", "key", "kept")}
         self.sides[kind].write(msgspec.json.encode(found) + b"\n")
 
     def _example(self, name: str, drop: tuple[int, ...], row: tuple[int, ...]) -> None:

@@ -11,7 +11,7 @@ import base64
 import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,8 @@ from imconvert.convert.names import is_named
 from imconvert.convert.part import Part, facts
 from imconvert.convert.plan import Piece, Segment, bytes_of
 from imconvert.convert.spread import range_for
-from imconvert.convert.work import IDS, Count, First, PartMarker, PieceCounts, WorkFolder, marker_bytes
+from imconvert.convert.tally import Tally, count
+from imconvert.convert.work import IDS, PartMarker, PieceCounts, WorkFolder, marker_bytes
 from imconvert.errors import InputError, Rejected, cause_of, remedy_of
 from imconvert.model import EPOCH, Notes, Notice, Place, Skip, Text, key_of
 from imconvert.model import Part as Body
@@ -72,30 +73,6 @@ class MapJob:
     media_url: str = FOLDER
     recalls: bool = False
     compiled: bool = True
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened in one segment, by code, with the first example of each."""
-
-    rejects: dict[str, Count] = field(default_factory=dict)
-    skipped: dict[str, Count] = field(default_factory=dict)
-    repairs: dict[str, Count] = field(default_factory=dict)
-    changes: dict[str, Count] = field(default_factory=dict)
-    kinds: dict[str, int] = field(default_factory=dict)
-
-
-def count(
-    into: dict[str, Count], name: str, file: int, line: int, values: dict[str, Any] | None = None, times: int = 1
-) -> None:
-    """Count `name`, keeping its first place and, for a code with values, what it said there."""
-    known = into.get(name)
-    if known and known.first and (file, line) < (known.first.file, known.first.line):
-        known.first = First(file, line)
-    if known is None:
-        why = cause_of(name, values) if values is not None else ""
-        into[name] = known = Count(0, First(file, line, why, values or {}))
-    known.count += times
 
 
 def map_segment(job: MapJob, progress: Progress) -> int:
@@ -271,8 +248,16 @@ class Mapper:
                 record(number, raw)
         for batch, counts in zip(waiting.batches, waiting.counts, strict=True):
             if batch.crlf:
-                count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
+                self._count_crlf(batch, counts)
         self.part.keep(waiting)
+
+    def _count_crlf(self, batch: Batch, counts: PieceCounts) -> None:
+        """Batches come in input order, so that the first place of all is one of the first batch that has such lines."""
+        known = self.tally.repairs.get("IMC-3002")
+        if known:
+            known.count += batch.crlf
+        else:
+            count(self.tally.repairs, "IMC-3002", counts.file, batch.number(batch.first_crlf()), times=batch.crlf)
 
     def _shorten(self, way: Shortcut, waiting: Gathering, record: Callable[[int, bytes], None]) -> None:
         """Let a shortcut take what it can; it leaves the rest to `record`."""

@@ -4,7 +4,7 @@ Promise: it is a faster way to the same bytes and nothing else; without it, `ven
 Its layers: `scan.c` reads tokens, `shape.c` finds the fields of a record, `ids.c` looks its ids up, `form.c` writes
 a line, `hashes.c` and `sorted.c` take its hashes, `columns.c` gathers lines; `through.c` joins them for a batch. What
 they may be asked for is told in `vendors/shapes.py`. `cut.c` cuts records out of documents, for `sources`; `lines.c`
-brings lines into an order, and `bundle.c` makes one of several, for `convert`.
+brings lines into an order, and `bundle.c` makes one of several, for `convert`; `memory.c` is for its workers.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ try:
         edges,
         follow,
         joined,
+        keep_memory,
         keys,
         mixed,
     )
@@ -39,6 +40,7 @@ __all__ = [
     "edges",
     "follow",
     "joined",
+    "keep_memory",
     "keys",
     "mixed",
 ]

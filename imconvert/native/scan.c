@@ -33,6 +33,18 @@ static size_t sequence(const unsigned char *at, const unsigned char *end)
     return 0;
 }
 
+/* Whether three bytes, of at least four, are a well-formed sequence of the usual kind, as nearly all CJK is. */
+static int usual_three(const unsigned char *at)
+{
+    uint32_t word;
+    memcpy(&word, at, 4);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (word & 0xC0C0F0u) == 0x8080E0u && at[0] != 0xE0 && at[0] != 0xED;
+#else
+    return (at[0] & 0xF0) == 0xE0 && continues(at[1]) && continues(at[2]) && at[0] != 0xE0 && at[0] != 0xED;
+#endif
+}
+
 /* Whether none of eight bytes is a quote, a backslash, a control character or beyond ASCII. */
 static int eight_plain(const unsigned char *at)
 {
@@ -62,7 +74,7 @@ static int run_plain(Scan *scan)
             continue;
         }
         do {
-            size_t length = sequence(at, end);
+            size_t length = end - at >= 4 && usual_three(at) ? 3 : sequence(at, end);
             if (!length)
                 return 0;
             at += length;

@@ -15,6 +15,7 @@ Where this module can't be built, that Python does all the work.
 #include "hashes.h"
 #include "ids.h"
 #include "lines.h"
+#include "memory.h"
 #include "moment.h"
 #include "naming.h"
 #include "opening.h"
@@ -723,7 +724,7 @@ static int add_types(PyObject *module)
 {
     if (!add_type(module, "Through", PyType_FromSpec(&SPEC)) || !add_type(module, "Columns", columns_type()))
         return -1;
-    if (PyModule_AddFunctions(module, lines_methods) < 0)
+    if (PyModule_AddFunctions(module, lines_methods) < 0 || PyModule_AddFunctions(module, memory_methods) < 0)
         return -1;
     return PyModule_AddFunctions(module, bundle_methods);
 }
