@@ -6,9 +6,9 @@ measuring.py makes the input and measures the runs.
 A wide gap between `s` and `best s` says that the machine was not quiet: measure again.
 The time ratio is time a message, as a multiple of the first row's; below 1 is faster than that row.
 
-Peak memory is the highest of samples taken every 50 ms over the whole process tree: as the sum of
-proportional sizes (PSS: a page shared by several workers counts once; the fair figure) and as the sum of
-resident sizes (RSS: it counts in each).
+Peak memory is told by a round of its own, whose time does not count, since looking takes time: the highest of samples
+taken every 50 ms over the whole process tree, as the sum of proportional sizes (PSS: a page shared by several workers
+counts once; the fair figure) and as the sum of resident sizes (RSS: it counts in each).
 
 Suites: `compare` is imconvert against the others; `scale` shows how rate and memory follow the number of
 messages; `jobs` is one worker against several; `files` is one big file against 10,000 small ones with the
@@ -175,7 +175,6 @@ HEADS = (
 
 def summary(row: Row, base: float | None) -> dict[str, Any]:
     """The medians of a row. `base` is the seconds a message of the row that the others are compared with."""
-    good = [run for run in row.runs if not run.problem]
     source = row.case.input
     facts = {
         "vendor": source.vendor,
@@ -184,21 +183,23 @@ def summary(row: Row, base: float | None) -> dict[str, Any]:
         "messages": source.messages,
         "bytes": source.bytes,
     }
-    if not good or good != row.runs:
-        return facts | {"problem": row.runs[-1].problem}
-    seconds = median(run.seconds for run in good)
+    failed = [run.problem for run in (*row.looks, *row.runs) if run.problem]
+    if failed:
+        return facts | {"problem": failed[-1]}
+    runs, seen = row.runs, row.looks[0]
+    seconds = median(run.seconds for run in runs)
     return facts | {
         "seconds": seconds,
-        "best": min(run.seconds for run in good),
+        "best": min(run.seconds for run in runs),
         "rate": source.messages / seconds,
         "megabytes": source.bytes / seconds / 1e6,
         "ratio": seconds / source.messages / base if base else None,
-        "pss": median(run.pss for run in good) / MIB,
-        "rss": median(run.rss for run in good) / MIB,
-        "counts": compared(source, good[-1].counts),
-        "p2p": good[-1].p2p,
-        "team": good[-1].team,
-        "runs": [asdict(run) for run in good],
+        "pss": seen.pss / MIB,
+        "rss": seen.rss / MIB,
+        "counts": compared(source, runs[-1].counts),
+        "p2p": runs[-1].p2p,
+        "team": runs[-1].team,
+        "runs": [asdict(run) for run in runs],
     }
 
 
@@ -229,7 +230,7 @@ def compared(source: Input, counts: dict[str, int]) -> str:
 def base_of(rows: Sequence[Row]) -> float | None:
     """Seconds a message of the first row, which is ours unless the caller left us out."""
     runs = rows[0].runs
-    if any(run.problem for run in runs):
+    if not runs or any(run.problem for run in runs):
         return None
     return median(run.seconds for run in runs) / rows[0].case.input.messages
 

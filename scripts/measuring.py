@@ -78,10 +78,11 @@ class Case(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The runs of a case."""
+    """The runs of a case: those that count for time, and one that was looked at for memory."""
 
     case: Case
     runs: list[Run]
+    looks: list[Run]
 
 
 def environment() -> dict[str, str]:
@@ -142,8 +143,8 @@ def command_of(name: str, source: Input, jobs: int) -> Callable[[Path], list[str
     return lambda out: [*start, str(out), *workers]
 
 
-def measure(case: Case, out: Path) -> Run:
-    """Run a case once. The folder it wrote is gone afterwards."""
+def measure(case: Case, out: Path, *, look: bool) -> Run:
+    """Run a case once, and look at its memory meanwhile or not. The folder it wrote is gone afterwards."""
     shutil.rmtree(out, ignore_errors=True)
     os.sync()
     done = threading.Event()
@@ -154,11 +155,13 @@ def measure(case: Case, out: Path) -> Run:
             case.command(out), stdout=said, stderr=complained, cwd=HERE.parent, env=environment()
         )
         sampler = threading.Thread(target=sample, args=(process.pid, done, peaks))
-        sampler.start()
+        if look:
+            sampler.start()
         code = process.wait()
         seconds = time.perf_counter() - start
         done.set()
-        sampler.join()
+        if look:
+            sampler.join()
         complained.seek(0)
         problem = "" if code in GOOD_EXITS else last_words(complained.read(), code)
     found = out / "manifest.json"
@@ -209,14 +212,17 @@ def lines_in(paths: Iterable[Path]) -> int:
 
 
 def take_turns(cases: Sequence[Case], plan: Plan) -> list[Row]:
-    """All cases once, then all again; one that failed is not tried again."""
-    rows = [Row(case, []) for case in cases]
-    for turn in range(plan.repeat):
+    """All cases once for memory, since looking at it takes time, then all in turns for time.
+
+    One that failed is not tried again.
+    """
+    rows = [Row(case, [], []) for case in cases]
+    for turn in range(plan.repeat + 1):
         for row in rows:
-            if row.runs and row.runs[-1].problem:
+            if any(run.problem for run in (*row.runs, *row.looks)):
                 continue
-            run = measure(row.case, plan.work / "out")
-            row.runs.append(run)
-            told = run.problem or f"{run.seconds:.2f} s"
-            click.echo(f"round {turn + 1}: {row.case.input.vendor} {row.case.label}: {told}", err=True)
+            run = measure(row.case, plan.work / "out", look=not turn)
+            (row.runs if turn else row.looks).append(run)
+            told = run.problem or (f"{run.seconds:.2f} s" if turn else f"{run.pss / MIB:.0f} MiB")
+            click.echo(f"round {turn}: {row.case.input.vendor} {row.case.label}: {told}", err=True)
     return rows
