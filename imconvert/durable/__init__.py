@@ -85,10 +85,10 @@ class Writer:
             fd, self._fd = self._fd, -1
             if fd < 0:
                 return
-            if closing and not is_remote(being_written(self.path)):
-                closing.take(fd, self.path)
+            if sync or closing:
+                _close_synced(fd, self.path, closing)
             else:
-                close(fd, sync=sync or closing is not None)
+                close(fd, sync=False)
             self._made.close()
 
     def give_up(self) -> None:
@@ -189,10 +189,15 @@ def write_pieces(
         except BaseException:
             os.close(fd)
             raise
-        if closing and not is_remote(being_written(target)):
-            closing.take(fd, target)
-        else:
-            close(fd, sync=True)
+        _close_synced(fd, target, closing)
+
+
+def _close_synced(fd: int, path: Path, closing: Closing | None) -> None:
+    """At once, or by `closing`; what goes to a store is put there right behind, and has to be closed."""
+    if closing and not is_remote(being_written(path)):
+        closing.take(fd, path)
+    else:
+        close(fd, sync=True)
 
 
 def _bytes_of(pieces: Iterable[Piece]) -> Iterator[bytes | memoryview]:

@@ -112,6 +112,18 @@ class Cutting(NamedTuple):
     most: Callable[[str], int]
 
 
+def each_once(wrap: Wrap) -> Cutting:
+    """A call for each item of an owner; one where the same item follows, as of friendships told from both sides."""
+    last = b""
+
+    def piece(entry: Entry) -> Piece:
+        nonlocal last
+        again, last = bytes(entry.body) == last, bytes(entry.body)
+        return Piece(None if again else entry.body)
+
+    return Cutting(piece, wrap, lambda api: 1)
+
+
 def by_owner(api: str, cutting: Callable[[Settings, Notes], Cutting]) -> MakeFinish:
     """Calls of the items of one owner, to `api` where an item does not name another. `cutting(settings, notes)` is
     asked anew for each owner, so that what it gives may remember what it saw of one."""

@@ -12,7 +12,7 @@ from typing import Any
 from imconvert.model import FOREVER, Account, Block, Friend, Group, Member, Mute, Notes, Profile, ReadMark
 from imconvert.vendors.contract import Line, Settings
 from imconvert.vendors.people import finish
-from imconvert.vendors.people.finish import PUSH_NAME, Cutting, Piece, by_owner, called, merged, one_each
+from imconvert.vendors.people.finish import PUSH_NAME, Cutting, Piece, by_owner, called, each_once, merged, one_each
 from imconvert.vendors.people.lines import Entry, Key, line, rank_of
 from imconvert.vendors.people.writing import Content, Desk
 
@@ -105,17 +105,7 @@ def put_friend(desk: Desk, friend: Friend) -> Iterator[Line]:
 
 
 def _friend_calls(settings: Settings, notes: Notes) -> Cutting:
-    last = b""
-
-    def piece(entry: Entry) -> Piece:
-        nonlocal last
-        again, last = bytes(entry.body) == last, bytes(entry.body)
-        return Piece(None if again else entry.body)
-
-    return Cutting(
-        piece, lambda api, owner, items, group: {"body": {"userId": owner, "targetId": items[0], "optType": 2}},
-        lambda api: 1,
-    )  # fmt: skip
+    return each_once(lambda api, owner, items, group: {"body": {"userId": owner, "targetId": items[0], "optType": 2}})
 
 
 def put_block(desk: Desk, block: Block) -> Iterator[Line]:
