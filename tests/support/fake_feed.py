@@ -51,12 +51,18 @@ class Feed:
         self.answer = answer
         self.seen: list[Seen] = []
         self.url = ""
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
     def next(self, seen: Seen) -> Reply:
-        with self._lock:
+        with self._changed:
             self.seen.append(seen)
+            self._changed.notify_all()
             return self.answer(len(self.seen))
+
+    def came(self, count: int) -> bool:
+        """Whether `count` requests came; a puller that hangs up is gone before its request is read."""
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.seen) >= count, timeout=60) and len(self.seen) == count
 
 
 class _Handler(BaseHTTPRequestHandler):
