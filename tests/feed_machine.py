@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from support.feeds import DEFAULTS, LATEST, Loop, Server, lines, output_of, read_answer, record, serving, wait_for
 
 from imconvert.durable.appending import whole_lines
+from imconvert.serve import clerk
 from imconvert.serve.append import append
 from imconvert.serve.intake import Checker
 from imconvert.serve.spool import Spool
@@ -217,8 +218,9 @@ class FeedMachine(RuleBasedStateMachine):
 
     @rule()
     def checkpoint(self) -> None:
-        """Turn what is known into a run, while nothing else goes on."""
-        self.server.clerk.checkpoint()
+        """The clerk turns what is known into a run."""
+        self.server.clerk._since = clerk.SAVED
+        wait_for(lambda: not self.server.clerk._since)
 
     @invariant()
     def is_well(self) -> None:

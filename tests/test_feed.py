@@ -21,6 +21,7 @@ from support.feeds import (
     LATEST,
     lines,
     output_of,
+    read_answer,
     record,
     running,
     serving,
@@ -121,19 +122,18 @@ def test_who_resets_behind_the_last_byte_gets_it_again(tmp_path: Path, out: Path
 
 
 def test_concurrent_pulls_get_the_same_window(tmp_path: Path, out: Path) -> None:
+    """Neither is judged before both are answered: no pull waits for the other, and no puller closes."""
     with running(serving(tmp_path / "feed.db", out, caps=Caps(60, 1 << 20), overlap=0)) as server:
         server.settled()
-        ends = [server.connect() for _ in range(2)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("imconvert.serve.answers.SETTLE_TIME", 0)
+            ends = [server.connect() for _ in range(2)]
+            for end in ends:
+                end.sendall(b"GET /feed HTTP/1.1\r\nHost: feed\r\n\r\n")
+            bodies = [read_answer(end).body for end in ends]
         for end in ends:
-            end.sendall(b"GET /feed HTTP/1.1\r\nHost: feed\r\n\r\n")
-        bodies = []
-        for end in ends:
-            data = b""
-            while not data.endswith(b"]}"):
-                data += end.recv(65536)
-            bodies.append(data.partition(b"\r\n\r\n")[2])
             end.close()
-        assert bodies[0] == bodies[1]
+        assert bodies[0] == bodies[1] != EMPTY
         assert [*range(61, 101)] == msgids(server.ask().records)
         wait_for(lambda: server.clerk.feed.state.windows[-1].total == 100)
 
@@ -252,7 +252,7 @@ def test_nothing_new_is_not_said_while_lines_are_still_being_read(
         assert [1, 2, 3] == msgids(server.ask().records)
         wait_for(lambda: server.clerk.feed.cursor)
     step = Taker.step
-    monkeypatch.setattr(Taker, "step", lambda *words: (time.sleep(0.5), step(*words))[1])
+    monkeypatch.setattr(Taker, "step", lambda *words: (time.sleep(0.2), step(*words))[1])
     with running(wanted) as server:
         assert [4, 5, 6] == msgids(server.ask().records)
 

@@ -160,6 +160,7 @@ def test_a_file_that_shrinks_while_it_is_sent_breaks_the_answer_off(tmp_path: Pa
                 pass
         assert b"HTTP/1.1 200" == head[:12]
         assert not data.endswith(b"]}")
+        wait_for(lambda: server.log)
         assert server.log[-1]["end"] in ("IMC-6002", "IMC-6041")
         assert 503 == server.ask().status
         assert not server.clerk.feed.cursor

@@ -20,7 +20,8 @@ from typing import Any
 import httpx
 import pytest
 from support.fake_feed import p2p, team
-from support.serve_process import TOKEN, Server
+from support.serve_process import LONG, TOKEN
+from support.serve_process import PatientServer as Server
 from support.small_jobs import LATEST
 
 from imconvert.cli.progress import Silent
@@ -70,7 +71,7 @@ class Puller:
         self._client = open_client(small=bool(rules))
         clock = Clock(time.time, time.monotonic, time.sleep)
         mishaps = Mishaps(read_rules(rules) if rules else (), seed, calm_after)
-        fetcher = Fetcher(self._client, Address(server.url, TOKEN, timeout=30), clock)
+        fetcher = Fetcher(self._client, Address(server.url, TOKEN, timeout=LONG), clock)
         self.work = Rehearsal(fetcher, store, clock, mishaps, self.pulls.append)
 
     def close(self) -> None:
@@ -203,7 +204,8 @@ def test_hanging_up_loses_nothing(tmp_path: Path, store: Store) -> None:
 def test_a_server_that_is_killed_in_an_answer_serves_it_again(tmp_path: Path, store: Store) -> None:
     out = output(tmp_path / "a", mixed(range(1, 4000)))
     with Server(tmp_path, "--max-records", "100000", outputs=(out,)) as server:
-        with httpx.Client(trust_env=False) as client, client.stream("GET", server.url, headers=server.headers) as reply:
+        client = httpx.Client(trust_env=False, headers=server.headers, timeout=LONG)
+        with client, client.stream("GET", server.url) as reply:
             blocks = reply.iter_raw()
             next(blocks)
             server.kill()

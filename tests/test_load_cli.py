@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from imconvert.vendors import ALL
 from imconvert.vendors.calls import Kind, Limit
 
 ROOT = Path(__file__).resolve().parents[1]
+PATIENT = str(Path(__file__).with_name("support") / "patience.py")
 OK = {"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""}
 FREE = '[limits]\n"openim/importmsg" = 0\n'
 
@@ -54,6 +56,14 @@ def pairs(tmp_path: Path) -> Path:
 
 def fine(asked: Asked) -> Answer:
     return Answer(OK)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what must come."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
 
 
 def test_a_load_tells_what_it_did_and_that_nothing_is_left(pairs: Path, tmp_path: Path) -> None:
@@ -122,17 +132,14 @@ def test_a_signal_lets_calls_under_way_arrive_and_the_same_command_goes_on(
     out = output(tmp_path / "out", "tencent", {"p2p-00001.ndjson": tencent_pairs(40, 20)})
     with FakeTarget(lambda asked: Answer(OK, delay=0.3)) as fake:
         target = target_file(tmp_path, fake.url)
-        command = [sys.executable, "-m", "imconvert", "load", str(out), "--target", str(target), "--json"]
+        command = [sys.executable, PATIENT, "load", str(out), "--target", str(target), "--json"]
         process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
-        while len(fake.asked) < 30:
-            time.sleep(0.02)
+        until(lambda: len(fake.asked) >= 30)
         process.send_signal(number)
-        began = time.monotonic()
         told = json.loads(process.communicate(timeout=60)[0])
         assert 128 + number == process.returncode
-        assert time.monotonic() - began < 20, "2 s on a machine that is not busy with other tests"
         assert ("stopped", 0) == (told["state"], told["unknown"])
-        assert told["stages"][0]["done"] == len(fake.asked)
+        assert told["stages"][0]["done"] == len(fake.asked) < 800
         fake.act = fine
         assert 0 == load(out, target_file(tmp_path, fake.url, FREE)).code
         keys = Counter(one.body for one in fake.asked)
@@ -141,15 +148,14 @@ def test_a_signal_lets_calls_under_way_arrive_and_the_same_command_goes_on(
 
 def test_calls_that_do_not_arrive_in_time_are_unknown_and_found_out_later(tmp_path: Path) -> None:
     out = output(tmp_path / "out", "tencent", {"p2p-00001.ndjson": tencent_pairs(3, 2)})
-    with FakeTarget(lambda asked: Answer(OK, delay=60)) as fake:
+    with FakeTarget(lambda asked: Answer(OK, delay=600)) as fake:
         target = target_file(tmp_path, fake.url)
         command = [sys.executable, "-m", "imconvert", "load", str(out), "--target", str(target), "--json"]
         process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
-        while not fake.asked:
-            time.sleep(0.02)
+        until(lambda: len(fake.asked) > 0)  # the others wait, for nothing tells yet how long an answer takes
         process.send_signal(signal.SIGINT)
-        told = json.loads(process.communicate(timeout=30)[0])
-        assert (130, len(fake.asked)) == (process.returncode, told["unknown"])
+        told = json.loads(process.communicate(timeout=60)[0])
+        assert (130, 1, 1) == (process.returncode, told["unknown"], len(fake.asked))
         fake.act = fine
         assert 0 == load(out, target).code
 
@@ -157,7 +163,7 @@ def test_calls_that_do_not_arrive_in_time_are_unknown_and_found_out_later(tmp_pa
 def test_a_signal_ends_a_run_soon_whatever_its_calls_wait_for(tmp_path: Path) -> None:
     """Stalled calls, waits that the target asked for, back-offs, turns of the pace, and somebody at the status port.
 
-    By design it takes 1.25 s for calls, 0.3 s for the status port; a wait that were sat out would take 20 s or more.
+    By design it takes 1.25 s for calls, 0.3 s for the status port; a wait that were sat out would take ten minutes.
     """
     out = output(tmp_path / "out", "tencent", {
         "accounts-00001.ndjson": [accounts(f"a{number}") for number in range(40)],
@@ -166,11 +172,11 @@ def test_a_signal_ends_a_run_soon_whatever_its_calls_wait_for(tmp_path: Path) ->
 
     def act(asked: Asked) -> Answer:
         number = len(fake.asked) % 4
-        kinds = [Answer(OK, delay=60), Answer(OK | {"ErrorCode": 60008}), Answer(status=502), Answer(OK)]
-        return kinds[number] if len(fake.asked) < 30 else Answer(status=429, headers={"Retry-After": "60"})
+        kinds = [Answer(OK, delay=600), Answer(OK | {"ErrorCode": 60008}), Answer(status=502), Answer(OK)]
+        return kinds[number] if len(fake.asked) < 30 else Answer(status=429, headers={"Retry-After": "600"})
 
     with FakeTarget(act) as fake:
-        limit = '[limits]\n"im_open_login_svc/multiaccount_import" = 40\n[load]\nbackoff = "20s"\n'
+        limit = '[limits]\n"im_open_login_svc/multiaccount_import" = 40\n[load]\nbackoff = "600s"\n'
         target = target_file(tmp_path, fake.url, limit)
         command = [sys.executable, "-m", "imconvert", "load", str(out), "--target", str(target), "--json",
                    "--status-port", "0"]  # fmt: skip
@@ -179,14 +185,11 @@ def test_a_signal_ends_a_run_soon_whatever_its_calls_wait_for(tmp_path: Path) ->
         )
         assert process.stderr is not None
         url = process.stderr.readline().strip()
-        with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
-            while len(fake.asked) < 20:
-                time.sleep(0.02)
+        with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+            until(lambda: len(fake.asked) >= 20)
             assert 1 <= client.get("/").json()["left"]
             process.send_signal(signal.SIGINT)
-            began = time.monotonic()
             told, _ = process.communicate(timeout=60)
-        assert time.monotonic() - began < 15, "2 s on a machine that is not busy with other tests"
         assert (130, "stopped") == (process.returncode, json.loads(told)["state"])
         assert json.loads(told)["unknown"] <= len(fake.asked)
         fake.act = fine
@@ -208,21 +211,20 @@ def test_processes_side_by_side_share_shards_and_pace(tmp_path: Path) -> None:
         assert (241, 1) == (len(keys), max(keys.values()))
         assert all(one["sent"] > 0 for one in told) and 241 == sum(one["sent"] for one in told)
         times = sorted(one.at for one in fake.asked if "importmsg" in one.path)
-        assert times[-1] - times[0] >= 3.9 - 0.5, "together no faster than one"
+        assert times[-1] - times[0] > 3, "together no faster than one: no second holds more than 60 of 240"
 
 
 def test_the_status_port_tells_the_same_as_json_and_metrics(tmp_path: Path) -> None:
     out = output(tmp_path / "out", "tencent", {"p2p-00001.ndjson": tencent_pairs(3, 200)})
-    with FakeTarget(fine) as fake:
+    with FakeTarget(lambda asked: Answer(OK, delay=0 if len(fake.asked) < 20 else 600)) as fake:
         target = target_file(tmp_path, fake.url)
         command = [sys.executable, "-m", "imconvert", "load", str(out), "--target", str(target), "--status-port", "0",
                    "--quiet"]  # fmt: skip
         process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         url = process.stderr.readline().strip()
-        while len(fake.asked) < 20:
-            time.sleep(0.02)
-        with httpx.Client(base_url=url, trust_env=False) as client:
+        until(lambda: len(fake.asked) >= 20)
+        with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
             told = client.get("/").json()
             assert "ok" == client.get("/healthz").text
             text = client.get("/metrics").text
@@ -230,7 +232,7 @@ def test_the_status_port_tells_the_same_as_json_and_metrics(tmp_path: Path) -> N
         assert 'imconvert_load_calls{stage="messages"} 600' in text
         assert KEY not in text + json.dumps(told)
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        process.wait(timeout=60)
         process.stderr.close()
 
 
@@ -361,11 +363,12 @@ def test_a_plan_says_calls_time_and_date_by_stage(tmp_path: Path) -> None:
     )
     began = time.time() * 1000
     found = plan(out, target)
+    ended = time.time() * 1000
     assert [("accounts", 2, 0.0), ("messages", 3000, 15.0), ("group-messages", 1000, 50.0)] == [
         (row["name"], row["calls"], round(row["seconds"], 1)) for row in found["stages"]
     ]
     assert (1000, "g") == (found["stages"][2]["longest_conversation"], found["stages"][2]["its_name"])
-    assert found["finish_ms"] - began == pytest.approx(65_000, abs=20_000)
+    assert began + 65_000 - 1_000 <= found["finish_ms"] <= ended + 65_000 + 1_000
     assert [] == found["findings"]
     assert 100 == round(plan(out, target, "--latency", "100ms")["stages"][2]["seconds"])
     text = run("plan", out, "--target", target)

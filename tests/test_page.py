@@ -20,7 +20,8 @@ import pytest
 from support import browser as browsers
 from support.browser import Browser, open_browser
 from support.fake_feed import p2p
-from support.serve_process import Server
+from support.serve_process import LONG
+from support.serve_process import PatientServer as Server
 
 from imconvert.serve import page
 
@@ -183,11 +184,11 @@ def shown(window: Browser, site: Site, status: dict[str, Any]) -> Callable[[str]
     return window.text
 
 
-def wait_for(found: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(found: Callable[[], bool], seconds: float = LONG) -> None:
     end = time.monotonic() + seconds
     while not found():
         assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 MOODS: dict[str, tuple[dict[str, Any], str, str, str]] = {
@@ -364,7 +365,7 @@ def test_pictures_can_be_taken(window: Browser, tmp_path: Path) -> None:
 def test_the_real_server_shows_it_and_keeps_it_fresh(tmp_path: Path, chromium: Browser) -> None:
     """Under the token in the path, with the server's own headers: nothing is refused, and pulls are seen."""
     chromium.look()
-    with Server(tmp_path) as server, httpx.Client(trust_env=False, headers=server.headers) as client:
+    with Server(tmp_path) as server, httpx.Client(trust_env=False, headers=server.headers, timeout=LONG) as client:
         server.ingest(*(p2p(number) for number in range(1, 31)))
         chromium.open(server.at(f"/{server.token}/status"))
         chromium.run("localStorage.clear()")

@@ -386,7 +386,7 @@ def test_a_reply_comes_twice_on_the_same_connection() -> None:
     with simulated(tencent.VENDOR, faults=ONCE.format(kind="reply-twice")) as sim, Tencent(sim) as client:
         client.accounts("ann", "bob")
         url = httpx.URL(sim.url)
-        with socket.create_connection((url.host, url.port or 0), timeout=10) as end:
+        with socket.create_connection((url.host, url.port or 0), timeout=60) as end:
             end.sendall(raw_request(client))
             found = read_all(end, 2)
     first, second = found.split(b"HTTP/1.1")[1:]
@@ -401,7 +401,7 @@ def test_a_head_comes_in_pieces() -> None:
     ):
         client.accounts("ann", "bob")
         url = httpx.URL(sim.url)
-        with socket.create_connection((url.host, url.port or 0), timeout=10) as end:
+        with socket.create_connection((url.host, url.port or 0), timeout=60) as end:
             end.sendall(raw_request(client))
             parts = [end.recv(65536)]
             while parts[-1]:
@@ -546,7 +546,7 @@ def test_a_request_that_fails_leaves_nothing() -> None:
 
 @every_vendor
 def test_a_path_that_nobody_knows_is_answered_as_the_vendor_does(vendor: Vendor) -> None:
-    with simulated(vendor) as sim, httpx.Client(trust_env=False) as client:
+    with simulated(vendor) as sim, httpx.Client(trust_env=False, timeout=60) as client:
         reply = client.post(f"{sim.url}/nowhere", content=b"{}")
     assert isinstance(reply.json(), dict)
     assert (reply.status_code, vendor.name) in {(200, "tencent"), (404, "easemob"), (404, "rongcloud"), (200, "yunxin")}
@@ -555,7 +555,7 @@ def test_a_path_that_nobody_knows_is_answered_as_the_vendor_does(vendor: Vendor)
 @every_vendor
 def test_without_authorization_nothing_is_done(vendor: Vendor) -> None:
     """Every endpoint that asks for it refuses an empty request, and the state stays empty."""
-    with simulated(vendor) as sim, httpx.Client(base_url=sim.url, trust_env=False) as client:
+    with simulated(vendor) as sim, httpx.Client(base_url=sim.url, trust_env=False, timeout=60) as client:
         for endpoint in vendor.endpoints:
             path = vendor.where(sim.app.desk, endpoint.path)
             reply = client.request(endpoint.method, path.replace("{", "").replace("}", ""), content=b"{}")
@@ -570,7 +570,7 @@ def test_exports_and_questions_answer(vendor: Vendor) -> None:
         assert sorted(vendor.exports) == sim.ask("export")
         assert sim.ask("settings") == {name: one.default for name, one in vendor.settings.items()}
         assert sim.ask("faults") == {"requests": 0, "kinds": {}, "endpoints": {}}
-        assert httpx.get(f"{sim.url}/_simulator/nothing", trust_env=False).status_code == 404
+        assert httpx.get(f"{sim.url}/_simulator/nothing", trust_env=False, timeout=60).status_code == 404
 
 
 def test_questions_from_elsewhere_are_refused() -> None:

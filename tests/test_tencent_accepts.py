@@ -38,7 +38,7 @@ def signature() -> str:
 class Caller:
     def __init__(self, url: str) -> None:
         query = {"sdkappid": str(APP), "identifier": ADMIN, "usersig": signature(), "contenttype": "json"}
-        self.client = httpx.Client(base_url=f"{url}/v4/", params=query, trust_env=False)
+        self.client = httpx.Client(base_url=f"{url}/v4/", params=query, trust_env=False, timeout=60)
         self.chance = random.Random(1)
 
     def __enter__(self) -> Caller:

@@ -97,4 +97,4 @@ def open_browser(profile: Path, language: str = "en-US") -> Iterator[Browser]:
                 browser.quit()
     finally:
         driver.terminate()
-        driver.communicate(timeout=20)
+        driver.communicate(timeout=60)

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from support.patience import LONG
 from uvicorn.server import ServerState
 
 from imconvert.cli.progress import Silent
 from imconvert.convert.options import Options
 from imconvert.convert.run import Clock, convert
-from imconvert.serve import app, listen
+from imconvert.serve import app, clerk, listen
 from imconvert.serve.clerk import Clerk
 from imconvert.serve.feed import Overlap
 from imconvert.serve.run import Serving, opened
@@ -29,6 +30,8 @@ CLOCK = Clock(time.time, time.monotonic)
 DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
 LATEST = 1_900_000_000_000
 BASE = 1_700_000_000_000
+
+clerk.LOOK = 0.1  # tests that wait for the next look should not wait a second
 
 
 def record(number: int, body: str = "", *, msgid: int | None = None) -> bytes:
@@ -94,7 +97,7 @@ class Server:
         end = socket.socket()
         if buffer:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        end.settimeout(10)
+        end.settimeout(LONG)
         end.connect(("127.0.0.1", self.port))
         return end
 
@@ -123,9 +126,10 @@ class Server:
             found += some
 
     def settled(self) -> Server:
-        """Wait until the feed has read all that is there."""
-        self.clerk.hand_in(b"").result()
-        wait_for(lambda: not self.clerk.behind and self.clerk.register.pending() is None)
+        """Wait until the feed has read all that is there; the clerk begins a second round behind what it knew."""
+        for _ in range(2):
+            self.clerk.hand_in(b"").result(LONG)
+        wait_for(lambda: not self.clerk.behind)
         return self
 
 
@@ -150,7 +154,7 @@ def read_answer(end: socket.socket, *, head_only: bool = False, stop: int | None
     return Answer(int(status.split(" ")[1]), headers, body, whole=len(body) == length)
 
 
-def wait_for(condition: Any, seconds: float = 30.0) -> None:
+def wait_for(condition: Any, seconds: float = LONG) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -173,7 +177,7 @@ def running(wanted: Serving, *, kill: bool = False) -> Iterator[Server]:
             yield Server(clerk, end.getsockname()[1], log)
         finally:
             found.should_exit = True
-            thread.join(10)
+            thread.join(LONG)
             end.close()
             if kill:
                 clerk.checkpoint = lambda: None  # type: ignore[method-assign]
@@ -190,7 +194,7 @@ class Loop:
         self._thread.start()
 
     def do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(LONG)
 
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)

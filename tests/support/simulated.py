@@ -28,7 +28,7 @@ class Simulated:
 
     def __init__(self, app: App, url: str) -> None:
         self.app, self.url = app, url
-        self._client = httpx.Client(base_url=f"{url}/_simulator/", trust_env=False, timeout=30)
+        self._client = httpx.Client(base_url=f"{url}/_simulator/", trust_env=False, timeout=60)
 
     def ask(self, name: str) -> Any:
         """The answer to a question such as `status`, `faults`."""
@@ -95,7 +95,7 @@ def simulated(
     finally:
         found.close()
         running.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=60)
         end.close()
         app.desk.store.close()
         assert not thread.is_alive()

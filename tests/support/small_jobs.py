@@ -24,7 +24,7 @@ from imconvert.convert.run import Clock, Outcome, convert
 ROOT = Path(__file__).resolve().parents[2]
 LATEST = 1_900_000_000_000
 START = 1_710_464_400_000
-PATIENCE = 30
+PATIENCE = 120
 CLOCK = Clock(time.time, time.monotonic)
 
 

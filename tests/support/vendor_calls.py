@@ -36,7 +36,7 @@ class Client:
 
     def __init__(self, sim: Simulated, base: str = "") -> None:
         self.sim = sim
-        self.http = httpx.Client(base_url=sim.url + base, trust_env=False, timeout=30)
+        self.http = httpx.Client(base_url=sim.url + base, trust_env=False, timeout=60)
 
     def __enter__(self) -> Any:
         return self
