@@ -172,7 +172,7 @@ def command(folder: Path, *arguments: object) -> subprocess.CompletedProcess[byt
     here.mkdir(exist_ok=True)
     before = everything(folder)
     words = [sys.executable, "-m", "imconvert", "check", *map(str, arguments), "--latest", str(LATEST)]
-    found = subprocess.run(words, cwd=here, capture_output=True, env=surroundings(), timeout=60, check=False)
+    found = subprocess.run(words, cwd=here, capture_output=True, env=surroundings(), timeout=120, check=False)
     assert b"Traceback" not in found.stderr
     assert before == everything(folder)
     return found

@@ -29,7 +29,7 @@ CJK = re.compile(r"[\u4e00-\u9fff]")
 def command(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "imconvert", *map(str, arguments)]
     found = subprocess.run(
-        words, capture_output=True, env=surroundings(**more), encoding="utf-8", timeout=60, check=False
+        words, capture_output=True, env=surroundings(**more), encoding="utf-8", timeout=120, check=False
     )
     assert "Traceback" not in found.stderr
     return found

@@ -12,7 +12,6 @@ import struct
 import subprocess
 import sys
 import tarfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -315,11 +314,9 @@ def test_zip_with_a_wrong_sum_gives_its_content_first(tmp_path: Path) -> None:
 
 def test_gz_bomb_is_stopped(tmp_path: Path) -> None:
     path = put(tmp_path, gzip.compress(bytes(10 * MIB)) * 60)
-    began = time.monotonic()
     got, code = unpack(path)
     assert code == "IMC-4004"
     assert len(got) < 64 * MIB
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("kind", ["zst", "bz2", "xz"])

@@ -6,9 +6,11 @@ or with 0. They run in order, in one folder that at first holds the repository's
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import string
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import click
 import pytest
+from support.serve_process import kept_port
 
 import imconvert
 from imconvert.cli import cli
@@ -64,7 +67,21 @@ every_command = pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
+def ports() -> Iterator[dict[str, str]]:
+    """For each port of the examples one that nobody else has."""
+    with contextlib.ExitStack() as stack:
+        ends = {port: stack.enter_context(kept_port()) for port in ("18080", "18090")}
+        yield {port: str(end.getsockname()[1]) for port, end in ends.items()}
+
+
+def moved(text: str, ports: dict[str, str]) -> str:
+    for shown, own in ports.items():
+        text = text.replace(shown, own)
+    return text
+
+
+@pytest.fixture
+def shell(tmp_path: Path, ports: dict[str, str]) -> Iterator[dict[str, str]]:
     """An environment with this imconvert on its path, and a folder with the fixtures as `HOME` to work in."""
     tools, folder = tmp_path / "bin", tmp_path / "work"
     tools.mkdir()
@@ -72,7 +89,12 @@ def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
     script = tools / "imconvert"
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m imconvert "$@"\n')
     script.chmod(0o755)
-    (folder / "fixtures").symlink_to(ROOT / "fixtures")
+    shutil.copytree(ROOT / "fixtures" / "sample", folder / "fixtures" / "sample")
+    for path in (ROOT / "fixtures").iterdir():
+        if path.name != "sample":
+            (folder / "fixtures" / path.name).symlink_to(path)
+    target = folder / "fixtures" / "sample" / "target.toml"
+    target.write_text(moved(target.read_text(), ports))
     yield {
         **os.environ,
         "HOME": str(folder),
@@ -80,6 +102,9 @@ def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(Path(imconvert.__file__).parents[1]),
     }
+    for path in folder.glob("*.pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(path.read_text()), signal.SIGKILL)
     shutil.rmtree(folder)
 
 
@@ -87,9 +112,9 @@ def run(line: str, shell: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["bash", "-c", line], cwd=shell["HOME"], env=shell, capture_output=True, text=True)
 
 
-def test_the_examples_run_as_documented(shell: dict[str, str]) -> None:
+def test_the_examples_run_as_documented(shell: dict[str, str], ports: dict[str, str]) -> None:
     for line, expected in examples(ENGLISH):
-        done = run(line, shell)
+        done = run(moved(line, ports), shell)
         assert expected == done.returncode, f"{line}\n{done.stdout}\n{done.stderr}"
 
 

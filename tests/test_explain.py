@@ -122,7 +122,7 @@ def test_a_folder_that_is_not_finished(tmp_path: Path) -> None:
 
 def command(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "imconvert", "explain", *map(str, arguments)]
-    found = subprocess.run(words, capture_output=True, env=surroundings(**more), text=True, timeout=60, check=False)
+    found = subprocess.run(words, capture_output=True, env=surroundings(**more), text=True, timeout=120, check=False)
     assert "Traceback" not in found.stderr
     return found
 

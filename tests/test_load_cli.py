@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from support.fake_target import Answer, Asked, FakeTarget
 from support.loads import (
@@ -35,6 +39,7 @@ from imconvert.vendors import ALL
 from imconvert.vendors.calls import Kind, Limit
 
 ROOT = Path(__file__).resolve().parents[1]
+PROGRAM = ("-m", "imconvert")
 PATIENT = str(Path(__file__).with_name("support") / "patience.py")
 OK = {"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""}
 FREE = '[limits]\n"openim/importmsg" = 0\n'
@@ -56,6 +61,17 @@ def pairs(tmp_path: Path) -> Path:
 
 def fine(asked: Asked) -> Answer:
     return Answer(OK)
+
+
+@contextmanager
+def begun(program: Sequence[str], *words: object, **pipes: int) -> Iterator[subprocess.Popen[str]]:
+    """A process that is killed at the end if it still runs."""
+    command = [sys.executable, *program, *map(str, words)]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True, **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -132,11 +148,10 @@ def test_a_signal_lets_calls_under_way_arrive_and_the_same_command_goes_on(
     out = output(tmp_path / "out", "tencent", {"p2p-00001.ndjson": tencent_pairs(40, 20)})
     with FakeTarget(lambda asked: Answer(OK, delay=0.3)) as fake:
         target = target_file(tmp_path, fake.url)
-        command = [sys.executable, PATIENT, "load", str(out), "--target", str(target), "--json"]
-        process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
-        until(lambda: len(fake.asked) >= 30)
-        process.send_signal(number)
-        told = json.loads(process.communicate(timeout=60)[0])
+        with begun([PATIENT], "load", out, "--target", target, "--json") as process:
+            until(lambda: len(fake.asked) >= 30)
+            process.send_signal(number)
+            told = json.loads(process.communicate(timeout=60)[0])
         assert 128 + number == process.returncode
         assert ("stopped", 0) == (told["state"], told["unknown"])
         assert told["stages"][0]["done"] == len(fake.asked) < 800
@@ -150,11 +165,10 @@ def test_calls_that_do_not_arrive_in_time_are_unknown_and_found_out_later(tmp_pa
     out = output(tmp_path / "out", "tencent", {"p2p-00001.ndjson": tencent_pairs(3, 2)})
     with FakeTarget(lambda asked: Answer(OK, delay=600)) as fake:
         target = target_file(tmp_path, fake.url)
-        command = [sys.executable, "-m", "imconvert", "load", str(out), "--target", str(target), "--json"]
-        process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
-        until(lambda: len(fake.asked) > 0)  # the others wait, for nothing tells yet how long an answer takes
-        process.send_signal(signal.SIGINT)
-        told = json.loads(process.communicate(timeout=60)[0])
+        with begun(PROGRAM, "load", out, "--target", target, "--json") as process:
+            until(lambda: len(fake.asked) > 0)  # the others wait, for nothing tells yet how long an answer takes
+            process.send_signal(signal.SIGINT)
+            told = json.loads(process.communicate(timeout=60)[0])
         assert (130, 1, 1) == (process.returncode, told["unknown"], len(fake.asked))
         fake.act = fine
         assert 0 == load(out, target).code
@@ -178,18 +192,15 @@ def test_a_signal_ends_a_run_soon_whatever_its_calls_wait_for(tmp_path: Path) ->
     with FakeTarget(act) as fake:
         limit = '[limits]\n"im_open_login_svc/multiaccount_import" = 40\n[load]\nbackoff = "600s"\n'
         target = target_file(tmp_path, fake.url, limit)
-        command = [sys.executable, "-m", "imconvert", "load", str(out), "--target", str(target), "--json",
-                   "--status-port", "0"]  # fmt: skip
-        process = subprocess.Popen(
-            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stderr is not None
-        url = process.stderr.readline().strip()
-        with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
-            until(lambda: len(fake.asked) >= 20)
-            assert 1 <= client.get("/").json()["left"]
-            process.send_signal(signal.SIGINT)
-            told, _ = process.communicate(timeout=60)
+        words = ("load", out, "--target", target, "--json", "--status-port", "0")
+        with begun(PROGRAM, *words, stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None
+            url = process.stderr.readline().strip()
+            with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+                until(lambda: len(fake.asked) >= 20)
+                assert 1 <= client.get("/").json()["left"]
+                process.send_signal(signal.SIGINT)
+                told, _ = process.communicate(timeout=60)
         assert (130, "stopped") == (process.returncode, json.loads(told)["state"])
         assert json.loads(told)["unknown"] <= len(fake.asked)
         fake.act = fine
@@ -197,14 +208,27 @@ def test_a_signal_ends_a_run_soon_whatever_its_calls_wait_for(tmp_path: Path) ->
         assert 40 + 40 == len({one.body for one in fake.asked})
 
 
+def at_the_journal(process: subprocess.Popen[str]) -> bool:
+    return any(Path(file.path).name == "journal.db" for file in psutil.Process(process.pid).open_files())
+
+
 def test_processes_side_by_side_share_shards_and_pace(tmp_path: Path) -> None:
     lines = tencent_pairs(24, 10)
     shards = {f"p2p-{number:05}.ndjson": lines[number * 40 : number * 40 + 40] for number in range(6)}
     out = output(tmp_path / "out", "tencent", {"accounts-00001.ndjson": [accounts("a")], **shards})
-    with FakeTarget(lambda asked: Answer(OK, delay=0.01)) as fake:
+    both = threading.Event()
+
+    def act(asked: Asked) -> Answer:
+        """Nothing is answered before both have the journal."""
+        assert both.wait(60)
+        return Answer(OK, delay=0.01)
+
+    with FakeTarget(act) as fake, contextlib.ExitStack() as stack:
         target = target_file(tmp_path, fake.url, '[limits]\n"openim/importmsg" = 60\n')
-        command = [sys.executable, "-m", "imconvert", "load", str(out), "--target", str(target), "--json"]
-        several = [subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE) for _ in range(2)]
+        words = ("load", out, "--target", target, "--json")
+        several = [stack.enter_context(begun(PROGRAM, *words)) for _ in range(2)]
+        until(lambda: all(map(at_the_journal, several)))
+        both.set()
         told = [json.loads(one.communicate(timeout=120)[0]) for one in several]
         assert [0, 0] == [one.returncode for one in several]
         keys = Counter(one.body for one in fake.asked)
@@ -218,22 +242,18 @@ def test_the_status_port_tells_the_same_as_json_and_metrics(tmp_path: Path) -> N
     out = output(tmp_path / "out", "tencent", {"p2p-00001.ndjson": tencent_pairs(3, 200)})
     with FakeTarget(lambda asked: Answer(OK, delay=0 if len(fake.asked) < 20 else 600)) as fake:
         target = target_file(tmp_path, fake.url)
-        command = [sys.executable, "-m", "imconvert", "load", str(out), "--target", str(target), "--status-port", "0",
-                   "--quiet"]  # fmt: skip
-        process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
-        assert process.stderr is not None
-        url = process.stderr.readline().strip()
-        until(lambda: len(fake.asked) >= 20)
-        with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
-            told = client.get("/").json()
-            assert "ok" == client.get("/healthz").text
-            text = client.get("/metrics").text
+        words = ("load", out, "--target", target, "--status-port", "0", "--quiet")
+        with begun(PROGRAM, *words, stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None
+            url = process.stderr.readline().strip()
+            until(lambda: len(fake.asked) >= 20)
+            with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+                told = client.get("/").json()
+                assert "ok" == client.get("/healthz").text
+                text = client.get("/metrics").text
         assert "loading" == told["state"] and 200.0 == told["limit_per_s"]
         assert 'imconvert_load_calls{stage="messages"} 600' in text
         assert KEY not in text + json.dumps(told)
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
-        process.stderr.close()
 
 
 # -- secrets

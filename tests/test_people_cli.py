@@ -20,7 +20,7 @@ ANSWERS = FIXTURES / "people" / "easemob" / "answers" / "in"
 
 def command(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "imconvert", *map(str, arguments)]
-    found = subprocess.run(words, capture_output=True, env=surroundings(**more), encoding="utf-8", timeout=60)
+    found = subprocess.run(words, capture_output=True, env=surroundings(**more), encoding="utf-8", timeout=120)
     assert "Traceback" not in found.stderr
     return found
 

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fake_feed import BASE, Feed, Reply, good, p2p, serving, team
+from support.serve_process import kept_port
 
 from imconvert.errors import CATALOGUE, Rejected, UsageError
 from imconvert.simulators.yunxin.answer import Answer, PullFailed, elements_of
@@ -567,7 +568,7 @@ def test_a_cut_resets_the_connection() -> None:
     with serving(whole) as feed, pytest.MonkeyPatch.context() as patch:
         patch.setattr("support.fake_feed._Server.handle_error", lambda *_: broken.put(sys.exc_info()[0]))
         rehearse(feed, Course(1.0, pulls=1), "cut@4096")
-        assert issubclass(broken.get(timeout=10) or Exception, ConnectionError)
+        assert issubclass(broken.get(timeout=60) or Exception, ConnectionError)
 
 
 def test_hanging_up_and_forgetting() -> None:
@@ -603,9 +604,10 @@ def test_time_is_up() -> None:
 
 
 def test_nobody_there() -> None:
-    with serving(good()) as feed:
-        pass
-    tally, pulls, _ = rehearse(feed, Course(1.0, pulls=1))
+    with kept_port() as end:
+        nobody = Feed(lambda number: good())
+        nobody.url = f"http://127.0.0.1:{end.getsockname()[1]}/feed"
+        tally, pulls, _ = rehearse(nobody, Course(1.0, pulls=1))
     assert pulls[0].code == "IMC-7120"
     assert not tally.clean
 
@@ -624,7 +626,7 @@ def test_redirects_are_not_followed() -> None:
 def command(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "IMCONVERT_LANG": "en", "PYTHONPATH": str(ROOT), **more}
     found = subprocess.run([sys.executable, "-m", "imconvert", "simulate", "yunxin", *words], capture_output=True,
-                           text=True, env=environment, timeout=60, check=False)  # fmt: skip
+                           text=True, env=environment, timeout=120, check=False)  # fmt: skip
     assert "Traceback" not in found.stderr
     return found
 
@@ -702,10 +704,10 @@ def test_stopping_prints_the_summary(tmp_path: Path) -> None:
         process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    env={**os.environ, "PYTHONPATH": str(ROOT), "IMCONVERT_LANG": "en"})  # fmt: skip
         assert process.stderr is not None
-        while "#1" not in process.stderr.readline():
-            pass
+        while "#1" not in (line := process.stderr.readline()):
+            assert line, "it ended before its first pull"
         process.terminate()
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 143
     assert json.loads(output)["counts"]["new"] == 1
 

@@ -30,7 +30,7 @@ def environment() -> dict[str, str]:
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*words), env=environment(), capture_output=True, text=True, timeout=60)
+    return subprocess.run(command(*words), env=environment(), capture_output=True, text=True, timeout=120)
 
 
 class Process(Simulated):
@@ -42,7 +42,7 @@ class Process(Simulated):
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
 
 @contextmanager

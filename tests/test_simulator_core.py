@@ -9,8 +9,9 @@ import sqlite3
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
+from select import select
 from typing import Any
 
 import httpx
@@ -406,17 +407,17 @@ def test_a_head_comes_in_pieces() -> None:
             parts = [end.recv(65536)]
             while parts[-1]:
                 parts.append(end.recv(65536))
-    assert len(parts) > 4
+    assert b"\r\n\r\n" not in parts[0]
     assert b"".join(parts).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_applied_twice_matters_where_nothing_is_told_apart() -> None:
     """Tencent knows a message again; Easemob refuses the second by its order, or keeps it if that is off."""
     plan = '["messages/users/import"]\n"applied-twice" = 1.0'
-    for order, count, status in (("enforce", 1, 400), ("off", 2, 200)):
+    for order, found, status in (("enforce", 1, 400), ("off", 2, 200)):
         with simulated(easemob.VENDOR, faults=plan, settings={"order": order}) as sim, Easemob(sim) as client:
             reply = client.send("POST", "/messages/users/import", json=client.message(1_700_000_000_000))
-            assert (status, count) == (reply.status_code, kept(sim))
+            assert (status, found) == (reply.status_code, kept(sim))
 
 
 def test_a_token_that_expires_has_to_be_granted_again() -> None:
@@ -478,8 +479,13 @@ def test_a_patient_client_ends_with_what_it_sent_through_all_mishaps() -> None:
 
 
 def test_no_second_holds_more_than_its_limit_on_the_wire() -> None:
-    """Sixteen clients as fast as they can: what was taken keeps to 40 in any quarter of a second."""
-    with simulated(tencent.VENDOR, limited=True, rates={"account_check": "40/0.25s"}) as sim:
+    """Sixteen clients as fast as they can: what was taken keeps to 40 in any quarter of a second.
+
+    By the simulator's clock, which takes a thousandth of a second a look, so that any machine is fast enough.
+    """
+    looks = count()
+    clock = Clock(time.time, lambda: next(looks) / 1000)
+    with simulated(tencent.VENDOR, limited=True, rates={"account_check": "40/0.25s"}, clock=clock) as sim:
 
         def flood(number: int) -> None:
             with Tencent(sim) as client:
@@ -499,12 +505,15 @@ def test_no_second_holds_more_than_its_limit_on_the_wire() -> None:
 
 
 def test_two_at_once_answer_while_one_stalls() -> None:
-    with simulated(tencent.VENDOR, faults='stall = 5\n["account_check"]\nstall = 1.0') as sim, Tencent(sim) as client:
-        with httpx.Client(trust_env=False, timeout=0.2) as other, pytest.raises(httpx.ReadTimeout):
-            other.post(f"{sim.url}/v4/im_open_login_svc/account_check", params=client.query(), json={})
-        start = time.monotonic()
-        client.accounts("ann")
-        assert time.monotonic() - start < 4
+    plan = 'stall = 600\n["importmsg"]\nstall = 1.0'
+    with simulated(tencent.VENDOR, faults=plan) as sim, Tencent(sim) as client:
+        url = httpx.URL(sim.url)
+        with socket.create_connection((url.host, url.port or 0), timeout=60) as stalled:
+            stalled.sendall(raw_request(client))
+            while not sim.rows("arrivals"):
+                time.sleep(0.01)
+            client.accounts("ann")
+            assert ([], [], []) == select([stalled], [], [], 0)
 
 
 def test_arrivals_are_noted_with_their_times_and_outcomes() -> None:

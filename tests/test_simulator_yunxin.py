@@ -13,6 +13,7 @@ import pytest
 from support.simulated import simulated
 from support.vendor_calls import KEY, Yunxin, conversation
 
+from imconvert.simulators.core.clock import Clock
 from imconvert.simulators.yunxin import server as yunxin
 from imconvert.simulators.yunxin.server.answers import check_sum
 
@@ -516,7 +517,9 @@ def test_a_refusal_of_v2(one_app: Yunxin, method: str, path: str, body: Any, que
 
 
 def test_who_is_too_fast_is_blocked_for_a_while() -> None:
-    with simulated(yunxin.VENDOR, limited=True, rates={"register": "2/1s/10s"}) as sim, Yunxin(sim) as client:
+    """By a clock that stands still unless it is moved."""
+    clock, rates = Clock(time.time, lambda: 0.0), {"register": "2/1s/10s"}
+    with simulated(yunxin.VENDOR, limited=True, rates=rates, clock=clock) as sim, Yunxin(sim) as client:
         codes = [client.code("user/create", accid=f"u{number}") for number in range(4)]
         sim.ahead(5)
         codes.append(client.code("user/create", accid="u5"))

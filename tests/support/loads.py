@@ -78,7 +78,7 @@ APPS = {
 }  # fmt: skip
 """What the simulators take for an app, and its secret."""
 
-QUICK = '[load]\nsettle = "0s"\nbackoff = "10ms"\ntries = 60\ntimeout = "2s"\nbudget_share = 1.0\n'
+QUICK = '[load]\nsettle = "0s"\nbackoff = "10ms"\ntries = 60\ntimeout = "60s"\nbudget_share = 1.0\n'
 
 
 def simulated_target(folder: Path, vendor: str, url: str, text: str = QUICK) -> Path:
