@@ -187,6 +187,14 @@ class Server(uvicorn.Server):
         with asyncio.Runner(loop_factory=_Loop) as runner:
             runner.run(self.serve(sockets=sockets))
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, and let what was accepted become connections before the server is closed: asyncio
+        would forget these otherwise, with a traceback, and leave them open."""
+        for end in sockets or ():
+            asyncio.get_running_loop().remove_reader(end)
+        await asyncio.sleep(0)
+        await super().shutdown(sockets=sockets)
+
 
 def server(app: Any, tls: Tls | None) -> Server:
     """A server of `app`. Raises UsageError IMC-1131 for a certificate or key that can't be used."""

@@ -49,6 +49,7 @@ class FakeTarget:
         self.act = act
         self.asked: list[Asked] = []
         self.port = 0
+        self.transports: set[Any] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -75,10 +76,18 @@ class FakeTarget:
         self.port = self._server.sockets[0].getsockname()[1]
         self._ready.set()
         self._loop.run_forever()
+        self._loop.run_until_complete(self._end())
+
+    async def _end(self) -> None:
+        """End all connections, also those that were accepted a moment ago and are still being made."""
+        for end in self._server.sockets:
+            self._loop.remove_reader(end.fileno())
+        for _ in range(3):
+            await asyncio.sleep(0)
         self._server.close()
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        for transport in self.transports:
+            transport.abort()
+        await asyncio.sleep(0)
 
 
 class _Protocol(asyncio.Protocol):
@@ -88,6 +97,10 @@ class _Protocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: Any = transport
+        self.target.transports.add(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.target.transports.discard(self.transport)
 
     def data_received(self, data: bytes) -> None:
         self.got += data

@@ -215,7 +215,7 @@ class Loop:
             try:
                 yield Server(clerk, end.getsockname()[1], log)
             finally:
-                self.do(self._close(found, state))
+                self.do(self._close(found, state, end))
                 clerk.stop()
 
     async def _open(self, config: Any, state: ServerState, end: socket.socket) -> asyncio.Server:
@@ -223,8 +223,10 @@ class Loop:
             lambda: config.http_protocol_class(config=config, server_state=state, app_state={}), sock=end
         )
 
-    async def _close(self, found: asyncio.Server, state: ServerState) -> None:
-        """End all connections, also those that were accepted a moment ago and are still being made."""
+    async def _close(self, found: asyncio.Server, state: ServerState, end: socket.socket) -> None:
+        """End all connections, also those that were accepted a moment ago and are still being made (see `listen`)."""
+        self.loop.remove_reader(end)
+        await asyncio.sleep(0)
         found.close()
         for _ in range(5):
             for connection in list(state.connections):

@@ -88,6 +88,15 @@ def url_of(end: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """First let connections that were accepted a moment ago be made: asyncio loses those of a closed server."""
+        for end in sockets or ():
+            asyncio.get_running_loop().remove_reader(end)
+        await asyncio.sleep(0)
+        await super().shutdown(sockets=sockets)
+
+
 def server(app: Any) -> uvicorn.Server:
     """A server of `app`; `serve(sockets=[…])` runs until `should_exit` is set or a signal comes."""
     config = uvicorn.Config(
@@ -95,7 +104,7 @@ def server(app: Any) -> uvicorn.Server:
         log_config=None, log_level="error", server_header=False, date_header=False, proxy_headers=False,
         backlog=BACKLOG, timeout_keep_alive=KEEP_TIME, timeout_graceful_shutdown=STOP_TIME,
     )  # fmt: skip
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 def listen(app: Any, end: socket.socket, ready: Callable[[], None]) -> None:
