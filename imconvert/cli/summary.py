@@ -9,7 +9,7 @@ import msgspec
 
 from imconvert.cli import package_table, people_words
 from imconvert.cli.terminal import padded, printable, width
-from imconvert.convert.manifest import Arranged, Example, Manifest, Recalls, Times
+from imconvert.convert.books.manifest import Arranged, Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
 from imconvert.errors import cause_of, remedy_of
 from imconvert.model import EPOCH
