@@ -312,7 +312,7 @@ def error_facts(error: tuple[str, dict[str, Any]] | None) -> dict[str, Any] | No
     if error is None:
         return None
     code, values = error
-    return {"code": code, "name": CATALOGUE[code].name, "why": cause_of(code, values)}
+    return {"code": code, "name": CATALOGUE[code].name, "why": cause_of(code, values), "values": values}
 
 
 def exit_code(manifest: Manifest) -> int:
