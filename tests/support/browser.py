@@ -84,7 +84,7 @@ def open_browser(profile: Path, language: str = "en-US") -> Iterator[Browser]:
             (m for line in driver.stdout if (m := re.search(r"started successfully on port (\d+)", line))), None
         )
         assert found, "chromedriver did not start"
-        with httpx.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{found[1]}", timeout=120, trust_env=False) as client:
             arguments = [*_FLAGS, f"--user-data-dir={profile}", f"--lang={language}", f"--accept-lang={language}"]
             options = {"binary": CHROMIUM, "args": arguments}
             wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
