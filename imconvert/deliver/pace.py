@@ -11,8 +11,8 @@ time is never saved up for a burst.
 When no answer comes for a while, no further call goes, as all that is held up arrives together; and as long as the
 shortest time is not known, calls begin one by one, each answer letting one more go unanswered.
 Adaptive: a target that says "too fast" lowers the rate, once per window: to MILD where that is a rare answer, to CUT
-where it is more than OFTEN of those of a window, to HALF where it bars us for BARRED windows or longer (yunxin.md §4.2).
-Calls stop for as long as it says; RECOVERY windows without such an answer give STEP back.
+where it is more than OFTEN of those of a window, to HALF where it bars us for BARRED windows or longer (yunxin.md
+§4.2). Calls stop for as long as it says; RECOVERY windows without such an answer give STEP back.
 """
 
 from __future__ import annotations
