@@ -38,9 +38,9 @@ from imconvert.load.target import LOAD, read_target
 from imconvert.vendors import ALL
 from imconvert.vendors.calls import Kind, Limit
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ("-m", "imconvert")
-PATIENT = str(Path(__file__).with_name("support") / "patience.py")
+PATIENT = str(ROOT / "tests" / "support" / "patience.py")
 OK = {"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""}
 FREE = '[limits]\n"openim/importmsg" = 0\n'
 
