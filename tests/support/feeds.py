@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from support import quick  # noqa: F401 - it makes servers end at once
 from support.patience import LONG
 from uvicorn.server import ServerState
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from support import quick  # noqa: F401 - it makes servers end at once
 
 from imconvert.simulators.core.app import App
 from imconvert.simulators.core.clock import Clock
