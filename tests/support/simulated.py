@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,11 @@ def simulated(
     callback: str | None = None,
     clock: Clock | None = None,
 ) -> Iterator[Simulated]:
-    """Serve a vendor; `faults` is a plan or its TOML, `rates` and `settings` are as on the command line."""
+    """Serve a vendor; `faults` is a plan or its TOML, `rates` and `settings` are as on the command line.
+
+    Its posts wait a minute for an answer, for a machine that stalls is none that does not answer.
+    """
+    vendor = replace(vendor, posting=vendor.posting._replace(timeout=60.0))
     plan = read_plan(faults) if isinstance(faults, str) else faults
     limits = {name: read_limit(text) for name, text in (rates or {}).items()}
     choice = Choice(state, plan, seed, limited, limits, settings or {}, callback)
@@ -95,6 +100,8 @@ def simulated(
         yield found
     finally:
         found.close()
+        while not running.started and thread.is_alive():
+            time.sleep(0.005)
         running.should_exit = True
         thread.join(timeout=60)
         end.close()
