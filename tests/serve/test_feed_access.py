@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ipaddress
 import json
@@ -11,9 +12,11 @@ import ssl
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.feeds import Server, lines, output_of, read_answer, record, running, serving, wait_for
+from support.patience import LONG
 
 from imconvert.errors import UsageError
 from imconvert.serve import app, listen
@@ -301,6 +304,26 @@ def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as end, pytest.raises(UsageError, match="IMC-1132"):
         listen.bind("127.0.0.1", end.getsockname()[1])
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_connection_of_the_last_moment_ends_in_order(turns: int) -> None:
+    """Accepted so many turns of the loop before the server ends; asyncio loses one that it has not made by then."""
+    told: list[Any] = []
+
+    async def check() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+        found, end = listen.server(None, None), listen.bind("127.0.0.1", 0)
+        found.lifespan = found.config.lifespan_class(found.config)
+        await found.startup(sockets=[end])
+        with socket.create_connection(end.getsockname(), timeout=LONG) as late:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await found.shutdown(sockets=[end])
+            assert await asyncio.to_thread(closed, late)
+
+    asyncio.run(check())
+    assert [] == told
 
 
 def test_metrics_are_prometheus_text(tmp_path: Path) -> None:
