@@ -32,6 +32,7 @@ from support.small_jobs import (
     content,
     differing,
     easemob,
+    has_parts,
     leftovers,
     options,
     run,
@@ -444,7 +445,7 @@ def started(big: Path, output: Path, jobs: int) -> subprocess.Popen[bytes]:
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=surroundings(), start_new_session=True
     )
     deadline = time.monotonic() + 60
-    while not list(output.glob(".work/part-*.json")) and process.poll() is None and time.monotonic() < deadline:
+    while not has_parts(output) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     return process
 
@@ -455,7 +456,7 @@ def caught(big: Path, output: Path, jobs: int) -> subprocess.Popen[bytes]:
         process = started(big, output, jobs)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGSTOP)
-        if process.poll() is None and list(output.glob(".work/part-*.json")):
+        if process.poll() is None and has_parts(output):
             return process
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

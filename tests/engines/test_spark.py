@@ -20,7 +20,19 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 from golden import FIXTURES, VENDORS, cases
-from support.small_jobs import ROOT, complete, differing, easemob, leftovers, options, recall, run, surroundings
+from support.small_jobs import (
+    ROOT,
+    complete,
+    differing,
+    easemob,
+    has_parts,
+    holds,
+    leftovers,
+    options,
+    recall,
+    run,
+    surroundings,
+)
 
 from imconvert.cli.progress import Silent
 from imconvert.cli.spark import chosen_engine
@@ -223,11 +235,7 @@ def go_on(process: subprocess.Popen[bytes]) -> None:
 
 def busy(output: Path) -> bool:
     """Whether an attempt has begun to write."""
-    return any((output / ".work" / "attempts").glob("*/part-*"))
-
-
-def has_parts(output: Path) -> bool:
-    return any((output / ".work").glob("part-*.json"))
+    return holds(output / ".work" / "attempts", "*/part-*")
 
 
 def kill_some(process: subprocess.Popen[bytes], name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -110,6 +111,18 @@ def complete(folder: Path) -> list[str]:
     sums = {shard["name"]: shard["sha256"] for shard in manifest["shards"]}
     sums |= {name: side["sha256"] for name, side in manifest["files"].items()}
     return [name for name, wanted in sums.items() if sha256(folder / name) != wanted]
+
+
+def holds(folder: Path, pattern: str) -> bool:
+    """Whether a folder, which may go away at any time, holds such files."""
+    with contextlib.suppress(FileNotFoundError):
+        return any(folder.glob(pattern))
+    return False
+
+
+def has_parts(output: Path) -> bool:
+    """Whether a run is in the middle of its work."""
+    return holds(output / ".work", "part-*.json")
 
 
 def sha256(path: Path) -> str | None:
