@@ -280,6 +280,7 @@ def test_a_driver_may_die_and_anybody_goes_on(slow: tuple[Path, Path], tmp_path:
             break
         shutil.rmtree(tmp_path / "out")
     process.kill()
+    go_on(process)
     ended(process)
     assert complete(tmp_path / "out") == []
     parts = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out" / ".work").glob("part-*.json")}
