@@ -84,6 +84,8 @@ def through(
         wrapping=shape.wrapping,
     )
 
+    accounts.met.append(taker.met)
+
     def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
         return [
             Taken(rows[row].word, rows[row].changes(seen), count, first, (*_repairs(mended), *rows[row].form.repairs))
