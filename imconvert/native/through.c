@@ -19,6 +19,7 @@ Where this module can't be built, that Python does all the work.
 #include "moment.h"
 #include "naming.h"
 #include "opening.h"
+#include "rows.h"
 #include "steps.h"
 #include "suffix.h"
 
@@ -745,7 +746,7 @@ static int add_types(PyObject *module)
         return -1;
     if (PyModule_AddFunctions(module, lines_methods) < 0 || PyModule_AddFunctions(module, memory_methods) < 0)
         return -1;
-    return PyModule_AddFunctions(module, bundle_methods);
+    return PyModule_AddFunctions(module, rows_methods) < 0 ? -1 : PyModule_AddFunctions(module, bundle_methods);
 }
 
 static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};
