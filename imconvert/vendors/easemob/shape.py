@@ -18,6 +18,7 @@ from imconvert.vendors.nodes import (
     digits,
     extension,
     kept,
+    mended,
     number,
     only,
     record,
@@ -31,6 +32,8 @@ from imconvert.vendors.shapes import Kind, Shape
 
 _TYPES = {"txt": 0, "img": 1, "audio": 2, "voice": 2, "video": 3, "loc": 4, "file": 6, "custom": 7, "cmd": 8}
 _EXTRAS = ("secret", "thumb", "thumb_secret")
+_OTHERWISE = "IMC-3007"
+"""A number where the documents have a string, or the other way round."""
 _APP = {"customEvent": "extra3", "v2:customExts": "extra4", "customExts": "extra5", "action": "extra6"}
 
 _BODY = record_of(
@@ -53,8 +56,8 @@ _BODY = record_of(
 
 def _tree(*directions: str, **more: Node) -> Node:
     return record(
-        msg_id=digits("msgid"),
-        timestamp=number("time"),
+        msg_id=string_or(digits("msgid"), mended(_OTHERWISE, number("msgid"))),
+        timestamp=string_or(mended(_OTHERWISE, digits("time")), number("time")),
         direction=among(*directions),
         type=among('"chatmessage"'),
         **dict.fromkeys(("uuid", "created", "modified"), UNREAD),
