@@ -351,9 +351,9 @@ static int add_key_field(Out *key, const Field *field)
 {
     if (!out_reserve(key, field->span.size + 4))
         return 0;
-    out_add(key, ",\"", 1 + (size_t)field->layers);
+    out_mark(key, ",\"", 1 + field->layers);
     out_add(key, field->span.data, field->span.size);
-    out_add(key, "\"", (size_t)field->layers);
+    out_mark(key, "\"", field->layers);
     return 1;
 }
 
