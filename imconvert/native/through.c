@@ -3,7 +3,7 @@
 Plan: for each record of a batch: its fields by the shape, its ids by the books, its line by the form for its kind and
 chat, its key and digest by the hash functions given; all of it goes to the columns of its stream. What does not fit
 is handed to `otherwise`, in its turn.
-Promise: gives the same lines, keys and digests as the Python it stands for; tests/test_native.py compares the two.
+Promise: gives the same lines, keys and digests as the Python it stands for; tests/convert/test_native.py compares the two.
 Where this module can't be built, that Python does all the work.
 */
 #include <string.h>

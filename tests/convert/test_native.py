@@ -38,7 +38,7 @@ from imconvert.vendors.shapes import LineForm, literal, put
 
 needed = pytest.mark.skipif(not native.BUILT, reason="the part in C isn't built here")
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "make_export.py"
 ENDS = b'"msgid":7,"time":1711000000000,"kind":0,"from":"a","to":"b"'
 
