@@ -45,15 +45,45 @@ static int usual_three(const unsigned char *at)
 #endif
 }
 
-/* Whether none of eight bytes is a quote, a backslash, a control character or beyond ASCII. */
-static int eight_plain(const unsigned char *at)
+/* Whether the first bytes of sequences, which stand where `leads` is 0xFF, are neither 0xE0 nor 0xED. */
+static int usual_leads(uint64_t word, uint64_t leads)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t low = word & leads & (ones * 0x0F);
+    return !(~((low + ones * 0x0F) & ((low ^ (ones * 0x0D)) + ones * 0x0F)) & leads & (ones * 0x10));
+}
+
+/* Whether twelve bytes are four well-formed sequences of the usual kind. */
+static int usual_twelve(const unsigned char *at)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t one, other;
+    memcpy(&one, at, 8);
+    memcpy(&other, at + 4, 8);
+    return (one & 0xC0F0C0C0F0C0C0F0u) == 0x80E08080E08080E0u && (other & 0xC0C0F0C0C0F0C0C0u) == 0x8080E08080E08080u &&
+           usual_leads(one, 0x00FF0000FF0000FFu) && usual_leads(other, 0x0000FF0000FF0000u);
+#else
+    return usual_three(at) && usual_three(at + 3) && usual_three(at + 6) && usual_three(at + 9);
+#endif
+}
+
+/* How many of eight bytes come before a quote, a backslash, a control character or one beyond ASCII; maybe fewer where
+bytes lie the other way round. */
+static size_t plain_of_eight(const unsigned char *at)
 {
     const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
     uint64_t word, quotes, slashes;
     memcpy(&word, at, 8);
     quotes = word ^ (ones * '"');
     slashes = word ^ (ones * '\\');
-    return !((word | (word - ones * 0x20) | (quotes - ones) | (slashes - ones)) & highs);
+    word = (word | (word - ones * 0x20) | (quotes - ones) | (slashes - ones)) & highs;
+    if (!word)
+        return 8;
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(word) >> 3; /* beyond the first of them the marks may be wrong */
+#else
+    return 0;
+#endif
 }
 
 /* Go on over characters that stand for themselves, up to a quote or a backslash. */
@@ -61,8 +91,8 @@ static int run_plain(Scan *scan)
 {
     const unsigned char *at = scan->at, *end = scan->end;
     for (;;) {
-        while (end - at >= 8 && eight_plain(at))
-            at += 8;
+        for (size_t plain = 8; plain == 8 && end - at >= 8; at += plain)
+            plain = plain_of_eight(at);
         if (at == end)
             return 0;
         if (*at == '"' || *at == '\\')
@@ -73,12 +103,14 @@ static int run_plain(Scan *scan)
             at++;
             continue;
         }
-        do {
+        while (end - at >= 13 && usual_twelve(at))
+            at += 12;
+        while (at < end && *at >= 0x80) {
             size_t length = end - at >= 4 && usual_three(at) ? 3 : sequence(at, end);
             if (!length)
                 return 0;
             at += length;
-        } while (at < end && *at >= 0x80);
+        }
     }
     scan->at = at;
     return 1;
@@ -360,7 +392,7 @@ static int quoted(Scan *scan, Span *text)
 static int among(const Span *keys, size_t count, Span key)
 {
     for (size_t i = 0; i < count; i++) {
-        if (keys[i].size == key.size && memcmp(keys[i].data, key.data, key.size) == 0)
+        if (same_span(keys[i], key))
             return 1;
     }
     return 0;
