@@ -28,6 +28,7 @@ class Through:
         opening: tuple[Any, ...],
         targets: int,
         wrapping: tuple[Any, ...],
+        turned: int,
     ) -> None: ...
     def behind(self, first: int, stop: int, offset: int, group: bytes | None, /) -> None: ...
     def take(

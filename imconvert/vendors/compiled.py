@@ -82,6 +82,7 @@ def through(
         opening=_opening(shape.opening),
         targets=TARGETS.index(shape.targets),
         wrapping=shape.wrapping,
+        turned=shape.turned if apart else -1,
     )
 
     def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
