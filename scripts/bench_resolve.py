@@ -17,10 +17,10 @@ from pathlib import Path
 import click
 import numpy as np
 
-from imconvert.convert import drops
-from imconvert.convert.part import RUN, KeyRuns
+from imconvert.convert.map.part import RUN, KeyRuns
 from imconvert.convert.pool import Pool
-from imconvert.convert.resolve import KeyFile, ResolveJob, partitions, resolve_partition
+from imconvert.convert.resolve import drops
+from imconvert.convert.resolve.partition import KeyFile, ResolveJob, partitions, resolve_partition
 from imconvert.convert.work import KEY, WorkFolder, place_number
 
 PART = 16 * RUN

@@ -286,6 +286,8 @@ class Loader:
 def main() -> int:
     given = arguments()
     chance = Random(given.seed)
+    if given.work:
+        given.work.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="load-campaign-", dir=given.work))
     wanted = write_output(folder / "out", given.vendor, MAKERS[given.vendor](given.messages, chance))
     (folder / "plan.toml").write_text(plan_of(given.faults, given.vendor))

@@ -23,7 +23,7 @@ from bench_resolve import PART, make_part
 from imconvert.cli.progress import Silent
 from imconvert.cli.spark import chosen_engine
 from imconvert.convert.options import Options
-from imconvert.convert.resolve import ResolveJob
+from imconvert.convert.resolve.partition import ResolveJob
 from imconvert.convert.work import DROP, DUPLICATE, Decided, FileSum, PartMarker, WorkFolder, place_number, read_rows
 from imconvert.durable import intact, size_of
 from imconvert.durable.sums import Sums

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from imconvert.cli.progress import Silent
-from imconvert.convert.manifest import Example, Manifest
+from imconvert.convert.books.manifest import Example, Manifest
 from imconvert.convert.options import Options
-from imconvert.convert.run import Clock, Outcome, convert
+from imconvert.convert.ports import Clock
+from imconvert.convert.run import Outcome, convert
 from imconvert.vendors import TARGETS
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"

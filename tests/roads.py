@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from golden import LATEST, Case
 
 from imconvert import native
-from imconvert.convert.media import Apart
-from imconvert.convert.names import is_named
+from imconvert.convert.map.media import Apart
+from imconvert.convert.map.names import is_named
+from imconvert.convert.map.segment import label_of
 from imconvert.convert.options import Options
-from imconvert.convert.segment import label_of
 from imconvert.convert.work import WorkFolder
 from imconvert.errors import InputError, Rejected
 from imconvert.model import Notes, Skip, hash_of_source, key_of

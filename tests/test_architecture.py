@@ -26,12 +26,18 @@ ALLOWED = {
     ("deliver", "vendors"),
 }
 
+STAGES = (
+    "work", "options", "ports", "plan", "pool", "steps", "blocks", "textsort", "map", "resolve", "seal",
+    "books", "arrange", "devices", "authoring", "run", "check", "finished", "spark",
+)  # fmt: skip
+"""The rooms and modules of the converter, in the order of the road: each imports what stands before it."""
+
 DOORS = {
     "open": ("sources", "durable"), "subprocess": (),
     "socket": ("deliver", "serve", "load", "simulators", "cli/load.py", "cli/loading.py"),
     "sqlite3": ("durable", "simulators"), "print": ("cli",), "click": ("cli",), "environ": ("cli",), "time": ("cli",),
     "multiprocessing": ("convert/pool.py",),
-    "pyspark": ("convert/distributed.py", "convert/exchange.py", "cli/spark.py"),
+    "pyspark": ("convert/spark/distributed.py", "convert/spark/exchange.py", "cli/spark.py"),
     "fsspec": ("durable/storage.py",),
 }  # fmt: skip
 LIMIT, LONGEST, USUAL = 500, 60, 40
@@ -77,6 +83,15 @@ def test_imports_go_downward(module: Path) -> None:
         theirs = name.split(".")[1]
         fine = theirs == mine or (mine, theirs) in ALLOWED or LEVELS[theirs] < LEVELS[mine]
         assert fine, f"{module}:{line} imports {name}"
+
+
+@every_module
+def test_the_converter_imports_along_its_road(module: Path) -> None:
+    if room(module) != "convert" or module.name == "__init__.py":
+        return
+    mine = module.parts[1].removesuffix(".py")
+    theirs = {name.split(".")[2] for _, name in imported(module) if name.startswith("imconvert.convert.")}
+    assert {stage for stage in theirs if STAGES.index(stage) > STAGES.index(mine)} == set()
 
 
 @every_module

@@ -34,10 +34,12 @@ from test_crash import Job, kill_everywhere
 
 from imconvert.audit.explain import explain_message
 from imconvert.cli.progress import Silent
-from imconvert.convert import arrange, index, runs, scatter, spread
-from imconvert.convert.arrange import Arranger, bits_for
-from imconvert.convert.replay import replay
+from imconvert.convert.arrange import arranger, runs, scatter
+from imconvert.convert.arrange.arranger import Arranger, bits_for
+from imconvert.convert.finished.replay import replay
+from imconvert.convert.map import spread
 from imconvert.convert.run import Run
+from imconvert.convert.seal import index
 from imconvert.durable import Reader
 from imconvert.errors import IntegrityError, UsageError
 from imconvert.model import Notes
@@ -50,7 +52,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 SEED = int(os.environ.get("IMCONVERT_SEED", "1"))
 STRIDE = int(os.environ.get("IMCONVERT_CRASH_STRIDE", "1"))
 START = 1_711_000_000_000
-TINY = (("WANTED_BYTES", arrange, 700), ("WINDOW_BYTES", arrange, 900), ("MOST_WINDOW", arrange, 900),
+TINY = (("WANTED_BYTES", arranger, 700), ("WINDOW_BYTES", arranger, 900), ("MOST_WINDOW", arranger, 900),
         ("WINDOW_BYTES", runs, 900), ("MOST_ROWS", runs, 5), ("MOST_OPEN", runs, 2),
         ("LEAST", spread, 600), ("MOST", spread, 900))  # fmt: skip
 
@@ -228,7 +230,7 @@ def test_conversations_with_equal_hashes_are_told_apart(tmp_path: Path, monkeypa
     wide, narrow = (arranged(source, tmp_path / str(width), width) for width in (64, 8))
     assert [19, 2] == [len(narrow), len({line["conv"] for line in narrow})]
     assert sorted(wide, key=lambda line: line["key"]) == sorted(narrow, key=lambda line: line["key"])
-    monkeypatch.setattr(arrange, "MOST_SALTS", 3)
+    monkeypatch.setattr(arranger, "MOST_SALTS", 3)
     with pytest.raises(IntegrityError, match="IMC-6001"):
         arranged(source, tmp_path / "never", 0)
 

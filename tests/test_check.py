@@ -14,8 +14,8 @@ from golden import Case, cases
 from support.small_jobs import CLOCK, LATEST, ROOT, easemob, options, run, small_inputs, surroundings, yunxin
 
 from imconvert.cli.progress import Silent
+from imconvert.convert.books.manifest import Manifest
 from imconvert.convert.check import check
-from imconvert.convert.manifest import Manifest
 from imconvert.convert.options import Budget, Options
 from imconvert.convert.run import Outcome
 from imconvert.errors import BudgetExceeded, ImconvertError

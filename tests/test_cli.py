@@ -18,7 +18,7 @@ from support.small_jobs import LATEST, easemob, options, run, small_inputs, surr
 from imconvert import __version__
 from imconvert.cli import progress, summary, terminal
 from imconvert.cli.options import Moment, Pair, Rejects, SegmentSize, Size, Span
-from imconvert.convert.manifest import Example, Fidelity
+from imconvert.convert.books.manifest import Example, Fidelity
 from imconvert.convert.options import Budget
 from imconvert.convert.run import Outcome
 from imconvert.errors import CATALOGUE

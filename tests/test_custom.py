@@ -19,11 +19,11 @@ from mutants import SNIPPETS
 
 from imconvert.cli import cli
 from imconvert.cli.progress import Silent
-from imconvert.convert.guess import guess
+from imconvert.convert.authoring.guess import guess
+from imconvert.convert.finished.replay import replay
+from imconvert.convert.map.segment import label_of
 from imconvert.convert.options import Options
-from imconvert.convert.replay import replay
 from imconvert.convert.run import Outcome, convert
-from imconvert.convert.segment import label_of
 from imconvert.errors import Rejected, UsageError
 from imconvert.model import Message, Notes, Skip, derived_id
 from imconvert.sources.containers import LIMITS

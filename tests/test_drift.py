@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.small_jobs import cli, easemob, recall, yunxin
 from xxhash import xxh3_64_intdigest
 
-from imconvert.convert.drift import LONGEST, MOST, Bounded, Radar
+from imconvert.convert.map.drift import LONGEST, MOST, Bounded, Radar
 
 FEW = 4
 names = st.lists(st.sampled_from([f"k{number}" for number in range(12)]), max_size=60)

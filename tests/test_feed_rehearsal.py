@@ -25,7 +25,7 @@ from support.small_jobs import LATEST
 
 from imconvert.cli.progress import Silent
 from imconvert.convert.options import Options
-from imconvert.convert.run import Clock as RunClock
+from imconvert.convert.ports import Clock as RunClock
 from imconvert.convert.run import convert
 from imconvert.simulators.yunxin.faults import read_rules
 from imconvert.simulators.yunxin.fetch import Address, Clock, Fetcher, open_client

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from xxhash import xxh3_128_digest
 
 from imconvert import durable
-from imconvert.convert import index, source_index
+from imconvert.convert.seal import index, source_index
 from imconvert.convert.work import ROW, Array
 from imconvert.errors import IntegrityError
 

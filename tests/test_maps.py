@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imconvert.convert import maps
+from imconvert.convert.map import maps
 from imconvert.errors import ImconvertError
 from imconvert.vendors.yunxin import rules
 

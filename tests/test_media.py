@@ -14,9 +14,9 @@ from support.small_jobs import CLOCK, differing, fast_folder, forked, leftovers,
 
 from imconvert import durable
 from imconvert.cli.progress import Silent
-from imconvert.convert import media
 from imconvert.convert.check import check
-from imconvert.convert.replay import replay
+from imconvert.convert.finished.replay import replay
+from imconvert.convert.map import media
 from imconvert.convert.run import Outcome
 from imconvert.convert.work import WorkFolder
 from imconvert.errors import IntegrityError, UsageError

@@ -20,17 +20,17 @@ from hypothesis import strategies as st
 from support.small_jobs import CLOCK, START, differing, easemob, options, run, side
 from xxhash import xxh3_64_intdigest
 
-import imconvert.convert.keys
-import imconvert.convert.part
-import imconvert.convert.settle
-import imconvert.convert.source_index
+import imconvert.convert.map.part
+import imconvert.convert.resolve.keys
+import imconvert.convert.resolve.settle
+import imconvert.convert.seal.source_index
 import imconvert.model
 from imconvert import durable
 from imconvert.audit.explain import explain_message
 from imconvert.cli.progress import Silent
-from imconvert.convert import source_index
 from imconvert.convert.check import check
-from imconvert.convert.replay import replay
+from imconvert.convert.finished.replay import replay
+from imconvert.convert.seal import source_index
 
 BITS = 0x7F
 FEW = [f"id-{number:02}" for number in range(24)]
@@ -85,13 +85,13 @@ def back(line: bytes) -> Written:
 def small_work(patch: pytest.MonkeyPatch, shape: dict[str, int]) -> None:
     patch.setattr(imconvert.model, "xxh3_64_intdigest", masked)
     for module, name in (
-        (imconvert.convert.settle, "ResolveJob"),
-        (imconvert.convert.keys, "NumbersJob"),
-        (imconvert.convert.keys, "partitions"),
+        (imconvert.convert.resolve.settle, "ResolveJob"),
+        (imconvert.convert.resolve.keys, "NumbersJob"),
+        (imconvert.convert.resolve.keys, "partitions"),
     ):
         patch.setattr(module, name, functools.partial(getattr(module, name), budget=shape["budget"]))
-    patch.setattr(imconvert.convert.part, "RUN", shape["run"])
-    patch.setattr(imconvert.convert.source_index, "RUN", shape["run"])
+    patch.setattr(imconvert.convert.map.part, "RUN", shape["run"])
+    patch.setattr(imconvert.convert.seal.source_index, "RUN", shape["run"])
 
 
 def converted(folder: Path, sent: list[Sent], shape: dict[str, int], **more: Any) -> tuple[list[Written], Any]:

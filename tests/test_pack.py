@@ -20,9 +20,22 @@ from golden import FIXTURES
 from imconvert import durable
 from imconvert.cli import cli, progress
 from imconvert.cli.pack import sheet
+from imconvert.convert.books.manifest import read_manifest
+from imconvert.convert.finished.pack import (
+    BEGUN,
+    MAX_FILE,
+    RECORD,
+    SHEET,
+    WORK,
+    Handover,
+    Outcome,
+    Request,
+    pack,
+    to_bytes,
+)
 from imconvert.convert.options import Options
-from imconvert.convert.pack import BEGUN, MAX_FILE, RECORD, SHEET, WORK, Handover, Outcome, Request, pack, to_bytes
-from imconvert.convert.run import Clock, convert, read_manifest
+from imconvert.convert.ports import Clock
+from imconvert.convert.run import convert
 from imconvert.durable import copying
 from imconvert.errors import IntegrityError, UsageError
 

@@ -17,9 +17,11 @@ from support.small_jobs import differing, tree
 from xxhash import xxh3_64_intdigest
 
 from imconvert.cli import cli
-from imconvert.convert import copies, handout, members, packages, runs, unpack
+from imconvert.convert.arrange import runs
+from imconvert.convert.devices import copies, handout, members, packages
+from imconvert.convert.finished import unpack
+from imconvert.convert.finished.unpack import Packages, folder_name
 from imconvert.convert.run import Outcome
-from imconvert.convert.unpack import Packages, folder_name
 from imconvert.errors import IntegrityError, UsageError
 
 BASE = 1_709_690_400_000

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from support.small_jobs import content, differing, options, run
 
-from imconvert.convert import people
+from imconvert.convert.map import people
 from imconvert.vendors import SETTINGS, settings
 
 KEY = b"k" * 32

@@ -19,9 +19,12 @@ from support.small_jobs import CLOCK, LATEST, START, options, run
 from support.worlds import SOURCES, World, world
 
 from imconvert.cli.progress import Silent
-from imconvert.convert import ids, maps, mentions, recents, refs, textsort
-from imconvert.convert.ids import Given, Wanted
-from imconvert.convert.recents import recents as make_recents
+from imconvert.convert import textsort
+from imconvert.convert.authoring import ids
+from imconvert.convert.authoring.ids import Given, Wanted
+from imconvert.convert.finished import mentions, recents, refs
+from imconvert.convert.finished.recents import recents as make_recents
+from imconvert.convert.map import maps
 from imconvert.errors import Rejected, UsageError
 from imconvert.vendors import MESSAGES, settings
 

@@ -14,8 +14,8 @@ from support.small_jobs import CLOCK, complete, differing, fast_folder, forked, 
 from support.worlds import SOURCES, world
 
 from imconvert.cli.progress import Silent
-from imconvert.convert.replay import replay
-from imconvert.convert.secrets import KEY, LIST, read_key, secret_of
+from imconvert.convert.books.secrets import KEY, LIST, read_key, secret_of
+from imconvert.convert.finished.replay import replay
 from imconvert.errors import IntegrityError, UsageError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

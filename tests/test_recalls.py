@@ -20,18 +20,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.small_jobs import CLOCK, START, content, differing, easemob, options, recall, run, side
 
-import imconvert.convert.drops
-import imconvert.convert.keys
-import imconvert.convert.lines
-import imconvert.convert.part
-import imconvert.convert.recalls
-import imconvert.convert.resolve
-import imconvert.convert.settle
+import imconvert.convert.map.part
+import imconvert.convert.resolve.drops
+import imconvert.convert.resolve.keys
+import imconvert.convert.resolve.lines
+import imconvert.convert.resolve.partition
+import imconvert.convert.resolve.recalls
+import imconvert.convert.resolve.settle
 import imconvert.vendors
 from imconvert.cli import summary
 from imconvert.cli.progress import Silent
 from imconvert.convert.check import check
-from imconvert.convert.replay import replay
+from imconvert.convert.finished.replay import replay
 from imconvert.model import Skip
 
 POLICIES = ("keep", "drop", "mark")
@@ -75,14 +75,14 @@ shapes = st.fixed_dictionaries(
 
 def small_work(patch: pytest.MonkeyPatch, small: int) -> None:
     """Tables, runs and partitions of a few rows, so that each step is taken in turns."""
-    for module in (imconvert.convert.recalls, imconvert.convert.settle):
+    for module in (imconvert.convert.resolve.recalls, imconvert.convert.resolve.settle):
         patch.setattr(module, "CHUNK", small)
-    patch.setattr(imconvert.convert.drops, "BUDGET", 4)
-    patch.setattr(imconvert.convert.part, "RUN", small)
-    job = functools.partial(imconvert.convert.resolve.ResolveJob, budget=small)
-    patch.setattr(imconvert.convert.settle, "ResolveJob", job)
-    cut = functools.partial(imconvert.convert.resolve.partitions, budget=small)
-    patch.setattr(imconvert.convert.keys, "partitions", cut)
+    patch.setattr(imconvert.convert.resolve.drops, "BUDGET", 4)
+    patch.setattr(imconvert.convert.map.part, "RUN", small)
+    job = functools.partial(imconvert.convert.resolve.partition.ResolveJob, budget=small)
+    patch.setattr(imconvert.convert.resolve.settle, "ResolveJob", job)
+    cut = functools.partial(imconvert.convert.resolve.partition.partitions, budget=small)
+    patch.setattr(imconvert.convert.resolve.keys, "partitions", cut)
 
 
 def convert(folder: Path, found: list[Sent], recalls: str, shape: dict[str, Any], **more: Any) -> Any:

@@ -31,10 +31,11 @@ from support.small_jobs import (
 from imconvert.audit.explain import explain_message
 from imconvert.cli.progress import Silent
 from imconvert.cli.summary import WORDS
-from imconvert.convert import index, publish
+from imconvert.convert.books import publish
+from imconvert.convert.finished.replay import replay
 from imconvert.convert.options import Options
-from imconvert.convert.replay import replay
 from imconvert.convert.run import Outcome
+from imconvert.convert.seal import index
 from imconvert.errors import ImconvertError, IntegrityError, UsageError
 
 Reject = dict[str, Any]

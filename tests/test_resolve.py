@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from support.small_jobs import START, options, run, side
 from xxhash import xxh3_128_digest
 
-import imconvert.convert.keys
-import imconvert.convert.part
-import imconvert.convert.rekey
-import imconvert.convert.resolve
+import imconvert.convert.map.part
+import imconvert.convert.resolve.keys
+import imconvert.convert.resolve.partition
+import imconvert.convert.resolve.rekey
 import imconvert.convert.run
 import imconvert.vendors.yunxin.import_lines
-from imconvert.convert import ledger
-from imconvert.convert.ledger import Account
-from imconvert.convert.part import in_order
+from imconvert.convert.books import ledger
+from imconvert.convert.books.ledger import Account
+from imconvert.convert.map.part import in_order
 from imconvert.errors import IntegrityError
 
 
@@ -80,14 +80,14 @@ def weaker(msgid: int, sender: str, target: str | int, time: int) -> bytes:
 def converted(found: list[Row], shape: dict[str, int], policy: str, key_of: Any = None) -> tuple[list[Row], Any, Any]:
     """The rows in the shards, the manifest, and the lines of the side files, for an export of `found`."""
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        job = functools.partial(imconvert.convert.resolve.ResolveJob, budget=shape["budget"])
-        patch.setattr(imconvert.convert.settle, "ResolveJob", job)
-        cut = functools.partial(imconvert.convert.resolve.partitions, budget=shape["budget"])
-        patch.setattr(imconvert.convert.keys, "partitions", cut)
-        patch.setattr(imconvert.convert.part, "RUN", shape["run"])
+        job = functools.partial(imconvert.convert.resolve.partition.ResolveJob, budget=shape["budget"])
+        patch.setattr(imconvert.convert.resolve.settle, "ResolveJob", job)
+        cut = functools.partial(imconvert.convert.resolve.partition.partitions, budget=shape["budget"])
+        patch.setattr(imconvert.convert.resolve.keys, "partitions", cut)
+        patch.setattr(imconvert.convert.map.part, "RUN", shape["run"])
         if key_of:
             patch.setattr(imconvert.vendors.yunxin.import_lines, "key_of", key_of)
-            patch.setattr(imconvert.convert.rekey, "key_of", key_of)
+            patch.setattr(imconvert.convert.resolve.rekey, "key_of", key_of)
         source, output = Path(folder, "in"), Path(folder, "out")
         source.write_bytes(b"".join(record(row) + b"\n" for row in found))
         wish = options(source, output, source="easemob", on_conflict=policy, segment_size=shape["segment"])
@@ -163,9 +163,11 @@ def test_the_way_of_working_never_shows(found: list[Row], one: Any, other: Any, 
 
 def test_a_new_number_that_is_taken_is_derived_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first numbers that rekeying derives are those of other messages."""
-    real = imconvert.convert.rekey.derived_id
+    real = imconvert.convert.resolve.rekey.derived_id
     given_out = iter([2, 3])
-    monkeypatch.setattr(imconvert.convert.rekey, "derived_id", lambda *args: next(given_out, None) or real(*args))
+    monkeypatch.setattr(
+        imconvert.convert.resolve.rekey, "derived_id", lambda *args: next(given_out, None) or real(*args)
+    )
     found = [Row(n, "a", False, START, text) for n, text in ((1, "x"), (2, "x"), (3, "x"), (1, "y"))]
     shards, manifest, _ = converted(found, {"segment": 5000, "run": 9, "budget": 9}, "rekey")
     assert manifest.rekeyed == 1

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imconvert.convert import runs
-from imconvert.convert.runs import BOUND, PLACED, Files, Runs, bucket_rows, slices, sorted_lines, windows
+from imconvert.convert.arrange import runs
+from imconvert.convert.arrange.runs import BOUND, PLACED, Files, Runs, bucket_rows, slices, sorted_lines, windows
 from imconvert.convert.work import read_rows
 
 Line = tuple[int, int, bytes]

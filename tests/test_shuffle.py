@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imconvert import durable
-from imconvert.convert import part as parts_module
-from imconvert.convert import shuffle
-from imconvert.convert.keys import OwnKeys, key_file
-from imconvert.convert.part import KeyRuns
+from imconvert.convert.map import part as parts_module
+from imconvert.convert.map.part import KeyRuns
 from imconvert.convert.pool import Pool
-from imconvert.convert.resolve import ResolveJob
-from imconvert.convert.shuffle import Share, Source
+from imconvert.convert.resolve.keys import OwnKeys, key_file
+from imconvert.convert.resolve.partition import ResolveJob
+from imconvert.convert.spark import shuffle
+from imconvert.convert.spark.shuffle import Share, Source
 from imconvert.convert.work import CONFLICT, DUPLICATE, KEY, Decided, PartMarker, WorkFolder, place_number
 from imconvert.durable import attempts
 from imconvert.errors import IntegrityError

@@ -14,10 +14,10 @@ from support.small_jobs import easemob, surroundings
 
 from imconvert.cli import cli, scale
 from imconvert.cli.spark import absolute, chosen_engine
-from imconvert.convert import sizing
 from imconvert.convert.options import Options
 from imconvert.convert.plan import Plan, Segment
-from imconvert.convert.sizing import Cluster
+from imconvert.convert.spark import sizing
+from imconvert.convert.spark.sizing import Cluster
 from imconvert.errors import ImconvertError, UsageError
 from imconvert.sources.inputs import Input
 

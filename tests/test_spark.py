@@ -23,7 +23,8 @@ from support.small_jobs import ROOT, complete, differing, easemob, leftovers, op
 
 from imconvert.cli.progress import Silent
 from imconvert.cli.spark import chosen_engine
-from imconvert.convert.run import Clock, Engines, convert
+from imconvert.convert.ports import Clock
+from imconvert.convert.run import Engines, convert
 from imconvert.errors import UsageError
 from imconvert.vendors import TARGETS
 

@@ -20,8 +20,8 @@ from support.small_jobs import CLOCK, cli, content, differing, options, run, sid
 
 from imconvert.audit.explain import explain_message
 from imconvert.cli.progress import Silent
+from imconvert.convert.finished.replay import replay
 from imconvert.convert.options import Options
-from imconvert.convert.replay import replay
 from imconvert.errors import Rejected
 from imconvert.model import Custom, Media, Message, Notes, Part, Place, Skip, Text
 from imconvert.vendors import BY_NAME

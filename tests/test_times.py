@@ -12,7 +12,7 @@ from support.small_jobs import easemob, options, run
 
 import imconvert.vendors
 from imconvert.cli import summary
-from imconvert.convert.manifest import Times
+from imconvert.convert.books.manifest import Times
 
 
 def by_record(monkeypatch: pytest.MonkeyPatch) -> None:

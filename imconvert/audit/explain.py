@@ -20,9 +20,8 @@ import numpy as np
 from msgspec import Struct
 
 from imconvert import durable
-from imconvert.convert import index, source_index
-from imconvert.convert.manifest import SIDES, Manifest
-from imconvert.convert.run import read_manifest
+from imconvert.convert.books.manifest import SIDES, Manifest, read_manifest
+from imconvert.convert.seal import index, source_index
 from imconvert.convert.work import ShardFacts
 from imconvert.errors import UsageError
 from imconvert.model import derived_id

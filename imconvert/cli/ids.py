@@ -14,8 +14,8 @@ import msgspec
 from imconvert import durable
 from imconvert.cli.options import EXISTING, SCRATCH, Pair, language
 from imconvert.cli.terminal import printable
-from imconvert.convert import ids as maps
-from imconvert.convert.ids import Given, Wanted
+from imconvert.convert.authoring import ids as maps
+from imconvert.convert.authoring.ids import Given, Wanted
 from imconvert.convert.options import Options
 from imconvert.errors import Rejected, UsageError, cause_of, exit_code_of, remedy_of
 from imconvert.vendors import MESSAGES

@@ -12,9 +12,9 @@ import msgspec
 
 from imconvert.cli.options import EXISTING, Moment, language
 from imconvert.cli.terminal import printable
-from imconvert.convert.guess import guess as guess_mapping
+from imconvert.convert.authoring.guess import guess as guess_mapping
+from imconvert.convert.authoring.trial import Seen, Shown, Trial, try_out
 from imconvert.convert.options import DAY, Options
-from imconvert.convert.trial import Seen, Shown, Trial, try_out
 from imconvert.sources.containers import LIMITS
 from imconvert.vendors import MESSAGES
 

@@ -13,9 +13,10 @@ from imconvert import __version__
 from imconvert.cli import progress, summary
 from imconvert.cli.options import EXISTING, WithSettings, language, reading
 from imconvert.cli.spark import HERE, absolute, chosen_engine, engine_options
+from imconvert.convert.finished.replay import replay
 from imconvert.convert.options import Options
-from imconvert.convert.replay import replay
-from imconvert.convert.run import Clock, Outcome, convert
+from imconvert.convert.ports import Clock
+from imconvert.convert.run import Outcome, convert
 from imconvert.durable.storage import path_of
 from imconvert.errors import UsageError
 

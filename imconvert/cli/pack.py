@@ -11,9 +11,9 @@ import msgspec
 from imconvert.cli import progress
 from imconvert.cli.options import Size, language
 from imconvert.cli.terminal import padded, width
-from imconvert.convert.media import FOLDER as MEDIA
-from imconvert.convert.pack import RECORD, SHEET, Handover, Outcome, PackedFile, Request
-from imconvert.convert.pack import pack as pack_output
+from imconvert.convert.finished.pack import RECORD, SHEET, Handover, Outcome, PackedFile, Request
+from imconvert.convert.finished.pack import pack as pack_output
+from imconvert.convert.map.media import FOLDER as MEDIA
 
 WORDS = {
     "en": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from imconvert.cli.terminal import padded, printable, width
-from imconvert.convert.manifest import PackageTotals
+from imconvert.convert.books.manifest import PackageTotals
 
 WORDS = {
     "en": {

@@ -11,9 +11,9 @@ import msgspec
 from imconvert.cli.options import language
 from imconvert.cli.package_table import WORDS, totals_of
 from imconvert.cli.terminal import printable
-from imconvert.convert.manifest import PackageTotals
-from imconvert.convert.packages import User
-from imconvert.convert.unpack import Packages
+from imconvert.convert.books.manifest import PackageTotals
+from imconvert.convert.devices.packages import User
+from imconvert.convert.finished.unpack import Packages
 from imconvert.errors import UsageError
 from imconvert.vendors.values import day
 

@@ -12,9 +12,9 @@ import click
 from imconvert.cli import progress
 from imconvert.cli.msgs import CLOCK, machine, tell
 from imconvert.cli.options import EXISTING, READING, Command, WithSettings, named
+from imconvert.convert.books.secrets import KEY_BYTES, read_key
 from imconvert.convert.options import Options
 from imconvert.convert.run import convert
-from imconvert.convert.secrets import KEY_BYTES, read_key
 from imconvert.vendors import SETTINGS, Setting, provisioned, settings
 
 ON_CONFLICT = ("quarantine", "keep-last")

@@ -9,8 +9,8 @@ import msgspec
 
 from imconvert.cli import progress
 from imconvert.cli.options import EXISTING, READING, language, named
-from imconvert.convert.recents import Report, Wanted
-from imconvert.convert.recents import recents as make_recents
+from imconvert.convert.finished.recents import Report, Wanted
+from imconvert.convert.finished.recents import recents as make_recents
 
 WORDS = {
     "en": {"made": "{people:,} people, {conversations:,} conversations in {folder}",

@@ -14,8 +14,17 @@ from imconvert.cli.msgs import CLOCK, machine
 from imconvert.cli.options import READING, language, named
 from imconvert.cli.provision import secrets_key
 from imconvert.cli.terminal import printable
-from imconvert.convert.refs import MISSING, PLACEHOLDERS, POLICIES, REJECTED, Report, Wanted, check_refs, rows_of
-from imconvert.convert.secrets import KEY_BYTES, read_key
+from imconvert.convert.books.secrets import KEY_BYTES, read_key
+from imconvert.convert.finished.refs import (
+    MISSING,
+    PLACEHOLDERS,
+    POLICIES,
+    REJECTED,
+    Report,
+    Wanted,
+    check_refs,
+    rows_of,
+)
 
 SHOWN = 20
 WORDS = {

@@ -12,8 +12,8 @@ from imconvert.cli.msgs import CLOCK
 from imconvert.cli.options import SegmentSize, Size, Source, language
 from imconvert.cli.spark import SPARK
 from imconvert.convert.options import Options
-from imconvert.convert.run import make_plan
-from imconvert.convert.sizing import RATE, Cluster, Sizing, sizing
+from imconvert.convert.plan import make_plan
+from imconvert.convert.spark.sizing import RATE, Cluster, Sizing, sizing
 from imconvert.vendors import TARGETS
 
 WORDS = {

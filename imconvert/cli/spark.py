@@ -68,7 +68,7 @@ def chosen_engine(engine: str, master: str | None, conf: Sequence[tuple[str, str
         return
     context = _started(master, dict(conf))
     try:
-        from imconvert.convert.exchange import on_spark
+        from imconvert.convert.spark.exchange import on_spark
 
         yield on_spark(context)
     finally:

@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 
 from imconvert.cli import package_table, people_words
+from imconvert.cli.fidelity_words import said
 from imconvert.cli.terminal import padded, printable, width
-from imconvert.convert.manifest import Arranged, Example, Manifest, Recalls, Times
+from imconvert.convert.books.manifest import Arranged, Example, Manifest, Recalls, Times
 from imconvert.convert.run import Outcome
 from imconvert.errors import cause_of, remedy_of
 from imconvert.model import EPOCH
@@ -99,12 +100,12 @@ def as_text(outcome: Outcome, output: Path | None, lang: str) -> str:
     words = WORDS[lang] | (people_words.WORDS[lang] if found.content else {})
     blocks = [
         _totals(found, words),
-        _errors(found, words),
+        _errors(found, words, lang),
         _codes(words["rejects"], found.rejects, words, lang),
         _codes(words["left"], found.skipped, words, lang),
         _codes(words["repairs"], found.repairs, words, lang),
         _drift(found, words),
-        _fidelity(found, words),
+        _fidelity(found, words, lang),
         _packages(found, lang),
         _blockers(found, words, lang),
         _media(found, words),
@@ -173,9 +174,10 @@ def _recalls(recalls: Recalls, words: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _errors(found: Manifest, words: Mapping[str, str]) -> list[str]:
+def _errors(found: Manifest, words: Mapping[str, str], lang: str) -> list[str]:
     bad = [(source.file, source.error) for source in found.inputs if source.error]
-    lines = [f"  {error['code']}  {printable(file)}: {printable(error['why'])}" for file, error in bad[:10]]
+    causes = [cause_of(error["code"], error.get("values"), lang=lang) for _, error in bad[:10]]
+    lines = [f"  {bad[at][1]['code']}  {printable(bad[at][0])}: {printable(why)}" for at, why in enumerate(causes)]
     if len(bad) > 10:
         lines.append(f"  … +{len(bad) - 10:,}")
     return [words["errors"], *lines] if bad else []
@@ -214,7 +216,7 @@ def _media(found: Manifest, words: Mapping[str, str]) -> list[str]:
     return [f"{words['media']}: {found.media.files:,}, {size}"] if found.media.files else []
 
 
-def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
+def _fidelity(found: Manifest, words: Mapping[str, str], lang: str) -> list[str]:
     if not found.fidelity:
         return []
     left = max(width(name) for name in (*found.fidelity, words["kind"]))
@@ -223,7 +225,7 @@ def _fidelity(found: Manifest, words: Mapping[str, str]) -> list[str]:
         lines.append(f"  {padded(kind, left)}  {row.messages:>12,}  {row.kept:>12,}")
         for outcome in ("transformed", "degraded", "dropped"):
             for name, example in (getattr(row, outcome) or {}).items():
-                lines.append(f"      {words[outcome]} {example.count:,}: {printable(name)}")
+                lines.append(f"      {words[outcome]} {example.count:,}: {printable(said(name, lang))}")
     return lines
 
 

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from imconvert import durable
-from imconvert.convert import ledger, manifest, maps
-from imconvert.convert.drops import Drops
-from imconvert.convert.lines import LineReader
-from imconvert.convert.manifest import Example, Labels, Manifest
+from imconvert.convert.books import ledger, manifest
+from imconvert.convert.books.manifest import Example, Labels, Manifest
+from imconvert.convert.map import maps
 from imconvert.convert.options import Options
-from imconvert.convert.run import Clock, Outcome, Run, Watcher, make_plan
+from imconvert.convert.plan import make_plan
+from imconvert.convert.ports import Clock, Watcher
+from imconvert.convert.resolve.drops import Drops
+from imconvert.convert.resolve.lines import LineReader
+from imconvert.convert.run import Outcome, Run
 from imconvert.convert.work import (
     CONFLICT,
     DUPLICATE,

@@ -13,9 +13,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from imconvert.errors import UsageError
-from imconvert.sources.detect import is_document
-from imconvert.sources.inputs import Input, Unreadable
+from imconvert.convert.options import DAY, Options
+from imconvert.convert.ports import Clock
+from imconvert.durable.storage import is_remote
+from imconvert.errors import InputError, UsageError
+from imconvert.sources.detect import detect, is_document
+from imconvert.sources.inputs import Input, Unreadable, expand, open_inputs
+from imconvert.vendors import every
 from imconvert.vendors.contract import Vendor
 
 MIB = 1 << 20
@@ -54,6 +58,29 @@ class Plan(Struct, frozen=True):
     inputs: tuple[Input, ...]
     unreadable: tuple[Unreadable, ...]
     segments: tuple[Segment, ...]
+
+
+def make_plan(options: Options, clock: Clock) -> Plan:
+    """The plan of a run. Raises UsageError (IMC-10xx) where the inputs can't be understood."""
+    output = None if is_remote(options.output) else options.output.absolute()
+    files = expand(options.inputs, outside=output)
+    inputs, unreadable = open_inputs(files, options.limits)
+    chosen = options.vendor()
+    if not chosen and not inputs:
+        first = unreadable[0]
+        raise InputError(first.code, first.label, **first.values)
+    vendor = chosen or detect(inputs, every(options.content), options.limits)
+    size = options.segment_size or segment_size(sum(map(weight, inputs)))
+    return Plan(
+        format=FORMAT,
+        vendor=vendor.name,
+        target=options.target,
+        options=options.identity(vendor.name),
+        latest=options.latest if options.latest is not None else int(clock.now() * 1000) + DAY,
+        inputs=tuple(inputs),
+        unreadable=tuple(unreadable),
+        segments=cut(tuple(inputs), size, vendor),
+    )
 
 
 def weight(source: Input) -> int:

@@ -10,47 +10,34 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from xxhash import xxh3_64_hexdigest
 
 from imconvert import durable, native
-from imconvert.convert import arrange, collide, drift, ledger, manifest, maps, media, plan, publish, source_index
-from imconvert.convert.arrange import Arranger
-from imconvert.convert.bucket import BucketMarker
-from imconvert.convert.handout import hand_out, package_moves
-from imconvert.convert.keys import Keys, OwnKeys
-from imconvert.convert.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile
-from imconvert.convert.options import DAY, Options
-from imconvert.convert.plan import Plan, Segment
+from imconvert.convert import plan
+from imconvert.convert.arrange.arranger import Arranger, as_seals, describe
+from imconvert.convert.arrange.bucket import BucketMarker
+from imconvert.convert.books import ledger, manifest, publish
+from imconvert.convert.books.manifest import Collisions, Example, Labels, Manifest, Recalls, SideFile, read_manifest
+from imconvert.convert.books.secrets import keep_key, secret_moves, write_secrets
+from imconvert.convert.devices.handout import hand_out, package_moves
+from imconvert.convert.map import collide, drift, maps, media
+from imconvert.convert.map.segment import MapJob
+from imconvert.convert.map.step import mapped
+from imconvert.convert.options import Options
+from imconvert.convert.plan import Plan, Segment, make_plan
 from imconvert.convert.pool import Engine, Pool
-from imconvert.convert.seal import SealJob
-from imconvert.convert.secrets import keep_key, secret_moves, write_secrets
-from imconvert.convert.segment import MapJob
-from imconvert.convert.settle import Settler
-from imconvert.convert.steps import mapped, sealed
+from imconvert.convert.ports import Clock, Watcher
+from imconvert.convert.resolve.keys import Keys, OwnKeys
+from imconvert.convert.resolve.settle import Settler
+from imconvert.convert.seal import source_index
+from imconvert.convert.seal.sealer import SealJob, sealed
 from imconvert.convert.work import PartMarker, Resolved, SealMarker, WorkFolder, bases_of, marker_bytes
-from imconvert.durable.storage import is_remote
 from imconvert.errors import CATALOGUE, BudgetExceeded, InputError, UsageError
-from imconvert.sources.detect import detect
-from imconvert.sources.inputs import STDIN, Input, expand, open_inputs
-from imconvert.vendors import TARGETS, every, find
-
-
-class Watcher(Protocol):
-    """Is told what the run is doing: the phase and how many units it has, then how many are done."""
-
-    def phase(self, name: str, total: int) -> None: ...
-    def tick(self, done: int) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """`now()` in seconds since 1970, `steady()` in seconds since anything."""
-
-    now: Callable[[], float]
-    steady: Callable[[], float]
+from imconvert.sources.inputs import STDIN, Input
+from imconvert.vendors import TARGETS, find
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +51,6 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         return manifest.exit_code(self.manifest)
-
-
-def make_plan(options: Options, clock: Clock) -> Plan:
-    """The plan of a run. Raises UsageError (IMC-10xx) where the inputs can't be understood."""
-    output = None if is_remote(options.output) else options.output.absolute()
-    files = expand(options.inputs, outside=output)
-    inputs, unreadable = open_inputs(files, options.limits)
-    chosen = options.vendor()
-    if not chosen and not inputs:
-        first = unreadable[0]
-        raise InputError(first.code, first.label, **first.values)
-    vendor = chosen or detect(inputs, every(options.content), options.limits)
-    size = options.segment_size or plan.segment_size(sum(map(plan.weight, inputs)))
-    return Plan(
-        format=plan.FORMAT,
-        vendor=vendor.name,
-        target=options.target,
-        options=options.identity(vendor.name),
-        latest=options.latest if options.latest is not None else int(clock.now() * 1000) + DAY,
-        inputs=tuple(inputs),
-        unreadable=tuple(unreadable),
-        segments=plan.cut(tuple(inputs), size, vendor),
-    )
 
 
 Engines = Callable[[Options, WorkFolder, Watcher], tuple[Engine, Keys]]
@@ -145,20 +109,6 @@ def _finished(output: Path, ours: Plan) -> Outcome | None:
     if theirs != mine or any(source.path == STDIN for source in ours.inputs):
         raise UsageError("IMC-1005", str(output), difference="it holds the finished output of other inputs or options")
     return Outcome(found, msgspec.json.decode(durable.read_file(output / manifest.RUN) or b"{}"), again=True)
-
-
-def read_manifest(output: Path) -> Manifest:
-    """The manifest of a finished output folder. Raises UsageError IMC-1006 or IMC-1014."""
-    data = durable.read_file(output / manifest.NAME)
-    if data is None:
-        raise UsageError("IMC-1014", str(output), why=f"there is no {manifest.NAME}")
-    try:
-        version = msgspec.json.decode(data).get("format")
-        if version != plan.FORMAT:
-            raise UsageError("IMC-1006", str(output), found=version, ours=plan.FORMAT)
-        return manifest.from_bytes(data)
-    except (msgspec.DecodeError, AttributeError) as why:
-        raise UsageError("IMC-1014", str(output), why=f"its manifest cannot be read ({why})") from why
 
 
 def _begin(work: WorkFolder, ours: Plan) -> Plan:
@@ -402,7 +352,7 @@ class Run:
         self, parts: list[PartMarker], seals: list[SealMarker], bases: dict[tuple[int, int], int]
     ) -> Manifest:
         found = manifest.new(self.plan)
-        sealed = [*seals, *arrange.as_seals(self.buckets)]
+        sealed = [*seals, *as_seals(self.buckets)]
         every = [shard for seal in sealed for shard in seal.shards]
         shards = sorted(every, key=lambda shard: self.target.streams.index(shard.stream))
         books = ledger.accounts(parts, sealed, len(self.plan.inputs))
@@ -419,7 +369,7 @@ class Run:
         found.files = {f"{name}.ndjson": self._side(name, seals) for name in manifest.SIDES}
         found.inputs = manifest.input_facts(self.plan, parts, books)
         self._describe(found, parts, labels)
-        arrange.describe(found, self.buckets, self.target, self.options.complete_settings(), labels)
+        describe(found, self.buckets, self.target, self.options.complete_settings(), labels)
         found.duplicates = _first_example("IMC-8201", seals)
         found.conflicts = _first_example("IMC-8301", seals)
         found.skipped = dict(sorted((found.skipped | recalled_lines(seals)).items()))

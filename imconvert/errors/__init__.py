@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from imconvert.errors.catalogue import CATALOGUE
+from imconvert.errors.details import DETAILS, KEYS
 from imconvert.errors.entry import Entry
 
 __all__ = [
@@ -52,13 +53,21 @@ class _Quiet(dict[str, object]):
 
 def cause_of(code: str, values: dict[str, object] | None = None, *, lang: str = "en") -> str:
     """The cause text of a code in `lang` (`en` or `zh`), filled with `values`; no newline ever comes out."""
-    text = CATALOGUE[code].cause[lang].format_map(_Quiet(values or {}))
+    text = CATALOGUE[code].cause[lang].format_map(_Quiet(_in(lang, values or {})))
     return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
 def remedy_of(code: str, values: dict[str, object] | None = None, *, lang: str = "en") -> str:
     """What the user can do about a code, in `lang` (`en` or `zh`), filled with `values`."""
-    return CATALOGUE[code].remedy[lang].format_map(_Quiet(values or {}))
+    return CATALOGUE[code].remedy[lang].format_map(_Quiet(_in(lang, values or {})))
+
+
+def _in(lang: str, values: dict[str, object]) -> dict[str, object]:
+    """Values of an error with those that are phrases in `lang`."""
+    if lang != "zh":
+        return values
+    known = {key: DETAILS.translated(value) for key, value in values.items() if key in KEYS and isinstance(value, str)}
+    return values | known
 
 
 def exit_code_of(code: str) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imconvert.convert.manifest import Manifest
+from imconvert.convert.books.manifest import Manifest
 from imconvert.errors import cause_of, remedy_of
 from imconvert.load.shards import listed, opened, read_head
 from imconvert.load.target import Target

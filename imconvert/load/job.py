@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from imconvert import durable
-from imconvert.convert.manifest import Manifest
+from imconvert.convert.books.manifest import Manifest
 from imconvert.deliver import Clock
 from imconvert.deliver.journal import Journal
 from imconvert.durable.shared import Claims

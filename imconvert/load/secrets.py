@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from imconvert.convert.secrets import KEY, filled, read_key, secret_of
+from imconvert.convert.books.secrets import KEY, filled, read_key, secret_of
 from imconvert.vendors.calls import Call
 
 

@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Struct
 
 from imconvert import durable
-from imconvert.convert import manifest
-from imconvert.convert.manifest import Manifest
+from imconvert.convert.books import manifest
+from imconvert.convert.books.manifest import Manifest
 from imconvert.deliver.journal import Journal
 from imconvert.durable.sums import Sums
 from imconvert.errors import IntegrityError, UsageError

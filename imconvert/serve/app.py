@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from imconvert.convert.run import Clock
+from imconvert.convert.ports import Clock
 from imconvert.errors import ImconvertError, Rejected, remedy_of
 from imconvert.serve import page, replays, status
 from imconvert.serve.access import Access, Rates

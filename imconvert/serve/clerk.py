@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from imconvert.convert.options import DAY
-from imconvert.convert.run import Clock
+from imconvert.convert.ports import Clock
 from imconvert.errors import ImconvertError, IntegrityError, UsageError
 from imconvert.serve.feed import Feed
 from imconvert.serve.receiving import Job, Receipt, Receiver

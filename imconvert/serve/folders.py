@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from imconvert import durable
-from imconvert.convert import manifest
-from imconvert.convert.manifest import Manifest
+from imconvert.convert.books import manifest
+from imconvert.convert.books.manifest import Manifest
 from imconvert.convert.plan import FORMAT
 from imconvert.errors import IntegrityError, UsageError
 from imconvert.serve.state import File

@@ -14,8 +14,8 @@ from typing import Any
 from uuid import uuid4
 
 from imconvert import durable
-from imconvert.convert import manifest
-from imconvert.convert.run import Clock
+from imconvert.convert.books import manifest
+from imconvert.convert.ports import Clock
 from imconvert.errors import ImconvertError, IntegrityError, UsageError
 from imconvert.serve import app, listen
 from imconvert.serve.access import Access

@@ -18,7 +18,8 @@ from uvicorn.server import ServerState
 
 from imconvert.cli.progress import Silent
 from imconvert.convert.options import Options
-from imconvert.convert.run import Clock, convert
+from imconvert.convert.ports import Clock
+from imconvert.convert.run import convert
 from imconvert.serve import app, listen
 from imconvert.serve.clerk import Clerk
 from imconvert.serve.feed import Overlap

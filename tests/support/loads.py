@@ -11,8 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from imconvert.convert import manifest
-from imconvert.convert.ledger import Account
+from imconvert.convert.books import manifest
+from imconvert.convert.books.ledger import Account
 from imconvert.convert.plan import FORMAT
 from imconvert.convert.work import ShardFacts
 from imconvert.deliver import Clock

@@ -19,7 +19,8 @@ from typing import Any
 
 from imconvert.cli.progress import Silent
 from imconvert.convert.options import Options
-from imconvert.convert.run import Clock, Outcome, convert
+from imconvert.convert.ports import Clock
+from imconvert.convert.run import Outcome, convert
 
 ROOT = Path(__file__).resolve().parents[2]
 LATEST = 1_900_000_000_000

@@ -1,0 +1,1 @@
+"""Packages for devices: a copy of each arranged message for everybody who has it, by user."""

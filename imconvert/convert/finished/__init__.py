@@ -1,0 +1,1 @@
+"""What is made of finished outputs: replays, hand-overs, checks of references, recent conversations."""
