@@ -10,7 +10,7 @@ and xxh3-64 of each of them, so that a part without a fitting marker does not ex
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -405,6 +405,12 @@ def read_rows(path: Path, kind: np.dtype[Any], start: int = 0, stop: int | None 
 def rows_at(reader: durable.Reader, kind: np.dtype[Any], start: int, stop: int) -> Array:
     """Rows [start, stop) through an open reader."""
     return np.frombuffer(reader.at(start * kind.itemsize, (stop - start) * kind.itemsize), kind)
+
+
+def together(parts: Sequence[Array], kind: np.dtype[Any]) -> Array:
+    """Rows one after the other, copied as they lie; NumPy would look at each of their fields."""
+    whole = f"V{kind.itemsize}"
+    return parts[0] if len(parts) == 1 else np.concatenate([part.view(whole) for part in parts]).view(kind)
 
 
 def row_windows(path: Path, kind: np.dtype[Any], *, size: int = 65536) -> Iterator[tuple[int, Array]]:

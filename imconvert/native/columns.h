@@ -35,11 +35,27 @@ static inline int out_reserve(Out *out, size_t more)
     return out->room - out->size >= more || out_grow(out, more);
 }
 
-/* Add bytes for which there is room. */
+/* Add bytes for which there is room; most are few, and a call would cost more than to copy them. */
 static inline void out_add(Out *out, const void *data, size_t size)
 {
-    if (size)
-        memcpy(out->data + out->size, data, size);
+    unsigned char *to = out->data + out->size;
+    const unsigned char *from = data;
+    if (size > 32) {
+        memcpy(to, from, size);
+    } else if (size >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + size - 16, from + size - 16, 16);
+    } else if (size >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + size - 8, from + size - 8, 8);
+    } else if (size >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + size - 4, from + size - 4, 4);
+    } else if (size) {
+        to[0] = from[0];
+        to[size / 2] = from[size / 2];
+        to[size - 1] = from[size - 1];
+    }
     out->size += size;
 }
 

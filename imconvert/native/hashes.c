@@ -12,6 +12,8 @@ typedef struct {
 
 struct Hashes {
     PyObject *function[FUNCTIONS];
+    Widely *wide;     /* what gives a key's hash, or NULL */
+    Narrowly *narrow; /* what gives that of content, or NULL */
     Lender *lender;
     Out sorted;
 };
@@ -61,6 +63,8 @@ Hashes *hashes_new(PyObject *key, PyObject *content, PyObject *sorted)
     hashes->function[OF_KEY] = Py_NewRef(key);
     hashes->function[OF_CONTENT] = Py_NewRef(content);
     hashes->function[OF_SORTED] = Py_NewRef(sorted);
+    hashes->wide = direct_wide(key);
+    hashes->narrow = direct_narrow(content);
     if ((hashes->lender = lender_new()))
         return hashes;
     hashes_free(hashes);
@@ -123,19 +127,39 @@ static int hash_otherwise(Hashes *hashes, const Out *line, char *found)
 
 int hashes_key(Hashes *hashes, const Out *key, char *found)
 {
-    return hash_lent(hashes, OF_KEY, key, found, KEY_SIZE);
+    Wide wide;
+    if (!hashes->wide)
+        return hash_lent(hashes, OF_KEY, key, found, KEY_SIZE);
+    wide = hashes->wide(key->data, key->size);
+    direct_put(wide.high, found);
+    direct_put(wide.low, found + DIGEST_SIZE);
+    return 1;
+}
+
+Narrowly *hashes_narrow(const Hashes *hashes)
+{
+    return hashes->narrow;
+}
+
+/* Of bytes whose order counts. */
+static int hash_content(Hashes *hashes, const Out *bytes, char *found)
+{
+    if (!hashes->narrow)
+        return hash_lent(hashes, OF_CONTENT, bytes, found, DIGEST_SIZE);
+    direct_put(hashes->narrow(bytes->data, bytes->size), found);
+    return 1;
 }
 
 int hashes_content(Hashes *hashes, const Out *line, int sorted, char *found)
 {
     int done;
     if (!sorted)
-        return hash_lent(hashes, OF_CONTENT, line, found, DIGEST_SIZE);
+        return hash_content(hashes, line, found);
     if (sorted > 1)
         return hash_otherwise(hashes, line, found);
     hashes->sorted.size = 0;
     done = sorted_write((Span){line->data, line->size}, &hashes->sorted);
     if (done > 0)
-        return hash_lent(hashes, OF_CONTENT, &hashes->sorted, found, DIGEST_SIZE);
+        return hash_content(hashes, &hashes->sorted, found);
     return done < 0 ? 0 : hash_otherwise(hashes, line, found);
 }

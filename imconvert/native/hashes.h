@@ -1,12 +1,13 @@
 /* The hashes of a line: of its key, and of its content, in which the order of keys means nothing where its form says so.
 
-Plan: the hash functions are Python's (xxhash); they are shown the bytes where they lie, through an object that lends
-them. Content whose order means nothing is first written with its keys sorted, as the target's own digest does it.
+Plan: the hash functions are Python's (xxhash), called as C where that can be; else they are shown the bytes where they
+lie, through an object that lends them. Content whose order means nothing is first written with its keys sorted, as the target's own digest does it.
 */
 #ifndef IMCONVERT_HASHES_H
 #define IMCONVERT_HASHES_H
 
 #include "columns.h"
+#include "direct.h"
 
 typedef struct Hashes Hashes;
 
@@ -25,5 +26,8 @@ void hashes_clear(Hashes *hashes);
 here, with 2 the target's own function does it. */
 int hashes_key(Hashes *hashes, const Out *key, char *found);
 int hashes_content(Hashes *hashes, const Out *line, int sorted, char *found);
+
+/* What hashes content, or NULL where only Python does. */
+Narrowly *hashes_narrow(const Hashes *hashes);
 
 #endif

@@ -34,26 +34,37 @@ typedef struct {
 struct Ids {
     PyObject *book;
     PyObject *learn;
-    unsigned char allowed[256];
+    unsigned char flags[256]; /* of each byte, what it takes from an id */
     size_t most;
+    Narrowly *hash;
+    Met met;
     void *memory;
     Tables *tables;
 };
 
-Ids *ids_new(PyObject *book, PyObject *learn, Span allowed, size_t most)
+/* It is not sure to be its own target; it has an app or a resource around it. */
+enum { NOT_PLAIN = 1, NOT_BARE = 2 };
+
+Ids *ids_new(PyObject *book, PyObject *learn, Span allowed, size_t most, Narrowly *hash)
 {
     Ids *ids = PyMem_Calloc(1, sizeof(Ids));
-    if (!ids || !(ids->memory = PyMem_Calloc(1, sizeof(Tables) + LINE))) {
-        PyMem_Free(ids);
+    if (!ids || !(ids->memory = PyMem_Calloc(1, sizeof(Tables) + LINE)) || !met_fill(&ids->met)) {
         PyErr_NoMemory();
+        if (ids)
+            PyMem_Free(ids->memory);
+        PyMem_Free(ids);
         return NULL;
     }
+    ids->hash = hash;
     ids->tables = (Tables *)(((uintptr_t)ids->memory + LINE - 1) & ~(uintptr_t)(LINE - 1));
     ids->book = Py_NewRef(book);
     ids->learn = Py_NewRef(learn);
     ids->most = most < ID_SIZE ? most : ID_SIZE;
+    memset(ids->flags, NOT_PLAIN, sizeof ids->flags);
     for (size_t i = 0; i < allowed.size; i++)
-        ids->allowed[allowed.data[i]] = 1;
+        ids->flags[allowed.data[i]] &= (unsigned char)~NOT_PLAIN;
+    for (const unsigned char *at = (const unsigned char *)"#@/"; *at; at++)
+        ids->flags[*at] |= NOT_BARE;
     return ids;
 }
 
@@ -75,6 +86,7 @@ void ids_free(Ids *ids)
     if (!ids)
         return;
     ids_clear(ids);
+    met_clear(&ids->met);
     PyMem_Free(ids->memory);
     PyMem_Free(ids);
 }
@@ -124,10 +136,13 @@ static uint32_t set_of_long(Span id)
     return (uint32_t)(mixed(hash, eight(id.data + id.size - 8)) & (SETS - 1));
 }
 
-/* Whether an id has neither an app nor a resource around it. */
-static int is_bare(Span id)
+/* What the bytes of an id take from it. */
+static int flags_of(const Ids *ids, Span id)
 {
-    return !memchr(id.data, '#', id.size) && !memchr(id.data, '@', id.size) && !memchr(id.data, '/', id.size);
+    unsigned char found = 0;
+    for (size_t i = 0; i < id.size; i++)
+        found |= ids->flags[id.data[i]];
+    return found;
 }
 
 /* A target id as a field; 0 if it can't be one, with or without an exception set. */
@@ -159,13 +174,7 @@ static int write_id(PyObject *target, Id *room, Field *found)
 /* Whether an id is its own target, whatever else the book holds. */
 static int is_plain(const Ids *ids, Span id)
 {
-    if (id.size > ids->most)
-        return 0;
-    for (size_t i = 0; i < id.size; i++) {
-        if (!ids->allowed[id.data[i]])
-            return 0;
-    }
-    return 1;
+    return id.size <= ids->most && !(flags_of(ids, id) & NOT_PLAIN);
 }
 
 /* What the book makes of an id that it has not met, as a new reference. */
@@ -187,7 +196,7 @@ static PyObject *ask(Ids *ids, Span source, int bare)
     if (!name)
         return NULL;
     found = Py_XNewRef(PyDict_GetItemWithError(ids->book, name));
-    if (!found && !PyErr_Occurred() && (!bare || is_bare(source)))
+    if (!found && !PyErr_Occurred() && !(bare && flags_of(ids, source) & NOT_BARE))
         found = learned(ids, source, name);
     Py_DECREF(name);
     return found;
@@ -249,20 +258,35 @@ static int find_long(Ids *ids, Span source, int bare, Id *room, Field *found)
     return done;
 }
 
-void ids_expect(const Ids *ids, Span source)
+uint64_t ids_expect(const Ids *ids, Span source, int bare)
 {
-#ifdef __GNUC__
     if (!source.size || source.size > ID_SIZE)
-        return;
+        return 0;
+    if (ids->hash && source.size <= ids->most && !(flags_of(ids, source) & (NOT_PLAIN | (bare ? NOT_BARE : 0)))) {
+        uint64_t hash = ids->hash(source.data, source.size);
+        met_expect(&ids->met, hash);
+        return hash;
+    }
+#ifdef __GNUC__
     if (source.size <= SHORT_SIZE)
         __builtin_prefetch(ids->tables->shorts[set_of_short(short_of(source))]);
     else
         __builtin_prefetch(ids->tables->longs[set_of_long(source)]);
 #endif
+    return 0;
 }
 
-int ids_find(Ids *ids, Span source, int bare, Id *room, Field *found)
+PyObject *ids_met(const Ids *ids)
 {
+    return met_all(&ids->met);
+}
+
+int ids_find(Ids *ids, Span source, uint64_t hash, int bare, Id *room, Field *found)
+{
+    if (hash) {
+        *found = (Field){source, 1};
+        return met_add(&ids->met, hash);
+    }
     if (!source.size || source.size > ID_SIZE || memchr(source.data, '\\', source.size))
         return 0;
     return (source.size <= SHORT_SIZE ? find_short : find_long)(ids, source, bare, room, found) != 0;

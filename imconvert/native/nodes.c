@@ -9,10 +9,38 @@ static Py_ssize_t child_of(const Node *node, Span key, Py_ssize_t hint)
 {
     for (Py_ssize_t i = 0; i < node->count; i++) {
         Py_ssize_t at = hint + i < node->count ? hint + i : hint + i - node->count;
-        if (node->keys[at].size == key.size && memcmp(node->keys[at].data, key.data, key.size) == 0)
+        if (same_span(node->keys[at], key))
             return at;
     }
     return -1;
+}
+
+/* The child whose key follows as it is usually written; -1 if another one, or one written otherwise, follows. */
+static Py_ssize_t usual_child(const Node *node, Scan *scan, Py_ssize_t hint)
+{
+    size_t left = (size_t)(scan->end - scan->at);
+    for (Py_ssize_t i = 0; i < node->count; i++) {
+        Py_ssize_t at = hint + i < node->count ? hint + i : hint + i - node->count;
+        Span key = node->keys[at];
+        if (left > key.size + 2 && same_bytes(scan->at + 1, key.data, key.size) && scan->at[key.size + 1] == '"' &&
+            scan->at[key.size + 2] == ':') {
+            scan->at += key.size + 3;
+            return at;
+        }
+    }
+    return -1;
+}
+
+/* Read a key and the colon behind it; -1 if there is no such key, or no key. */
+static Py_ssize_t read_key(const Node *node, Scan *scan, Py_ssize_t hint)
+{
+    Py_ssize_t found = -1;
+    Span key;
+    if (scan_sees(scan, '"'))
+        found = usual_child(node, scan, hint);
+    if (found < 0 && scan_string(scan, &key) && scan_mark(scan, ':'))
+        found = child_of(node, key, hint);
+    return found;
 }
 
 int skip_value(Scan *scan)
@@ -59,11 +87,7 @@ static int read_members(const Node *node, Scan *scan, Fields *fields, uint64_t *
     if (scan_mark(scan, '}'))
         return 1;
     do {
-        Span key;
-        Py_ssize_t child;
-        if (!scan_string(scan, &key) || !scan_mark(scan, ':'))
-            return 0;
-        child = child_of(node, key, hint);
+        Py_ssize_t child = read_key(node, scan, hint);
         if (child < 0 || seen & (uint64_t)1 << child)
             return 0;
         seen |= (uint64_t)1 << child;
@@ -197,7 +221,7 @@ int read_choice(const Node *node, Scan *scan, Fields *fields)
         return 0;
     for (Py_ssize_t i = 0; i < node->count; i++) {
         const Choice *choice = &node->choices[i];
-        if (choice->token.size == token.size && memcmp(choice->token.data, token.data, token.size) == 0)
+        if (same_span(choice->token, token))
             return node->field < 0 || !choice->value.data || keep(fields, node->field, choice->value, 0);
     }
     return 0;

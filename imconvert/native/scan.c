@@ -45,6 +45,28 @@ static int usual_three(const unsigned char *at)
 #endif
 }
 
+/* Whether the first bytes of sequences, which stand where `leads` is 0xFF, are neither 0xE0 nor 0xED. */
+static int usual_leads(uint64_t word, uint64_t leads)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t low = word & leads & (ones * 0x0F);
+    return !(~((low + ones * 0x0F) & ((low ^ (ones * 0x0D)) + ones * 0x0F)) & leads & (ones * 0x10));
+}
+
+/* Whether twelve bytes are four well-formed sequences of the usual kind. */
+static int usual_twelve(const unsigned char *at)
+{
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t one, other;
+    memcpy(&one, at, 8);
+    memcpy(&other, at + 4, 8);
+    return (one & 0xC0F0C0C0F0C0C0F0u) == 0x80E08080E08080E0u && (other & 0xC0C0F0C0C0F0C0C0u) == 0x8080E08080E08080u &&
+           usual_leads(one, 0x00FF0000FF0000FFu) && usual_leads(other, 0x0000FF0000FF0000u);
+#else
+    return usual_three(at) && usual_three(at + 3) && usual_three(at + 6) && usual_three(at + 9);
+#endif
+}
+
 /* Whether none of eight bytes is a quote, a backslash, a control character or beyond ASCII. */
 static int eight_plain(const unsigned char *at)
 {
@@ -73,12 +95,14 @@ static int run_plain(Scan *scan)
             at++;
             continue;
         }
-        do {
+        while (end - at >= 13 && usual_twelve(at))
+            at += 12;
+        while (at < end && *at >= 0x80) {
             size_t length = end - at >= 4 && usual_three(at) ? 3 : sequence(at, end);
             if (!length)
                 return 0;
             at += length;
-        } while (at < end && *at >= 0x80);
+        }
     }
     scan->at = at;
     return 1;
@@ -360,7 +384,7 @@ static int quoted(Scan *scan, Span *text)
 static int among(const Span *keys, size_t count, Span key)
 {
     for (size_t i = 0; i < count; i++) {
-        if (keys[i].size == key.size && memcmp(keys[i].data, key.data, key.size) == 0)
+        if (same_span(keys[i], key))
             return 1;
     }
     return 0;

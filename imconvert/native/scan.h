@@ -9,6 +9,7 @@ the caller leaves that record to Python. Reads never go beyond `end`.
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct {
     const unsigned char *data;
@@ -27,6 +28,26 @@ typedef struct {
 
 /* Most members of one object that scan_compact takes. */
 #define SCAN_MEMBERS 64
+
+/* Whether `size` bytes are the same; for the few of a key or a token, that a call would cost more than to compare. */
+static inline int same_bytes(const unsigned char *one, const unsigned char *other, size_t size)
+{
+    uint64_t a, b;
+    for (; size >= 8; size -= 8, one += 8, other += 8) {
+        memcpy(&a, one, 8);
+        memcpy(&b, other, 8);
+        if (a != b)
+            return 0;
+    }
+    while (size && *one == *other)
+        size--, one++, other++;
+    return !size;
+}
+
+static inline int same_span(Span one, Span other)
+{
+    return one.size == other.size && same_bytes(one.data, other.data, one.size);
+}
 
 /* All of these give 1, or 0 for what they refuse. */
 

@@ -74,6 +74,7 @@ typedef struct {
     int64_t time;
     size_t name; /* where it begins in the shortcut's `name` */
     Id sender, target, other; /* room for ids that change */
+    uint64_t sender_hash, target_hash;
     char key[KEY_SIZE];       /* the hash of its key */
 } Record;
 
@@ -106,10 +107,20 @@ static Ids *ids_of_targets(const Through *self, const Record *record)
     return record->chat ? self->groups : self->accounts;
 }
 
-static void expect_ends(const Through *self, const Record *record)
+static void expect_ends(const Through *self, Record *record)
 {
-    ids_expect(self->accounts, span_of_sender(&record->fields));
-    ids_expect(ids_of_targets(self, record), span_of_target(&record->fields));
+    record->sender_hash = ids_expect(self->accounts, span_of_sender(&record->fields), self->bare);
+    record->target_hash = ids_expect(ids_of_targets(self, record), span_of_target(&record->fields), self->bare);
+}
+
+static int find_other(Through *self, Record *record)
+{
+    Field *other = &record->fields.field[OTHER];
+    uint64_t hash;
+    if (!has(&record->fields, OTHER))
+        return 1;
+    hash = ids_expect(self->accounts, other->span, self->bare);
+    return ids_find(self->accounts, other->span, hash, self->bare, &record->other, other);
 }
 
 static int find_ends(Through *self, Record *record)
@@ -119,10 +130,9 @@ static int find_ends(Through *self, Record *record)
     Span from = span_of_sender(fields), to = span_of_target(fields);
     Ids *targets = ids_of_targets(self, record);
     fields->seen |= (Set)1 << SENDER | (Set)1 << RECEIVER;
-    return ids_find(self->accounts, from, self->bare, &record->sender, &field[SENDER]) &&
-           ids_find(targets, to, self->bare, &record->target, &field[RECEIVER]) &&
-           (!has(fields, OTHER) ||
-            ids_find(self->accounts, field[OTHER].span, self->bare, &record->other, &field[OTHER]));
+    return ids_find(self->accounts, from, record->sender_hash, self->bare, &record->sender, &field[SENDER]) &&
+           ids_find(targets, to, record->target_hash, self->bare, &record->target, &field[RECEIVER]) &&
+           find_other(self, record);
 }
 
 /* A file without a name is called by the last part of its URL, as the targets call it. */
@@ -678,15 +688,16 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     self->turned = turned;
     self->bare = bare;
     self->find_suffix = find_suffix;
-    self->accounts = ids_new(accounts, learn_account, (Span){(const unsigned char *)plain, (size_t)plain_size},
-                             longest < 0 ? 0 : (size_t)longest);
-    self->groups = ids_new(groups, learn_group, (Span){NULL, 0}, 0);
-    if (!opening_fill(&self->opening, opening) || !steps_fill(&self->wrapping, wrapping, NULL, 0) || (naming != Py_None && !(self->naming = naming_new(naming)))) {
+    if ((self->hashes = hashes_new(hashed, digest, sorted)))
+        self->accounts = ids_new(accounts, learn_account, (Span){(const unsigned char *)plain, (size_t)plain_size},
+                                 longest < 0 ? 0 : (size_t)longest, hashes_narrow(self->hashes));
+    if (self->accounts)
+        self->groups = ids_new(groups, learn_group, (Span){NULL, 0}, 0, NULL);
+    if (!self->groups || !opening_fill(&self->opening, opening) || !steps_fill(&self->wrapping, wrapping, NULL, 0) || (naming != Py_None && !(self->naming = naming_new(naming)))) {
         Py_DECREF(self);
         return NULL;
     }
-    if (self->accounts && self->groups && (self->hashes = hashes_new(hashed, digest, sorted)) && (self->shape = shape_new(shape)) &&
-        add_forms(self, forms))
+    if ((self->shape = shape_new(shape)) && add_forms(self, forms))
         return (PyObject *)self;
     Py_DECREF(self);
     return NULL;
@@ -706,7 +717,15 @@ static PyObject *through_behind(Through *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+static PyObject *through_met(Through *self, PyObject *ignored)
+{
+    (void)ignored;
+    return ids_met(self->accounts);
+}
+
 static PyMethodDef METHODS[] = {
+    {"met", (PyCFunction)through_met, METH_NOARGS,
+     "met(): xxh3-64, as u8, of the accounts that were met and never came into their book, being their own targets."},
     {"behind", (PyCFunction)through_behind, METH_VARARGS,
      "behind(first, stop, offset, group): what the head of the next records says about them; see Bounds."},
     {"take", (PyCFunction)(void (*)(void))through_take, METH_FASTCALL,

@@ -193,6 +193,7 @@ class _Raw:
         self.consumed = 0
         self._file = file
         self._step = step
+        self._most = MIB
         self._progress = progress
         self._ahead = b""
 
@@ -204,17 +205,17 @@ class _Raw:
         with _reading():
             seek_entry(self._file, entry)
 
-    def whole(self, expected: int | None) -> Iterator[bytes]:
-        """All bytes; fewer than `expected` are damage."""
-        self._step = MIB
+    def whole(self, expected: int | None, size: int) -> Iterator[bytes]:
+        """All bytes, `size` at a time; fewer than `expected` are damage."""
+        self._step = self._most = size
         yield from self.pieces()
         if expected is not None and self.consumed < expected:
             raise Damage("IMC-4009", expected=expected, found=self.consumed)
 
     def pieces(self, length: int | None = None) -> Iterator[bytes]:
         """All bytes in small pieces, or exactly the next `length`."""
-        left = MIB if length is None else length
-        while data := self._ahead or self._read(min(left, MIB)):
+        left = self._most if length is None else length
+        while data := self._ahead or self._read(min(left, self._most)):
             self._ahead = b""
             for at in range(0, len(data), self._step):
                 piece = data[at : at + self._step]
@@ -236,8 +237,9 @@ class _Raw:
 
 
 def _blocks(raw: _Raw, path: Path | str | None, member: str | None, limits: Limits) -> Iterator[bytes]:
-    packed, pieces = _content(raw, path, member, limits)
-    joined = _joined(_watched(pieces, raw, limits) if packed else pieces, max(limits.block, HEAD))
+    size = max(limits.block, HEAD)
+    packed, pieces = _content(raw, path, member, limits, size)
+    joined = _joined(_watched(pieces, raw, limits) if packed else pieces, size)
     for number, block in enumerate(joined):
         if number == 0:
             _check_head(block[:HEAD], packed)
@@ -245,16 +247,18 @@ def _blocks(raw: _Raw, path: Path | str | None, member: str | None, limits: Limi
             yield block[at : at + limits.block]
 
 
-def _content(raw: _Raw, path: Path | str | None, member: str | None, limits: Limits) -> tuple[bool, Iterator[bytes]]:
-    """Whether the content is packed, and its pieces."""
+def _content(
+    raw: _Raw, path: Path | str | None, member: str | None, limits: Limits, size: int
+) -> tuple[bool, Iterator[bytes]]:
+    """Whether the content is packed, and its pieces, which have `size` bytes if it isn't."""
     if path is not None and member is not None:
         entry = _find(Path(path), member, limits)
         raw.seek(entry)
         return True, unpack_entry(raw.pieces(entry.packed), entry)
-    size = None if path is None else raw.size()
+    expected = None if path is None else raw.size()
     kind = container_of(raw.look())
     if kind == "plain":
-        return False, raw.whole(size)
+        return False, raw.whole(expected, size)
     if kind == "zip":
         raise Damage("IMC-4014") if path is None else ValueError("a zip is read member by member")
     if kind not in UNPACK:

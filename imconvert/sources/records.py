@@ -165,7 +165,7 @@ def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:
         if cut < 0:
             carry.add(block)
             continue
-        batch, offset = _line_batch(carry, block[:cut], offset, number)
+        batch, offset = _line_batch(carry, block, cut, offset, number)
         number += len(batch)
         yield batch
         carry.add(block[cut + 1 :])
@@ -179,14 +179,14 @@ def lines(blocks: Iterator[bytes], *, offset: int = 0) -> Iterator[Batch]:
         raise damage
 
 
-def _line_batch(carry: Carry, data: bytes, offset: int, number: int) -> tuple[Batch, int]:
-    """The lines of `data` behind what was carried, and the place behind them and their LF."""
+def _line_batch(carry: Carry, block: bytes, cut: int, offset: int, number: int) -> tuple[Batch, int]:
+    """The lines of a block up to its last LF, at `cut`, behind what was carried, and the place behind that LF."""
     head, length = carry.take()
-    first, newline, rest = data.partition(b"\n") if length else (b"", b"", b"")
-    after = offset + length + len(data) + 1
-    if length + len(first) <= RECORD_LIMIT:
-        text = head + data if head else data
+    after = offset + length + cut + 1
+    if not length or length + block.find(b"\n") <= RECORD_LIMIT:
+        text = b"".join((head, memoryview(block)[:cut])) if head else block[:cut]
         return Batch.of_lines(text, offset, number, _crlf(text)), after
+    first, newline, rest = block[:cut].partition(b"\n")
     records = [(head + first)[:KEPT], *(rest.split(b"\n") if newline else [])]
     lengths = {0: length + len(first)}
     sizes = np.array([lengths[0], *map(len, records[1:])], np.int64)

@@ -14,7 +14,8 @@ class Book(dict[str, Any]):
     `map` is the user's own table with the set of its targets, and comes first. `rule` turns an id into a target id
     or raises Rejected. An id that is some other id's mapped target is refused (IMC-2204).
     `folded` holds the ids that the rule changed; `refused` says which ids collide after folding (IMC-2203);
-    `noted` is called each time an id is used that was folded.
+    `noted` is called each time an id is used that was folded. `met` are functions that give xxh3-64, as u8, of ids
+    that were met elsewhere and are their own targets.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Book(dict[str, Any]):
         self.noted = noted
         self.folded: dict[str, Any] = {}
         self.missing: dict[str, int] = {}
+        self.met: list[Callable[[], bytes]] = []
 
     def __missing__(self, source: str) -> Any:
         """Called for ids met for the first time, ids that change, and ids that are refused."""

@@ -85,6 +85,8 @@ def through(
         turned=shape.turned if apart else -1,
     )
 
+    accounts.met.append(taker.met)
+
     def take(batch: Any, streams: Any, otherwise: Any) -> list[Taken]:
         return [
             Taken(rows[row].word, rows[row].changes(seen), count, first, (*_repairs(mended), *rows[row].form.repairs))

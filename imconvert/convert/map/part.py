@@ -27,6 +27,7 @@ from imconvert.convert.work import (
     FileSum,
     WorkFolder,
     place_number,
+    together,
 )
 from imconvert.errors import IntegrityError
 from imconvert.model import Message
@@ -137,8 +138,8 @@ class KeyRuns:
     def flush(self) -> None:
         if not self.count:
             return
-        keys = np.concatenate(self.waiting)
-        keys = keys[in_order(keys["hi"])]
+        keys = together(self.waiting, KEY)
+        keys = keys.take(in_order(keys["hi"]))
         self.keys.write(keys.tobytes())
         self.buckets.write(bucket_counts(keys["hi"]).tobytes())
         self.runs.append(len(keys))
@@ -147,8 +148,9 @@ class KeyRuns:
 
 def in_order(hashes: Array) -> Array:
     """What sorts the hashes, equal ones as they came: a fast sort that is not stable, then the few equal ones anew."""
+    hashes = np.ascontiguousarray(hashes)
     order = np.argsort(hashes)
-    found = hashes[order]
+    found = hashes.take(order)
     same = found[1:] == found[:-1]
     if same.any():
         equal = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -465,13 +465,17 @@ def _raw(raw: bytes) -> dict[str, str]:
 
 
 def ids_of(book: Book) -> Any:
-    """The accounts met that no map names, as IDS rows."""
-    same = [source for source in book if source not in book.map]
+    """The accounts met that no map names, as IDS rows; some may be there twice."""
+    met = np.frombuffer(b"".join(given() for given in book.met), np.uint64)
+    same = np.concatenate([met, _hashes(source for source in book if source not in book.map)])
     rows = np.empty(len(same) + len(book.folded), IDS)
-    hashes = [xxh3_64_intdigest(source.encode()) for source in same]
-    rows["source"] = hashes + [xxh3_64_intdigest(source.encode()) for source in book.folded]
-    rows["target"] = hashes + [xxh3_64_intdigest(str(target).encode()) for target in book.folded.values()]
+    rows["source"] = np.concatenate([same, _hashes(book.folded)])
+    rows["target"] = np.concatenate([same, _hashes(map(str, book.folded.values()))])
     return rows
+
+
+def _hashes(ids: Iterable[str]) -> Any:
+    return np.array([xxh3_64_intdigest(each.encode()) for each in ids], np.uint64)
 
 
 def _missing(kind: str, book: Book) -> Iterator[bytes]:

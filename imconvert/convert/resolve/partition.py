@@ -31,6 +31,7 @@ from imconvert.convert.work import (
     WorkFolder,
     read_rows,
     rows_at,
+    together,
 )
 from imconvert.vendors import TARGETS
 
@@ -97,7 +98,8 @@ def find_drops(job: ResolveJob, runs: Iterable[Array], progress: Callable[[int],
     changed = numbers_by_place(job.renumbered) | numbers_by_place(job.without)
     with LineReader(WorkFolder(job.work), TARGETS[job.target], changed, own_keys=job.own_keys) as reader:
         for chunk in gathered(runs, 2 * job.budget):
-            kept, drops = first_of_equals(np.concatenate([kept, chunk]), reader if job.confirm else None)
+            rows = together([kept, chunk] if len(kept) else [chunk], KEY)
+            kept, drops = first_of_equals(rows, reader if job.confirm else None)
             found.append(drops)
             progress(len(chunk))
     drops = _with_numbers(np.concatenate(found), job.renumbered)
@@ -179,10 +181,10 @@ def gathered(runs: Iterable[Array], wanted: int) -> Iterator[Array]:
         waiting.append(rows)
         size += len(rows)
         if size >= wanted:
-            yield np.concatenate(waiting)
+            yield together(waiting, KEY)
             waiting, size = [], 0
     if waiting:
-        yield np.concatenate(waiting)
+        yield together(waiting, KEY)
 
 
 def slice_of(source: KeyFile, run: int, first: int, stop: int) -> Array:
@@ -213,7 +215,7 @@ def first_of_equals(rows: Array, reader: LineReader | None) -> tuple[Array, Arra
     drops["kind"] = np.where(rows["digest"][losers] == rows["digest"][winners], DUPLICATE, CONFLICT)
     stays = np.ones(len(rows), bool)
     stays[losers] = False
-    return rows[stays], drops
+    return rows.take(np.flatnonzero(stays)), drops
 
 
 def _paired(rows: Array, suspects: Array) -> tuple[Array, Array]:
