@@ -289,8 +289,8 @@ def _none_still(stream: str, times: Array, starts: Array) -> Array:
 
 class _Shard:
     """A shard and its index, being written. Rows come in order before the requests that are made of them; those of
-    requests without data go with the request before. A shard that is not `timed` has no times to tell of; one to `forget`
-    is not read again by this run."""
+    requests without data go with the request before. A shard that is not `timed` has no times to tell of; one to
+    `forget` is not read again by this run."""
 
     def __init__(self, path: Path, *, timed: bool = True, forget: bool = False) -> None:
         self.timed, self.forget = timed, forget

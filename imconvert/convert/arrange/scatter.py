@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from imconvert import durable
 from imconvert.convert.arrange.runs import PLACED, Runs, windows
@@ -104,8 +104,8 @@ def hash_for(salt: int, width: int) -> Hash:
     """The hash of conversations of that salt; of less than 64 bits only the first `width` count."""
     if width < 64:
         mask = (1 << 64) - (1 << 64 - width)
-        return lambda conversation: xxh3_64_intdigest(conversation, salt) & mask
-    return partial(xxh3_64_intdigest, seed=salt) if salt else xxh3_64_intdigest
+        return lambda conversation: (xxh3_64_intdigest(conversation, salt) & mask).to_bytes(8)
+    return partial(xxh3_64_digest, seed=salt) if salt else xxh3_64_digest
 
 
 class _Scatter:
