@@ -5,8 +5,9 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 NAMES = [
-    "through", "ids", "met", "columns", "hashes", "direct", "sorted", "form", "request", "block", "lines", "bundle",
-    "shape", "nodes", "pick", "wall", "loose", "suffix", "steps", "naming", "moment", "opening", "scan", "cut", "memory",
+    "through", "ids", "met", "columns", "hashes", "direct", "sorted", "form", "request", "block", "lines", "rows",
+    "bundle", "shape", "nodes", "pick", "wall", "loose", "suffix", "steps", "naming", "moment", "opening", "scan",
+    "cut", "memory",
 ]  # fmt: skip
 SOURCES = [f"imconvert/native/{name}.c" for name in NAMES]
 

@@ -11,8 +11,8 @@ time is never saved up for a burst.
 When no answer comes for a while, no further call goes, as all that is held up arrives together; and as long as the
 shortest time is not known, calls begin one by one, each answer letting one more go unanswered.
 Adaptive: a target that says "too fast" lowers the rate, once per window: to MILD where that is a rare answer, to CUT
-where it is more than OFTEN of those of a window. Calls stop for as long as it says; RECOVERY windows without such an
-answer give STEP back.
+where it is more than OFTEN of those of a window, to HALF where it bars us for BARRED windows or longer (yunxin.md
+§4.2). Calls stop for as long as it says; RECOVERY windows without such an answer give STEP back.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from imconvert.vendors.calls import Api, Kind, Limit, Reply
 MARGIN = 0.02
 BEHIND, DEBT, FASTER = 0.05, 0.25, 0.2
 SILENCE = 0.5
-CUT, MILD, OFTEN, STEP, FLOOR, RECOVERY = 0.7, 0.95, 0.1, 0.05, 0.1, 2.0
-"""Shares of the window; factors and share of answers, step and floor of the rate, windows."""
+HALF, CUT, MILD, OFTEN, STEP, FLOOR, RECOVERY, BARRED = 0.5, 0.7, 0.95, 0.1, 0.05, 0.1, 2.0, 10.0
+"""Shares of the window; three factors, share of answers, step and floor of the rate, windows twice."""
 
 STALE, STUCK, LOOK = 600.0, 5.0, 0.002
 """Seconds: how far ahead a time is that was written before the machine was started anew; how long a place of another
@@ -208,10 +208,11 @@ class Pacer:
         now = self.clock.steady()
         self._refused.append(now)
         often = self._lately(self._refused) > OFTEN * max(1, self._lately(self._ended))
+        factor = HALF if wait >= BARRED * self.limit.per else CUT if often else MILD
         with self._numbers.locked() as shared:
             shared[_UNTIL] = max(shared[_UNTIL], self.clock.now() + wait)
             if now - _known(shared[_CUT_AT], now) >= self.limit.per or not shared[_CUT_AT]:
-                shared[_FACTOR] = max(FLOOR, (shared[_FACTOR] or 1.0) * (CUT if often else MILD))
+                shared[_FACTOR] = max(FLOOR, (shared[_FACTOR] or 1.0) * factor)
                 shared[_CUT_AT] = now
 
     def _lately(self, times: deque[float]) -> int:

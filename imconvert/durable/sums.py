@@ -7,7 +7,15 @@ import hashlib
 import numpy as np
 from xxhash import xxh3_64
 
+from imconvert import native
+
 _NEWLINE = 10
+
+
+def _newlines(data: bytes) -> int:
+    if native.BUILT:
+        return native.ends(data)[0]
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE))
 
 
 class Sums:
@@ -23,7 +31,7 @@ class Sums:
         self._sha.update(data)
         self._xxh3.update(data)
         self.size += len(data)
-        self.lines += int(np.count_nonzero(np.frombuffer(data, np.uint8) == _NEWLINE))
+        self.lines += _newlines(data)
 
     @property
     def sha256(self) -> str:

@@ -2,9 +2,10 @@
 
 Promise: it is a faster way to the same bytes and nothing else; without it, `vendors/*/shortcut.py` does the work.
 Its layers: `scan.c` reads tokens, `shape.c` finds the fields of a record, `ids.c` looks its ids up, `form.c` writes
-a line, `hashes.c` and `sorted.c` take its hashes, `columns.c` gathers lines; `through.c` joins them for a batch. What
-they may be asked for is told in `vendors/shapes.py`. `cut.c` cuts records out of documents, for `sources`; `lines.c`
-brings lines into an order, and `bundle.c` makes one of several, for `convert`; `memory.c` is for its workers.
+a line, `hashes.c` and `sorted.c` take its hashes, `columns.c` gathers lines, `rows.c` makes rows of them; `through.c`
+joins them for a batch. What they may be asked for is told in `vendors/shapes.py`. `cut.c` cuts records out of
+documents, for `sources`; `lines.c` counts lines and brings them into an order, and `bundle.c` makes one of several, for
+`convert`; `memory.c` is for its workers.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ try:
         cut_rows,
         cut_table,
         edges,
+        ends,
         follow,
         joined,
         keep_memory,
+        keyed,
         keys,
         mixed,
+        rows,
     )
 except ImportError:
     BUILT = False
@@ -38,9 +42,12 @@ __all__ = [
     "cut_rows",
     "cut_table",
     "edges",
+    "ends",
     "follow",
     "joined",
     "keep_memory",
+    "keyed",
     "keys",
     "mixed",
+    "rows",
 ]

@@ -3,7 +3,7 @@
 Plan: marks say where in a line stand its name, what it has in common with others, and the item of its own. Whole
 conversations are bundled one after the other; one in which a line is not sure to need nothing else is refused, and
 leaves nothing.
-Promise: gives what the target's finisher would give; tests/test_bundles.py compares the two. Nothing beyond a line is
+Promise: gives what the target's finisher would give; tests/convert/test_bundles.py compares the two. Nothing beyond a line is
 read.
 */
 #ifndef IMCONVERT_BUNDLE_H

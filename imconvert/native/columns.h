@@ -59,6 +59,13 @@ static inline void out_add(Out *out, const void *data, size_t size)
     out->size += size;
 }
 
+/* Add the first `size` bytes of a mark, for which there is room. */
+static inline void out_mark(Out *out, const char *mark, int size)
+{
+    for (int i = 0; i < size; i++)
+        out->data[out->size++] = (unsigned char)mark[i];
+}
+
 typedef struct Columns Columns;
 
 /* The type, as a new reference, or NULL with an exception set. */

@@ -66,13 +66,13 @@ static int add_field(Out *out, const Field *field, int layers)
     if (!out_reserve(out, field->span.size * 2 + 4))
         return 0;
     if (layers)
-        out_add(out, "\\\"" + (layers == 1), (size_t)layers);
+        out_mark(out, "\\\"" + (layers == 1), layers);
     if (layers > field->layers)
         add_escaped(out, field->span);
     else
         out_add(out, field->span.data, field->span.size);
     if (layers)
-        out_add(out, "\\\"" + (layers == 1), (size_t)layers);
+        out_mark(out, "\\\"" + (layers == 1), layers);
     return 1;
 }
 

@@ -23,6 +23,8 @@ static int hash_of(PyObject *hash, Narrowly *direct, const char *text, Py_ssize_
     return 1;
 }
 
+#include <string.h>
+
 /* keys(data, begins, lengths, open, close, hash): 64-bit hashes of what stands between the marks in each line. */
 static PyObject *keys(PyObject *module, PyObject *arguments)
 {
@@ -117,7 +119,44 @@ static PyObject *joined(PyObject *module, PyObject *arguments)
     return found;
 }
 
+/* How many of these bytes are LF. */
+static Py_ssize_t newlines(const unsigned char *at, Py_ssize_t size)
+{
+    Py_ssize_t count = 0;
+    while (size) {
+        Py_ssize_t step = size < UINT8_MAX ? size : UINT8_MAX;
+        uint8_t found = 0; /* so narrow that many bytes are compared at once */
+        for (Py_ssize_t i = 0; i < step; i++)
+            found += at[i] == '\n';
+        count += found;
+        at += step;
+        size -= step;
+    }
+    return count;
+}
+
+/* ends(data): how many LF there are, and how many CR that have one, or the end, behind them. */
+static PyObject *ends(PyObject *module, PyObject *object)
+{
+    Py_buffer data;
+    Py_ssize_t count, returns = 0;
+    (void)module;
+    if (PyObject_GetBuffer(object, &data, PyBUF_SIMPLE) < 0)
+        return NULL;
+    count = newlines(data.buf, data.len);
+    if (data.len) {
+        const char *at = data.buf, *end = at + data.len;
+        while (at < end && (at = memchr(at, '\r', (size_t)(end - at)))) {
+            at++;
+            returns += at == end || *at == '\n';
+        }
+    }
+    PyBuffer_Release(&data);
+    return Py_BuildValue("nn", count, returns);
+}
+
 PyMethodDef lines_methods[] = {
+    {"ends", ends, METH_O, "How many LF there are in bytes, and how many CR before one or before the end."},
     {"keys", keys, METH_VARARGS, "Hashes of what stands between two marks in each line."},
     {"mixed", mixed, METH_VARARGS, "The first line with the key of the one before it and another head, or -1."},
     {"joined", joined, METH_VARARGS, "The lines in order, each with a newline behind it."},

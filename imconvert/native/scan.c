@@ -67,15 +67,23 @@ static int usual_twelve(const unsigned char *at)
 #endif
 }
 
-/* Whether none of eight bytes is a quote, a backslash, a control character or beyond ASCII. */
-static int eight_plain(const unsigned char *at)
+/* How many of eight bytes come before a quote, a backslash, a control character or one beyond ASCII; maybe fewer where
+bytes lie the other way round. */
+static size_t plain_of_eight(const unsigned char *at)
 {
     const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
     uint64_t word, quotes, slashes;
     memcpy(&word, at, 8);
     quotes = word ^ (ones * '"');
     slashes = word ^ (ones * '\\');
-    return !((word | (word - ones * 0x20) | (quotes - ones) | (slashes - ones)) & highs);
+    word = (word | (word - ones * 0x20) | (quotes - ones) | (slashes - ones)) & highs;
+    if (!word)
+        return 8;
+#if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return (size_t)__builtin_ctzll(word) >> 3; /* beyond the first of them the marks may be wrong */
+#else
+    return 0;
+#endif
 }
 
 /* Go on over characters that stand for themselves, up to a quote or a backslash. */
@@ -83,8 +91,8 @@ static int run_plain(Scan *scan)
 {
     const unsigned char *at = scan->at, *end = scan->end;
     for (;;) {
-        while (end - at >= 8 && eight_plain(at))
-            at += 8;
+        for (size_t plain = 8; plain == 8 && end - at >= 8; at += plain)
+            plain = plain_of_eight(at);
         if (at == end)
             return 0;
         if (*at == '"' || *at == '\\')

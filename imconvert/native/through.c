@@ -3,7 +3,7 @@
 Plan: for each record of a batch: its fields by the shape, its ids by the books, its line by the form for its kind and
 chat, its key and digest by the hash functions given; all of it goes to the columns of its stream. What does not fit
 is handed to `otherwise`, in its turn.
-Promise: gives the same lines, keys and digests as the Python it stands for; tests/test_native.py compares the two.
+Promise: gives the same lines, keys and digests as the Python it stands for; tests/convert/test_native.py compares the two.
 Where this module can't be built, that Python does all the work.
 */
 #include <string.h>
@@ -19,6 +19,7 @@ Where this module can't be built, that Python does all the work.
 #include "moment.h"
 #include "naming.h"
 #include "opening.h"
+#include "rows.h"
 #include "steps.h"
 #include "suffix.h"
 
@@ -362,9 +363,9 @@ static int add_key_field(Out *key, const Field *field)
 {
     if (!out_reserve(key, field->span.size + 4))
         return 0;
-    out_add(key, ",\"", 1 + (size_t)field->layers);
+    out_mark(key, ",\"", 1 + field->layers);
     out_add(key, field->span.data, field->span.size);
-    out_add(key, "\"", (size_t)field->layers);
+    out_mark(key, "\"", field->layers);
     return 1;
 }
 
@@ -758,7 +759,7 @@ static int add_types(PyObject *module)
         return -1;
     if (PyModule_AddFunctions(module, lines_methods) < 0 || PyModule_AddFunctions(module, memory_methods) < 0)
         return -1;
-    return PyModule_AddFunctions(module, bundle_methods);
+    return PyModule_AddFunctions(module, rows_methods) < 0 ? -1 : PyModule_AddFunctions(module, bundle_methods);
 }
 
 static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, add_types}, {0, NULL}};

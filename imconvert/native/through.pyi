@@ -47,6 +47,20 @@ def keys(
     data: Any, begins: Any, lengths: Any, open: bytes, close: bytes, hash: Callable[[bytes], bytes], /
 ) -> bytes: ...
 def mixed(data: Any, begins: Any, lengths: Any, keys: Any, close: bytes, /) -> int: ...
+def ends(data: Any, /) -> tuple[int, int]: ...
+def rows(
+    lengths: bytes,
+    times: bytes,
+    msgids: bytes,
+    records: bytes,
+    offsets: bytes,
+    begin: int,
+    line: int,
+    offset: int,
+    file: int,
+    /,
+) -> bytes: ...
+def keyed(hashes: bytes, digests: bytes, place: int, /) -> bytes: ...
 def joined(data: Any, begins: Any, lengths: Any, /) -> bytes: ...
 def bundled(
     data: Any, begins: Any, lengths: Any, starts: Any, marks: tuple[Any, ...], /

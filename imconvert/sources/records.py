@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from imconvert import native
 from imconvert.errors import InputError
 from imconvert.sources.containers import MIB, read_range
 
@@ -62,9 +63,13 @@ class Batch:
         self._length: int | None = None
 
     @classmethod
-    def of_lines(cls, text: bytes, begin: int, first: int, crlf: int, *, open_end: bool = False) -> Batch:
-        """The lines of a text that begins at `begin` in the content."""
-        return cls(None, None, first, {}, open_end, crlf, text=text, begin=begin)
+    def of_lines(
+        cls, text: bytes, begin: int, first: int, crlf: int, *, open_end: bool = False, length: int | None = None
+    ) -> Batch:
+        """The lines of a text that begins at `begin` in the content; `length` is how many they are, if it is known."""
+        found = cls(None, None, first, {}, open_end, crlf, text=text, begin=begin)
+        found._length = length
+        return found
 
     @property
     def records(self) -> list[bytes]:
@@ -88,7 +93,7 @@ class Batch:
 
     def __len__(self) -> int:
         if self._length is None:
-            self._length = len(self.records) if self.text is None else _count(self.text, _NEWLINE) + 1
+            self._length = len(self.records) if self.text is None else _line_ends(self.text)[0] + 1
         return self._length
 
     def end(self) -> int:
@@ -185,26 +190,25 @@ def _line_batch(carry: Carry, block: bytes, cut: int, offset: int, number: int) 
     after = offset + length + cut + 1
     if not length or length + block.find(b"\n") <= RECORD_LIMIT:
         text = b"".join((head, memoryview(block)[:cut])) if head else block[:cut]
-        return Batch.of_lines(text, offset, number, _crlf(text)), after
+        newlines, returns = _line_ends(text)
+        return Batch.of_lines(text, offset, number, returns, length=newlines + 1), after
     first, newline, rest = block[:cut].partition(b"\n")
     records = [(head + first)[:KEPT], *(rest.split(b"\n") if newline else [])]
     lengths = {0: length + len(first)}
     sizes = np.array([lengths[0], *map(len, records[1:])], np.int64)
     offsets = offset + np.concatenate([[0], np.cumsum(sizes[:-1] + 1)])
-    return Batch(records, offsets, number, lengths, crlf=_crlf(rest)), after
+    return Batch(records, offsets, number, lengths, crlf=_line_ends(rest)[1]), after
 
 
-def _count(data: bytes, byte: int) -> int:
-    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == byte))
-
-
-def _crlf(data: bytes) -> int:
-    """How many lines end in CR; most files have no CR at all, and one byte is found much faster than two."""
-    if b"\r" not in data:
-        return 0
+def line_ends(data: bytes) -> tuple[int, int]:
+    """How many LF there are, and how many CR that have one, or the end, behind them."""
     seen = np.frombuffer(data, np.uint8)
-    behind = np.flatnonzero(seen == _RETURN) + 1
-    return _count(seen[behind[behind < len(seen)]].tobytes(), _NEWLINE) + data.endswith(b"\r")
+    behind = np.flatnonzero(seen == _RETURN) + 1 if b"\r" in data else np.empty(0, np.int64)
+    returns = np.count_nonzero(seen[behind[behind < len(seen)]] == _NEWLINE) + data.endswith(b"\r")
+    return int(np.count_nonzero(seen == _NEWLINE)), int(returns)
+
+
+_line_ends = native.ends if native.BUILT else line_ends
 
 
 def line_range(

@@ -1,7 +1,7 @@
 """Say how lines of a conversation become one request of several, as marks that the compiled part follows.
 
 Promise: only lines with which nothing else is to be done are bundled so, and as the target's finisher would;
-tests/test_bundles.py compares the two. A conversation with any other line is left to the finisher.
+tests/convert/test_bundles.py compares the two. A conversation with any other line is left to the finisher.
 """
 
 from __future__ import annotations

@@ -236,11 +236,27 @@ class Finding(NamedTuple):
     blocks: bool
 
 
+DAY = 86_400_000
+"""A day in ms."""
+
+
+def outlived(app: App, history: History) -> list[Finding]:
+    """What is older than the `retention_days` of the app, for which the target keeps messages."""
+    days = float(app.values["retention_days"])
+    old = history.first and days and history.first < history.at - days * DAY
+    return [Finding("IMC-7281", {"days": f"{days:g}"}, False)] if old else []
+
+
 class Login(NamedTuple):
     """How to get a token from the target: `ask(app)` makes the request, `read(reply, now)` gives the token."""
 
     ask: Callable[[App], Http]
     read: Callable[[Reply, float], Token | Verdict]
+
+
+def nothing_known(app: App, history: History) -> list[Finding]:
+    """The findings of a vendor of which nothing is known to stand in the way."""
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +277,7 @@ class Rest:
     address: Callable[[App], str]
     prepare: Callable[..., Http]
     read: Callable[[App, Api, Call, Reply], Verdict]
-    checks: Callable[[App, History], list[Finding]]
+    checks: Callable[[App, History], list[Finding]] = nothing_known
     token: Callable[[App, float], Token] | None = None
     login: Login | None = None
     uploads: str = ""

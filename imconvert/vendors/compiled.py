@@ -46,17 +46,18 @@ def through(
 
     `books` are those of accounts and groups, `digest_of` and `plain` are the target's own. A map comes before `plain`.
     With `strict` nothing is mended: such records go the long way. A target with types of its own looks for suffixes
-    itself; its lines for records that have to be named or wrapped are not described yet.
+    itself; its lines for records that have to be named or wrapped, or of a shape's other kinds, are not described yet.
     """
     if not native.BUILT:
         return None
     accounts, groups = books
-    kinds = (*((number, *found) for number, found in shape.kinds.items()), *shape.others)
-    every = [row for number, label, kind in kinds for row in _rows(shape, number, label, kind, forms)]
-    rows = [row for row in every if not (strict and row.form.repairs)]
-    apart = any(row.form.into for row in rows)
-    if apart and (shape.naming or shape.wrapping or shape.others):
+    every = [row for number, found in shape.kinds.items() for row in _rows(shape, number, *found, forms)]
+    apart = any(row.form.into for row in every)
+    if apart and (shape.naming or shape.wrapping):
         return None
+    others = () if apart else shape.others
+    every += [row for number, label, kind in others for row in _rows(shape, number, label, kind, forms)]
+    rows = [row for row in every if not (strict and row.form.repairs)]
     allowed, longest = NOT_PLAIN if accounts.map else plain
     taker = native.Through(
         shape=_opened(shape.tree) if any(map(_has_members, rows)) else shape.tree,

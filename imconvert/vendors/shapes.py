@@ -2,7 +2,7 @@
 
 Plan: a vendor describes its usual records as a `Shape`, a tree from keys to fields, with the kinds of content it
 takes; a target describes its lines as a `LineForm` for each kind and chat. `compiled.py` joins the two.
-Promise: a table only ever takes what reading and writing the message would give the same; tests/test_native.py
+Promise: a table only ever takes what reading and writing the message would give the same; tests/convert/test_native.py
 compares. A record that fits no table takes the long way.
 """
 

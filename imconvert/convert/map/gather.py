@@ -100,6 +100,14 @@ class Gathering:
         offsets = self.offsets[records] if not len(within) else within + np.array([*self._shifts()])[owners]
         return files, self._lines(records, owners), offsets
 
+    def shifts(self) -> tuple[int, int, int] | None:
+        """Where all is one batch whose lines follow each other: what their numbers and their places in its text are
+        counted from, and their file."""
+        batch = self.batches[0]
+        if len(self.batches) > 1 or batch.numbers is not None:
+            return None
+        return batch.first, batch.begin, self.counts[0].file
+
     def _rows_of_one(self, records: Array, within: Array) -> tuple[Any, Array, Array]:
         """The same where all is one batch, as in large files: its file stands for those of all records."""
         batch, counts = self.batches[0], self.counts[0]

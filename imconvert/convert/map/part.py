@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from imconvert import durable
+from imconvert import durable, native
+from imconvert.convert.blocks import begins_of
 from imconvert.convert.map.gather import ENOUGH, Gathering
 from imconvert.convert.map.names import Names
 from imconvert.convert.map.spread import AsTheyCome, ByConversation
@@ -82,18 +83,22 @@ class StreamPart:
         if not count:
             return None
         found = Gathered(*self.columns.take())
-        rows = np.empty(count, ROW)
-        sources = np.frombuffer(found.sources, "<i8") + _bases(turns)
-        rows["length"] = np.frombuffer(found.lengths, "<u4")
-        rows["file"], rows["line"], rows["offset"] = gathered.rows(sources, np.frombuffer(found.offsets, "<i8"))
-        rows["time"] = np.frombuffer(found.times, "<i8")
-        rows["msgid"] = np.frombuffer(found.msgids, "<u8")
+        rows = self._rows(found, gathered, turns)
         self.spread.add(found.lines, rows)
         if self.names.positions or found.named:
             self._flush_names(found.named, rows["msgid"], numbers)
         keys = self._keys(found.keys, found.digests, count)
         self.count += count
         return keys
+
+    def _rows(self, found: Gathered, gathered: Gathering, turns: list[tuple[int, int]]) -> Array:
+        shifts = gathered.shifts()
+        if not (native.BUILT and found.offsets and shifts and len(turns) == 1):
+            return rows_of(found, gathered, turns, self.spread.end)
+        gathered.counts[0].lines += turns[0][0]
+        line, offset, file = shifts
+        columns = found.lengths, found.times, found.msgids, found.sources, found.offsets
+        return np.frombuffer(native.rows(*columns, self.spread.end, line + turns[0][1], offset, file), ROW)
 
     def _flush_names(self, shortcut: bytes, msgids: Array, numbers: KeyRuns) -> None:
         sources, derived = self.names.rows(shortcut, self.base + self.count, msgids)
@@ -105,12 +110,33 @@ class StreamPart:
     def _keys(self, hashed: bytes, digests: bytes, count: int) -> Array:
         if self.count + count > MOST_ROWS:
             raise IntegrityError("IMC-6001", detail=f"a segment has more than {MOST_ROWS} lines")
-        keys = np.empty(count, KEY)
-        hashes = np.frombuffer(hashed, "<u8").reshape(count, 2)
-        keys["hi"], keys["lo"] = hashes[:, 0], hashes[:, 1]
-        keys["digest"] = np.frombuffer(digests, "<u8")
-        keys["place"] = np.arange(count, dtype=np.uint64) + np.uint64(self.base + self.count)
-        return keys
+        return _keyed(hashed, digests, self.base + self.count)
+
+
+def rows_of(found: Gathered, gathered: Gathering, turns: list[tuple[int, int]], begin: int) -> Array:
+    """The ROWs of lines that lie one behind the other from `begin` on."""
+    sources = np.frombuffer(found.sources, "<i8") + _bases(turns)
+    rows = np.empty(len(sources), ROW)
+    rows["length"] = np.frombuffer(found.lengths, "<u4")
+    rows["begin"] = begins_of(rows["length"], begin)
+    rows["file"], rows["line"], rows["offset"] = gathered.rows(sources, np.frombuffer(found.offsets, "<i8"))
+    rows["time"] = np.frombuffer(found.times, "<i8")
+    rows["msgid"] = np.frombuffer(found.msgids, "<u8")
+    return rows
+
+
+def keyed(hashed: bytes, digests: bytes, place: int) -> Array:
+    """The KEYs of lines whose places are counted from `place`."""
+    hashes = np.frombuffer(hashed, "<u8").reshape(-1, 2)
+    keys = np.empty(len(hashes), KEY)
+    keys["hi"], keys["lo"] = hashes[:, 0], hashes[:, 1]
+    keys["digest"] = np.frombuffer(digests, "<u8")
+    keys["place"] = np.arange(len(hashes), dtype=np.uint64) + np.uint64(place)
+    return keys
+
+
+def _keyed(hashed: bytes, digests: bytes, place: int) -> Array:
+    return np.frombuffer(native.keyed(hashed, digests, place), KEY) if native.BUILT else keyed(hashed, digests, place)
 
 
 def _bases(turns: list[tuple[int, int]]) -> Array:

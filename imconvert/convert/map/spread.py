@@ -34,8 +34,7 @@ class AsTheyCome:
         self.end = 0
 
     def add(self, data: bytes, rows: Array) -> None:
-        """Write lines, each with a newline behind it, and their rows, in which `begin` is filled in."""
-        rows["begin"] = begins_of(rows["length"], self.end)
+        """Write lines, each with a newline behind it, and their rows, whose lines are counted from `end`."""
         self.end += len(data)
         self.rows.write(rows.tobytes())
         if self.lines:
@@ -53,7 +52,7 @@ class ByConversation:
         self.size = size
         self.ranges: list[int] = []
         self.waiting: list[tuple[bytes, Array]] = []
-        self.held = 0
+        self.held = self.end = 0
 
     def add(self, data: bytes, rows: Array) -> None:
         """As above."""

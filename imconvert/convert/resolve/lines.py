@@ -13,7 +13,7 @@ from imconvert.vendors.contract import KeyFields, Target
 
 MOST_OPEN = 24
 WINDOW = 16384
-DENSE = 512
+DENSE = 128
 MOST_AT_ONCE = 1 << 19
 """Open files; lines looked up at once; rows in a span for each wanted one, and at most, that are read in one go."""
 
@@ -115,8 +115,9 @@ class LineReader:
 
 
 def _picked(file: durable.Reader, numbers: Array) -> Array:
-    """The ROWs of these numbers: the whole span where they lie close, else one by one."""
+    """The ROWs of these numbers: the whole span where they lie close, else each for itself."""
     low, high = int(numbers.min()), int(numbers.max()) + 1
     if high - low <= max(DENSE * len(numbers), 1) and high - low <= MOST_AT_ONCE:
-        return np.asarray(rows_at(file, ROW, low, high)[numbers - low])
-    return np.concatenate([rows_at(file, ROW, number, number + 1) for number in numbers.tolist()])
+        return rows_at(file, ROW, low, high).take(numbers - low)
+    size = ROW.itemsize
+    return np.frombuffer(b"".join(file.each((numbers * size).tolist(), [size] * len(numbers))), ROW)

@@ -37,6 +37,7 @@ from imconvert.convert.work import (
     RENUMBERED,
     REWRITTEN,
     ROW,
+    SEGMENT_SHIFT,
     SOURCE,
     TOMBSTONES,
     Array,
@@ -48,7 +49,6 @@ from imconvert.convert.work import (
     is_among,
     marker_bytes,
     place_number,
-    place_of,
     read_rows,
     row_windows,
 )
@@ -206,14 +206,16 @@ class _Sealer:
             here = drops.between(low + first, low + first + len(rows))
             changed = (here["place"] - np.uint64(low + first)).astype(np.int64)
             yield from _window(part, rows, here, changed, self._rewritten)
-            rows = rows.copy()
             new = is_among(here["kind"], REWRITTEN)
             numbered = new & (here["msgid"] != 0)
-            rows["msgid"][changed[numbered]] = here["msgid"][numbered]
-            rows["line"] += self._bases(rows["file"])
+            if numbered.any():
+                rows = rows.copy()
+                rows["msgid"][changed[numbered]] = here["msgid"][numbered]
             stays = np.ones(len(rows), bool)
             stays[changed[~new]] = False
-            origins.add(rows[stays])
+            rows = rows.take(np.flatnonzero(stays))
+            rows["line"] += self._bases(rows["file"])
+            origins.add(rows)
 
     def _sources(self) -> SourceFacts:
         """Write the index of the source ids that had to be remembered."""
@@ -300,7 +302,7 @@ class _Sealer:
     def _place(self, place: int, row: tuple[int, ...]) -> dict[str, Any]:
         """Where a line came from, for people; `row` is its ROW."""
         _, line, offset, _, _, _, file = row
-        line += self.job.bases.get((place_of(place).segment, file), 0) + 1
+        line += self.job.bases.get((place >> SEGMENT_SHIFT, file), 0) + 1
         return {"file": self.job.labels[file], "line": line, "offset": offset}
 
     def _rewritten(self, line: bytes, drop: Array) -> bytes:
@@ -365,12 +367,13 @@ def _window(
 ) -> Iterator[durable.Piece]:
     """The pieces of one window of rows: what lies between the changed ones, and lines that are written anew."""
     begin = int(rows["begin"][0])
-    for drop, row in zip(drops, changed.tolist(), strict=True):
-        start, length = int(rows["begin"][row]), int(rows["length"][row])
+    columns = (rows[name].take(changed).tolist() for name in ("begin", "length"))
+    anew = is_among(drops["kind"], REWRITTEN).tolist()
+    for number, (start, length) in enumerate(zip(*columns, strict=True)):
         yield durable.Range(part, begin, start)
-        if drop["kind"] in REWRITTEN:
+        if anew[number]:
             with durable.Reader(part) as reader:
-                yield rewritten(reader.at(start, length), drop) + b"\n"
+                yield rewritten(reader.at(start, length), drops[number]) + b"\n"
         begin = start + length + 1
     yield durable.Range(part, begin, int(rows["begin"][-1]) + int(rows["length"][-1]) + 1)
 

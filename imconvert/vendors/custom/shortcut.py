@@ -2,7 +2,7 @@
 
 Strategy: the record is read as always; a plain text about which nothing has to be noted goes straight to the target's
 columns, and every other record is left to the long way.
-Promise: gives exactly the lines that the long way would give; tests/test_custom.py compares.
+Promise: gives exactly the lines that the long way would give; tests/vendors/test_custom.py compares.
 """
 
 from __future__ import annotations

@@ -29,11 +29,11 @@ from imconvert.vendors.calls import (
     answer_of,
     body_of,
     form_of,
+    outlived,
 )
 from imconvert.vendors.easemob import readback
 from imconvert.vendors.easemob.outcomes import judged
 
-DAY = 86_400_000
 IMPORT = "messages/import"
 """The bucket that both imports share (§4.3, UNCONFIRMED); a limit of its own for one of them sets it apart."""
 
@@ -237,13 +237,10 @@ _READERS: Mapping[str, Callable[[Call, Any], list[Failed]]] = {
 
 def checks(app: App, history: History) -> list[Finding]:
     """What stands in the way: groups that are younger than their messages, and retention (§0, §4.3)."""
-    found = []
+    found = outlived(app, history)
     group = history.calls.get("messages/chatgroups/import", 0)
     if group and app.values["group_times"] != "lifted":
         found.append(Finding("IMC-7280", {"count": group, "setting": 'group_times = "lifted"'}, True))
-    days = float(app.values["retention_days"])
-    if history.first and days and history.first < history.at - days * DAY:
-        found.append(Finding("IMC-7281", {"days": f"{days:g}"}, False))
     return found
 
 

@@ -18,6 +18,7 @@ from imconvert.vendors.nodes import (
     digits,
     extension,
     kept,
+    mended,
     number,
     only,
     record,
@@ -31,6 +32,9 @@ from imconvert.vendors.shapes import Kind, Shape
 
 _TYPES = {"txt": 0, "img": 1, "audio": 2, "voice": 2, "video": 3, "loc": 4, "file": 6, "custom": 7, "cmd": 8}
 _EXTRAS = ("secret", "thumb", "thumb_secret")
+_OTHERWISE = "IMC-3007"
+"""A number where the documents have a string, or the other way round."""
+_FORWARDED = {"title": "extra9", "summary": "extra10", "combineLevel": "extra11"}
 _APP = {"customEvent": "extra3", "v2:customExts": "extra4", "customExts": "extra5", "action": "extra6"}
 
 _BODY = record_of(
@@ -46,15 +50,16 @@ _BODY = record_of(
         "lng": string_or(text("longitude"), decimal("longitude")),
         "addr": text("title"),
         **{name: text(f"extra{number}") for number, name in enumerate(_EXTRAS)},
-        **{name: anything(extra) for name, extra in _APP.items()},
+        **{name: anything(extra) for name, extra in (_APP | _FORWARDED).items()},
+        "subType": choice("extra8", {'"sub_combine"': ""}),
     }
 )
 
 
 def _tree(*directions: str, **more: Node) -> Node:
     return record(
-        msg_id=digits("msgid"),
-        timestamp=number("time"),
+        msg_id=string_or(digits("msgid"), mended(_OTHERWISE, number("msgid"))),
+        timestamp=string_or(mended(_OTHERWISE, digits("time")), number("time")),
         direction=among(*directions),
         type=among('"chatmessage"'),
         **dict.fromkeys(("uuid", "created", "modified"), UNREAD),
@@ -88,6 +93,13 @@ def _wrapped(kind: str, *optional: str) -> Kind:
     return Kind(("content",), ("ext", *optional), remarks={"content": change})
 
 
+_COMBINED = _wrapped("combined", "extra8", *_FORWARDED.values(), "text", "url", "name", "size", *_SECRET)
+_UNTYPED = 9
+"""The kind of bodies without a type, as those of forwarded messages may be."""
+_OTHERS = tuple(
+    (number, "combined:easemob", replace(_COMBINED, required=("content", "extra8")))
+    for number in (_TYPES["txt"], _UNTYPED)
+)
 _SHAPE = Shape(
     tree=_tree(_OUTGOING, _INCOMING),
     kinds={
@@ -100,6 +112,8 @@ _SHAPE = Shape(
         7: ("custom:easemob", _wrapped("custom", "extra3", "extra4", "extra5")),
         8: ("command:easemob", _wrapped("command", "extra6")),
     },
+    others=_OTHERS,
+    kind=_UNTYPED,
     extras=_EXTRAS,
     client=UNKNOWN_CLIENT,
     bare=True,
@@ -137,4 +151,6 @@ def _posted(kind: Kind) -> Kind:
 def more_shapes(settings: Settings) -> tuple[Shape, ...]:
     """The shape of webhook posts."""
     kinds = {number: (label, _posted(kind)) for number, (label, kind) in shape(settings).kinds.items()}
-    return (replace(_SHAPE, tree=_tree(_OUTGOING, **_POST), kinds=kinds, mark=b'"callId"', label=None),)
+    others = tuple((number, label, _posted(kind)) for number, label, kind in _OTHERS)
+    tree = _tree(_OUTGOING, **_POST)
+    return (replace(_SHAPE, tree=tree, kinds=kinds, others=others, mark=b'"callId"', label=None),)

@@ -2,7 +2,8 @@
 
 Strategy: one typed decoder takes a record with a single text body and nothing unusual; its few fields go straight
 to the target. Whatever the decoder or a check refuses goes the long way.
-Promise: gives exactly the lines that reading and writing the messages would give; tests/test_shortcut.py compares.
+Promise: gives exactly the lines that reading and writing the messages would give;
+tests/vendors/test_shortcut.py compares.
 """
 
 from __future__ import annotations

@@ -13,8 +13,6 @@ from imconvert.vendors.calls import (
     App,
     Call,
     Field,
-    Finding,
-    History,
     Http,
     Kind,
     Limit,
@@ -126,11 +124,6 @@ def _token(call: Call, found: Mapping[str, object]) -> tuple[str, Secret] | None
     return (str(body_of(call).get("userId", "")), Secret(token)) if isinstance(token, str) and token else None
 
 
-def checks(app: App, history: History) -> list[Finding]:
-    """Nothing is known to stand in the way."""
-    return []
-
-
 REST = Rest(
     title="RongCloud 融云",
     apis={api.name: api for api in APIS},
@@ -141,6 +134,5 @@ REST = Rest(
     address=address,
     prepare=prepare,
     read=read,
-    checks=checks,
     no_messages="IMC-7282",
 )

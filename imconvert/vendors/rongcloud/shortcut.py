@@ -3,7 +3,8 @@
 Strategy: one typed decoder takes a log line of a text with nothing unusual, with or without the time in front of it;
 its two times are compared as the long way does, by tables of the seconds and milliseconds met. Whatever the decoder
 or a check refuses goes the long way.
-Promise: gives exactly the lines that reading and writing the messages would give; tests/test_shortcut.py compares.
+Promise: gives exactly the lines that reading and writing the messages would give;
+tests/vendors/test_shortcut.py compares.
 """
 
 from __future__ import annotations

@@ -24,13 +24,12 @@ from imconvert.vendors.calls import (
     Verdict,
     answer_of,
     body_of,
+    outlived,
     retry_after,
 )
 from imconvert.vendors.tencent import readback
 from imconvert.vendors.tencent.codes import BLOCKS, kind_of
 from imconvert.vendors.tencent.sign import user_sig
-
-DAY = 86_400_000
 
 FIELDS = (
     Field("sdkappid", None, "SDKAppID of the app, a number"),
@@ -179,10 +178,7 @@ _READERS: Mapping[str, Callable[[Call, Mapping[str, Any]], list[Failed]]] = {
 
 def checks(app: App, history: History) -> list[Finding]:
     """What stands in the way: messages older than the plan keeps them; more new groups than a day allows (§2, §5.1)."""
-    found = []
-    days = float(app.values["retention_days"])
-    if history.first and days and history.first < history.at - days * DAY:
-        found.append(Finding("IMC-7281", {"days": f"{days:g}"}, False))
+    found = outlived(app, history)
     groups = history.calls.get(f"{_GROUP}/import_group", 0)
     if groups > 10_000:
         found.append(Finding("IMC-7284", {"count": groups, "limit": 10_000}, False))

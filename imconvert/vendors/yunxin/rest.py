@@ -18,9 +18,7 @@ from imconvert.vendors.calls import (
     Call,
     Failed,
     Field,
-    Finding,
     Found,
-    History,
     Http,
     Kind,
     Limit,
@@ -247,11 +245,6 @@ def _left_out(call: Call, found: Mapping[str, object]) -> tuple[Failed, ...]:
     return tuple(Failed(item, Kind.ITEM, "faccid", why) for item, name in enumerate(rows) if name in bad)
 
 
-def checks(app: App, history: History) -> list[Finding]:
-    """Nothing is known to stand in the way."""
-    return []
-
-
 REST = Rest(
     title="NetEase Yunxin 网易云信",
     apis={api.name: api for api in APIS},
@@ -262,6 +255,5 @@ REST = Rest(
     address=address,
     prepare=prepare,
     read=read,
-    checks=checks,
     no_messages="IMC-7283",
 )

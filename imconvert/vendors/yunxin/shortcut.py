@@ -2,8 +2,8 @@
 
 Strategy: one typed decoder takes texts and files whose fields are already canonical; the same record, its ids looked
 up, is encoded again. Whatever the decoder or a check refuses goes the long way.
-Promise: gives exactly the lines that reading and writing the messages would give; tests/test_shortcut.py compares
-the two on every kind of record.
+Promise: gives exactly the lines that reading and writing the messages would give;
+tests/vendors/test_shortcut.py compares the two on every kind of record.
 Cost: this is the hottest loop of the converter; every step in it was measured (docs/performance.md).
 """
 

@@ -30,7 +30,7 @@ from imconvert.simulators.yunxin.records import DAY, judge
 from imconvert.simulators.yunxin.rehearsal import Course, Mishaps, Rehearsal, Tally
 from imconvert.simulators.yunxin.store import Comparison, Counts, Pull, Store
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NOW = 1_900_000_000_000
 JSON = "application/json; charset=utf-8"
 

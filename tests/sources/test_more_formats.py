@@ -23,7 +23,7 @@ from imconvert.vendors import BY_NAME
 from imconvert.vendors.contract import Documents
 from imconvert.vendors.yunxin import formats
 
-SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "make_export.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "make_export.py"
 CLEAN = ["--oddities", "0", "--duplicates", "0", "--conflicts", "0", "--damage", "0"]
 ROUGH = ["--oddities", "0.3", "--duplicates", "0.08", "--conflicts", "0.05", "--damage", "0.05"]
 SHAPES = [("yunxin", "copies"), ("yunxin", "history-v1"), ("yunxin", "history-v2"), ("easemob", "posts"),

@@ -16,7 +16,7 @@ from imconvert.vendors import TARGETS
 CASES = people_cases()
 FAMILIES = ("IMC-26", "IMC-33", "IMC-818")
 ELSEWHERE = ("IMC-2610", "IMC-2611", "IMC-2612", "IMC-3310", "IMC-3311")
-"""What id maps get; tests/test_people_ids.py has them."""
+"""What id maps get; tests/people/test_people_ids.py has them."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=attrgetter("id"))

@@ -17,22 +17,28 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from golden import LATEST
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from roads import TARGET
 from support.small_jobs import differing, options, run, tree
-from xxhash import xxh3_64_digest, xxh3_128_digest
+from xxhash import xxh3_64_digest, xxh3_64_intdigest, xxh3_128_digest, xxh64_digest
 
 from imconvert import native
+from imconvert.convert.map.gather import Gathering
+from imconvert.convert.map.part import keyed, rows_of
+from imconvert.convert.map.segment import ids_of
+from imconvert.convert.work import ROW, PieceCounts
+from imconvert.sources.records import Batch, line_ends
 from imconvert.vendors import compiled, nodes, shapes
 from imconvert.vendors.contract import NOT_PLAIN, Book, Columns, Gathered, Line, Plain
 from imconvert.vendors.shapes import LineForm, literal, put
 
 needed = pytest.mark.skipif(not native.BUILT, reason="the part in C isn't built here")
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "make_export.py"
 ENDS = b'"msgid":7,"time":1711000000000,"kind":0,"from":"a","to":"b"'
 
@@ -74,6 +80,11 @@ def one_field(
         lambda label, chat, extras: form,
         books=(book, Book(TARGET.group_rule)), latest=LATEST, digest_of=digest_of, plain=plain,
     )  # fmt: skip
+
+
+def met_by(book: Book) -> list[tuple[int, int]]:
+    """The ids that were met, as pairs of hashes."""
+    return sorted(set(ids_of(book).tolist()))
 
 
 def taken(shortcut: Any, token: bytes) -> bytes | None:
@@ -341,7 +352,7 @@ ids = st.text(st.sampled_from("abz09_@.-A #/é"), min_size=1, max_size=34)
 @settings(deadline=None)
 @given(st.lists(ids, min_size=1, max_size=30), st.dictionaries(ids, st.just("mapped"), max_size=1))
 def test_plain_ids_are_learned_like_the_book_learns_them(sources: list[str], mapped: dict[str, str]) -> None:
-    """Ids that are put into the book in C are those that its rule would not have changed; a map comes first."""
+    """Ids that the book isn't asked about are those that its rule would not have changed; a map comes first."""
     asked = [Book(TARGET.account_rule, map=(mapped, set(mapped.values()))) for _ in range(2)]
     lines = []
     for book, plain in zip(asked, (NOT_PLAIN, TARGET.plain_account), strict=True):
@@ -351,7 +362,7 @@ def test_plain_ids_are_learned_like_the_book_learns_them(sources: list[str], map
             name = msgspec.json.encode(source)
             shortcut.take([b"{" + ENDS.replace(b'"a"', name) + b',"value":"x"}'], streams, lambda _, raw: None)
         lines.append(streams[0].take())
-    assert asked[0] == asked[1]
+    assert met_by(asked[0]) == met_by(asked[1])
     assert lines[0] == lines[1]
 
 
@@ -363,7 +374,81 @@ def test_more_ids_than_a_table_holds_are_all_found() -> None:
     for _ in range(2):
         shortcut.take(records, streams, lambda _, raw: None)
     assert len(streams[0]) == 2 * len(records)
-    assert book == {f"u{number}": f"u{number}" for number in range(100_000)} | {"b": "b"}
+    hashes = {xxh3_64_intdigest(source.encode()) for source in ("b", *(f"u{number}" for number in range(100_000)))}
+    assert met_by(book) == sorted((each, each) for each in hashes)
+
+
+def wrapped(function: Any) -> Any:
+    """The same, as a function of which nothing is exported."""
+    return lambda data: function(data)
+
+
+@needed
+@pytest.mark.parametrize("digest", [wrapped(xxh3_64_digest), wrapped(xxh64_digest), xxh64_digest])
+def test_hashes_are_those_of_the_functions_given(digest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a library exports is called only if it says the same as the function that was given."""
+    found = []
+    for function, key in ((digest, wrapped(xxh3_128_digest)), (wrapped(digest), xxh3_128_digest)):
+        monkeypatch.setattr(compiled, "xxh3_64_digest", function)
+        monkeypatch.setattr(compiled, "xxh3_128_digest", key)
+        book = Book(TARGET.account_rule)
+        shortcut, streams = one_field(book, TARGET.plain_account), tuple(native.Columns() for _ in range(2))
+        shortcut.take([b"{" + ENDS + b',"value":"x"}'], streams, lambda _, raw: None)
+        found.append(Gathered(*streams[0].take()))
+        assert met_by(book) == sorted((xxh3_64_intdigest(each),) * 2 for each in (b"a", b"b"))
+    assert found[0] == found[1]
+    assert found[0].digests == digest(b'"a""b"')
+
+
+SEQUENCES = (
+    "报".encode(), "，".encode(), "\u0800".encode(), "\ud7ff".encode(), "é".encode(), "😂".encode(), b"a", b"\\n",
+    b"\xed\xa0\x80", b"\xe0\x80\x80", b"\xe0\x9f\xbf", b"\xe4\xb8", b"\xb8\xe4", b"\xe4\xb8\xc0", b"\xf4\x90\x80\x80",
+)  # fmt: skip
+
+
+@needed
+@pytest.mark.parametrize("sequence", SEQUENCES)
+@pytest.mark.parametrize("before", range(9))
+def test_a_run_of_characters_is_taken_if_it_is_utf_8(sequence: bytes, before: int) -> None:
+    """Wherever among usual characters an unusual one stands, and however many bytes follow."""
+    for behind in range(7):
+        text = "报价明天下雨了吗好"[:before].encode() + sequence + "晚上见，可以的"[:behind].encode()
+        try:
+            expected = msgspec.json.encode(text.decode().replace("\\n", "\n"))
+        except UnicodeDecodeError:
+            expected = None
+        assert taken(through(TEXT, 1), b'"' + text + b'"') == expected
+
+
+@needed
+@given(st.lists(st.sampled_from([b"\n", b"\r", b"\r\n", b"a", b"b" * 300]), max_size=20).map(b"".join))
+def test_line_ends_are_counted_like_python_counts_them(data: bytes) -> None:
+    lines = data.split(b"\n")
+    assert native.ends(data) == line_ends(data)
+    assert line_ends(data) == (len(lines) - 1, sum(line.endswith(b"\r") for line in lines))
+
+
+@needed
+@given(st.lists(st.integers(0, 10**6), max_size=40), st.integers(0, 2**40), st.integers(0, 2**40))
+def test_rows_are_those_of_numpy(numbers: list[int], begin: int, first: int) -> None:
+    columns = native.Columns()
+    for number in numbers:
+        columns.add(row(number), number)
+    found = Gathered(*columns.take())._replace(offsets=array("q", numbers).tobytes())
+    gathering = Gathering()
+    gathering.add(Batch.of_lines(b"\n" * 10, 5, first, 0), PieceCounts(3))
+    rows = rows_of(found, gathering, [(len(numbers), 7)], begin) if numbers else np.empty(0, ROW)
+    given = found.lengths, found.times, found.msgids, found.sources, found.offsets
+    assert native.rows(*given, begin, first + 7, 5, 3) == rows.tobytes()
+    assert native.keyed(found.keys, found.digests, begin) == keyed(found.keys, found.digests, begin).tobytes()
+
+
+@needed
+def test_columns_of_other_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="other lengths"):
+        native.rows(b"1234", b"12345678", b"12345678", b"1234567", b"12345678", 0, 0, 0, 0)
+    with pytest.raises(ValueError, match="other lengths"):
+        native.keyed(b"1" * 16, b"", 0)
 
 
 @needed

@@ -16,7 +16,7 @@ from oracle import Answer, answer, as_answered, raw_entities, raw_lines, raw_zip
 
 from imconvert.convert.run import Outcome
 
-SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "make_export.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "make_export.py"
 RATES = ("--oddities", "0.3", "--duplicates", "0.08", "--conflicts", "0.05", "--damage", "0.05")
 SHAPES = [("yunxin", "lines"), ("easemob", "lines"), ("easemob", "entities"), ("rongcloud", "logs"),
           ("rongcloud", "posts")]  # fmt: skip

@@ -33,7 +33,7 @@ from imconvert.load.target import LOAD, read_target
 from imconvert.vendors import ALL
 from imconvert.vendors.calls import Kind, Limit
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 OK = {"ActionStatus": "OK", "ErrorCode": 0, "ErrorInfo": ""}
 FREE = '[limits]\n"openim/importmsg" = 0\n'
 

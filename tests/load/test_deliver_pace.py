@@ -279,6 +279,27 @@ def test_a_wait_that_the_target_asks_for_is_kept_by_all(tmp_path: Path) -> None:
     run(check())
 
 
+@pytest.mark.parametrize(("wait", "share"), [(9.9, 0.95), (10, 0.5), (60, 0.5)])
+def test_a_target_that_bars_us_gets_half_the_rate(tmp_path: Path, wait: float, share: float) -> None:
+    """Yunxin's 416 (yunxin.md §4.2): left alone for its period, then half as fast, and back by steps."""
+
+    async def check() -> None:
+        pace, server = pacer(tmp_path, Limit(100)), Server(lambda: 0.001)
+        await load(pace, server, 2, workers=20)
+        for _ in range(3):
+            pace.slow_down(wait)
+        assert share == pytest.approx(pace.share())
+        began = pace.clock.steady()
+        await load(pace, server, wait + 1, workers=20)
+        late = [at - began - wait for at in server.came if at >= began]
+        assert min(late) >= 0
+        assert sum(at < 1 for at in late) <= 100 * (share + 0.05) + 2
+        await load(pace, server, 25, workers=20)
+        assert pace.share() == 1.0
+
+    run(check())
+
+
 def test_times_from_before_the_machine_was_started_say_nothing(tmp_path: Path) -> None:
     async def check() -> None:
         numbers = SharedNumbers(tmp_path / "ring", NUMBERS)

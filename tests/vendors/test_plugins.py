@@ -95,7 +95,7 @@ def test_workers_load_the_plug_in(example: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_line_knows_plug_ins(example: Path, tmp_path: Path) -> None:
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(example), root]), "IMCONVERT_LANG": "en"}
     line = [sys.executable, "-m", "imconvert", "msgs"]
     helped = subprocess.run([*line, "--help"], env=environment, capture_output=True, text=True, check=True).stdout

@@ -23,7 +23,7 @@ from imconvert.cli import cli
 from imconvert.errors import CATALOGUE, EXIT_CODES, Entry
 from imconvert.vendors import SETTINGS, settings
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ENGLISH, CHINESE = (ROOT / name for name in ("README.md", "README.zh-CN.md"))
 READMES = pytest.mark.parametrize("readme", [ENGLISH, CHINESE], ids=lambda path: path.name)
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -153,11 +153,14 @@ def test_every_exit_code_is_explained(readme: Path) -> None:
     assert [code for code in sorted(codes) if f"| {code} |" not in readme.read_text()] == []
 
 
-@pytest.mark.parametrize("document", [ENGLISH, CHINESE, ROOT / "docs" / "formats.md"], ids=lambda path: path.name)
+FORMATS = [ROOT / "docs" / "formats.md", ROOT / "docs" / "formats.zh-CN.md"]
+
+
+@pytest.mark.parametrize("document", [ENGLISH, CHINESE, *FORMATS], ids=lambda path: path.name)
 def test_every_setting_is_named_with_its_values(document: Path) -> None:
-    """All of them in formats.md; the READMEs leave those of further targets to it."""
+    """All of them in formats.md, in both languages; the READMEs leave those of further targets to it."""
     rows = {line.split("`")[1]: line for line in document.read_text().splitlines() if line.startswith("| `")}
-    wanted = SETTINGS if document.name == "formats.md" else SETTINGS.keys() & rows.keys()
+    wanted = SETTINGS if document in FORMATS else SETTINGS.keys() & rows.keys()
     assert len(wanted) > 20
     for setting in [SETTINGS[name] for name in wanted]:
         values = [setting.default] if isinstance(setting.allowed, str) else list(setting.allowed)
@@ -194,15 +197,20 @@ def test_the_changelog_has_what_is_not_released_yet() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document: Path) -> None:
-    """Files of the repository, and headings within the same document."""
-    text = document.read_text()
-    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
-        if link.startswith("#"):
-            assert link[1:] in anchors, link
-        elif "://" not in link:
-            assert (document.parent / link.split("#")[0]).exists(), link
+    """Files of the repository, and headings in them."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        name, _, anchor = link.partition("#")
+        if "://" in link:
+            continue
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def anchors(document: Path) -> set[str]:
+    """What links can name in a document: its headings, as they are shown."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_the_pages_about_people_say_the_same_in_both_languages() -> None:

@@ -19,7 +19,7 @@ FAMILIES = ("IMC-20", "IMC-21", "IMC-22", "IMC-23", "IMC-24", "IMC-30", "IMC-31"
 PEOPLE = "IMC-818"
 """Codes of people, which have goldens of their own."""
 ELSEWHERE = {
-    "IMC-2440": "needs a plug-in; tests/test_plugins.py has one",
+    "IMC-2440": "needs a plug-in; tests/vendors/test_plugins.py has one",
     "IMC-2003": "needs a record of 16 MiB; tests of the sources make one",
 }
 

@@ -15,7 +15,7 @@ from imconvert.errors import cause_of
 from imconvert.errors.details import DETAILS, KEYS
 from imconvert.errors.phrases import Phrases
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHINESE = re.compile("[\u4e00-\u9fff]")
 AS_THEY_ARE = {
     "YYYY-MM-DD HH:MM:SS.mmm",

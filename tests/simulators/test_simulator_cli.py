@@ -17,7 +17,7 @@ import pytest
 from support.simulated import Simulated
 from support.vendor_calls import Easemob, RongCloud, Tencent, Yunxin
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CLIENTS = {"tencent": Tencent, "easemob": Easemob, "rongcloud": RongCloud, "yunxin": Yunxin}
 
 
