@@ -13,7 +13,7 @@ from xxhash import xxh3_64_digest
 
 from imconvert import durable
 from imconvert.convert.blocks import Block, begins_of
-from imconvert.convert.work import ROW, Array, together
+from imconvert.convert.work import Array
 
 LEAST, MOST = 6 << 20, 16 << 20
 SHARE = 8
@@ -65,7 +65,7 @@ class ByConversation:
         """As above."""
         if not self.waiting:
             return
-        data, rows = b"".join(data for data, _ in self.waiting), together([rows for _, rows in self.waiting], ROW)
+        data, rows = b"".join(data for data, _ in self.waiting), np.concatenate([rows for _, rows in self.waiting])
         self.waiting, self.held = [], 0
         block = Block(data, begins_of(rows["length"]), rows["length"])
         talks = block.talks(xxh3_64_digest)
