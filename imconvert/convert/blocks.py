@@ -16,7 +16,8 @@ from imconvert.convert.work import Array
 from imconvert.vendors.bundles import Bundle
 from imconvert.vendors.requests import CONV, CONV_END
 
-Hash = Callable[[bytes], int]
+Hash = Callable[[bytes], bytes]
+"""A hash of 64 bits, as xxh3_64_digest gives it."""
 
 
 class Block(NamedTuple):
@@ -117,7 +118,7 @@ def keys(data: bytes, begins: Array, lengths: Array, opens: bytes, closes: bytes
     for line in Block(data, begins, lengths).lines():
         start = line.index(opens) + len(opens)
         found.append(hashed(line[start : line.index(closes, start)]))
-    return np.array(found, "<u8").tobytes()
+    return np.frombuffer(b"".join(found), ">u8").astype("<u8").tobytes()
 
 
 def mixed(data: bytes, begins: Array, lengths: Array, keys: Array, closes: bytes) -> int:

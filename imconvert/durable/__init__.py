@@ -78,15 +78,16 @@ class Writer:
         self._flush()
         return self._sum.hexdigest()
 
-    def finish(self, *, sync: bool = False, closing: Closing | None = None) -> None:
-        """Close the file, synced if asked for; with `closing`, it is synced and closed by that."""
+    def finish(self, *, sync: bool = False, forget: bool = False, closing: Closing | None = None) -> None:
+        """Close the file, synced if asked for; with `closing`, it is synced and closed by that. With `forget`, what was
+        synced does not stay in memory for readers."""
         self._flush()
         with told(self.path):
             fd, self._fd = self._fd, -1
             if fd < 0:
                 return
             if sync or closing:
-                _close_synced(fd, self.path, closing)
+                _close_synced(fd, self.path, closing, forget=forget)
             else:
                 close(fd, sync=False)
             self._made.close()
@@ -192,12 +193,12 @@ def write_pieces(
         _close_synced(fd, target, closing)
 
 
-def _close_synced(fd: int, path: Path, closing: Closing | None) -> None:
+def _close_synced(fd: int, path: Path, closing: Closing | None, *, forget: bool = False) -> None:
     """At once, or by `closing`; what goes to a store is put there right behind, and has to be closed."""
     if closing and not is_remote(being_written(path)):
         closing.take(fd, path)
     else:
-        close(fd, sync=True)
+        close(fd, sync=True, forget=forget and not is_remote(being_written(path)))
 
 
 def _bytes_of(pieces: Iterable[Piece]) -> Iterator[bytes | memoryview]:

@@ -39,11 +39,14 @@ def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
         view = view[os.write(fd, view) :]
 
 
-def close(fd: int, *, sync: bool) -> None:
-    """Close a file, after its bytes are on the disk if that is asked for."""
+def close(fd: int, *, sync: bool, forget: bool = False) -> None:
+    """Close a file, after its bytes are on the disk if that is asked for. With `forget` they leave the memory then, for
+    nobody will read them soon: what is written next finds room there that is in use already."""
     try:
         if sync:
             os.fsync(fd)
+        if forget and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:
         os.close(fd)
 

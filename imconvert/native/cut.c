@@ -67,6 +67,14 @@ static int is_blank(unsigned char byte)
     return byte == ' ' || byte == '\t' || byte == '\r';
 }
 
+/* Where a text ends without the blanks at its end. */
+static At without_blanks(At begin, At end)
+{
+    while (end > begin && is_blank(end[-1]))
+        end--;
+    return end;
+}
+
 /* What all cutters are given: a block, where to begin in it, where it lies in the content, and the two lists. */
 static int arguments_of(PyObject *const *given, Py_ssize_t count, At *block, At *begin, At *end, long long *offset, Cut *cut)
 {
@@ -122,10 +130,9 @@ static PyObject *cut_rows(PyObject *module, PyObject *const *given, Py_ssize_t c
         At newline = memchr(at, '\n', (size_t)(end - at)), begin = at, stop = newline ? newline : end;
         while (begin < stop && is_blank(*begin))
             begin++;
-        while (stop > begin && is_blank(stop[-1]))
-            stop--;
-        if (stop - begin > 2 && stop[-1] == ',' && stop[-2] == '}')
-            stop--;
+        stop = without_blanks(begin, stop);
+        if (stop > begin && stop[-1] == ',')
+            stop = without_blanks(begin, stop - 1);
         if (stop - begin < 2 || *begin != '{' || stop[-1] != '}')
             break;
         if (!add(&cut, begin, stop, offset + (begin - block)))

@@ -23,6 +23,15 @@ typedef Wide Widely(const void *data, size_t size);
 Narrowly *direct_narrow(PyObject *function);
 Widely *direct_wide(PyObject *function);
 
+/* The number that the bytes of a digest are. */
+static inline uint64_t direct_number(const char *digest)
+{
+    uint64_t number = 0;
+    for (int i = 0; i < 8; i++)
+        number = number << 8 | (unsigned char)digest[i];
+    return number;
+}
+
 /* A number as the bytes of a digest. */
 static inline void direct_put(uint64_t number, char *found)
 {

@@ -1,6 +1,27 @@
 #include "lines.h"
 
 #include "block.h"
+#include "direct.h"
+
+/* The hash of a text, as a number; 0 if that fails, with an exception set. */
+static int hash_of(PyObject *hash, Narrowly *direct, const char *text, Py_ssize_t size, uint64_t *number)
+{
+    PyObject *digest;
+    if (direct) {
+        *number = direct(text, (size_t)size);
+        return 1;
+    }
+    if (!(digest = PyObject_CallFunction(hash, "y#", text, size)))
+        return 0;
+    if (!PyBytes_Check(digest) || PyBytes_GET_SIZE(digest) != 8) {
+        PyErr_SetString(PyExc_TypeError, "a hash has 8 bytes");
+        Py_DECREF(digest);
+        return 0;
+    }
+    *number = direct_number(PyBytes_AS_STRING(digest));
+    Py_DECREF(digest);
+    return 1;
+}
 
 #include <string.h>
 
@@ -11,34 +32,26 @@ static PyObject *keys(PyObject *module, PyObject *arguments)
     const char *open, *close;
     Py_ssize_t open_size, close_size;
     PyObject *hash, *found = NULL;
+    Narrowly *direct;
     (void)module;
     if (!PyArg_ParseTuple(arguments, "y*y*y*y#y#O", &block.data, &block.begins, &block.lengths, &open, &open_size, &close,
                           &close_size, &hash))
         return NULL;
+    direct = direct_narrow(hash);
     if (block_checked(&block))
         found = PyBytes_FromStringAndSize(NULL, block.count * 8);
     for (Py_ssize_t line = 0; found && line < block.count; line++) {
         const char *text = block_text(&block, line);
         Py_ssize_t size = (Py_ssize_t)block_length(&block, line), start = block_behind(text, size, open, open_size), stop = -1;
-        PyObject *part, *number = NULL;
         uint64_t value = 0;
         if (start >= 0)
             stop = block_behind(text + start, size - start, close, close_size);
-        if (stop < 0) {
+        if (stop < 0)
             PyErr_SetString(PyExc_ValueError, "a line lacks a mark");
-            Py_CLEAR(found);
-            break;
-        }
-        if ((part = PyBytes_FromStringAndSize(text + start, stop - close_size)))
-            number = PyObject_CallOneArg(hash, part);
-        Py_XDECREF(part);
-        if (number)
-            value = PyLong_AsUnsignedLongLong(number);
-        if (!number || PyErr_Occurred())
+        if (stop < 0 || !hash_of(hash, direct, text + start, stop - close_size, &value))
             Py_CLEAR(found);
         else
             memcpy(PyBytes_AS_STRING(found) + line * 8, &value, 8);
-        Py_XDECREF(number);
     }
     block_release(&block);
     return found;

@@ -1,5 +1,7 @@
 #include "request.h"
 
+#include "block.h"
+
 #include <string.h>
 
 static int seen(const Fields *fields, int field)
@@ -17,11 +19,7 @@ static int add(Out *out, Span bytes)
 
 static int find(Span text, Span wanted)
 {
-    for (size_t i = 0; i + wanted.size <= text.size; i++) {
-        if (memcmp(text.data + i, wanted.data, wanted.size) == 0)
-            return 1;
-    }
-    return 0;
+    return block_behind((const char *)text.data, (Py_ssize_t)text.size, (const char *)wanted.data, (Py_ssize_t)wanted.size) >= 0;
 }
 
 int request_pair(const Fields *fields, Span between, Out *out)

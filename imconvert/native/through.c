@@ -58,6 +58,7 @@ typedef struct {
     PyObject *label; /* a word that may stand glued before a record, as bytes; None where nothing is mended */
     Opening opening;
     int targets; /* how RECEIVER and GROUP are told apart: one of TARGETS_... */
+    int turned;  /* the kind whose sender and other are told the other way round; -1 if there is none */
     Out line, key, name, opened, wrapped;
     unsigned char *room;
     size_t room_size;
@@ -184,6 +185,16 @@ static void choose_target(Fields *fields, int targets)
         fields->seen &= ~group;
     else if (has(fields, GROUP) || targets == TARGETS_APART)
         fields->seen &= ~receiver;
+}
+
+/* Exchange the sender and the other where a record tells them the other way round. */
+static void turn_round(Fields *fields, int turned)
+{
+    Field *sender = &fields->field[has(fields, MEMBER) ? MEMBER : SENDER], *other = &fields->field[OTHER], kept = *sender;
+    if (!has(fields, KIND) || fields->field[KIND].span.data[0] != turned || !has(fields, OTHER))
+        return;
+    *sender = *other;
+    *other = kept;
 }
 
 /* Name a record, and make its number of the name, unless it has one. */
@@ -327,6 +338,7 @@ static int read_record(Through *self, Span raw, Record *record)
     fill_in(self, fields);
     if (!has(fields, KIND) || !has(fields, CLIENT) || (record->chat = chat_of(fields)) < 0)
         return 0;
+    turn_round(fields, self->turned);
     expect_ends(self, record);
     if (names_by_url(self, record))
         name_by_url(fields);
@@ -643,19 +655,19 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     static char *names[] = {"shape", "forms", "accounts", "learn_account", "groups", "learn_group", "hashed", "digest",
                             "sorted_digest", "defaults", "earliest", "latest", "bare", "find_suffix", "plain_account",
                             "longest_account", "label", "strict", "naming", "order", "opening", "targets", "wrapping",
-                            NULL};
+                            "turned", NULL};
     PyObject *shape, *forms, *accounts, *learn_account, *groups, *learn_group;
     PyObject *hashed, *digest, *sorted, *defaults, *label, *naming, *opening, *wrapping;
     const char *plain;
     Py_ssize_t plain_size, longest;
     long long earliest, latest;
-    int bare, find_suffix, strict, order, targets;
+    int bare, find_suffix, strict, order, targets, turned;
     Through *self;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOO!LLppy#nOpOiOiO!", names, &shape, &PyTuple_Type,
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "$OO!O!OO!OOOOO!LLppy#nOpOiOiO!i", names, &shape, &PyTuple_Type,
                                      &forms, &PyDict_Type, &accounts, &learn_account, &PyDict_Type, &groups,
                                      &learn_group, &hashed, &digest, &sorted, &PyTuple_Type, &defaults, &earliest,
                                      &latest, &bare, &find_suffix, &plain, &plain_size, &longest, &label, &strict,
-                                     &naming, &order, &opening, &targets, &PyTuple_Type, &wrapping))
+                                     &naming, &order, &opening, &targets, &PyTuple_Type, &wrapping, &turned))
         return NULL;
     if (order < 0 || order >= ORDERS) {
         PyErr_SetString(PyExc_ValueError, "an order is not known");
@@ -674,6 +686,7 @@ static PyObject *through_new(PyTypeObject *type, PyObject *arguments, PyObject *
     self->strict = strict;
     self->moment = (Moment){order, earliest, latest, INT64_MIN, INT64_MAX, 0};
     self->targets = targets;
+    self->turned = turned;
     self->bare = bare;
     self->find_suffix = find_suffix;
     if ((self->hashes = hashes_new(hashed, digest, sorted)))

@@ -40,7 +40,11 @@ def laid_out(head: bytes, documents: Documents) -> bool:
 
 
 def _is_row(text: bytes) -> bool:
-    return text.startswith(b"{") and text.endswith((b"},", b"}"))
+    return text.startswith(b"{") and _ends_row(text)
+
+
+def _ends_row(text: bytes) -> bool:
+    return text.endswith((b"}", b"},")) or (text.endswith(b",") and text[:-1].rstrip(_BLANKS).endswith(b"}"))
 
 
 def one_a_line(head: bytes, documents: Documents) -> bool:
@@ -117,9 +121,9 @@ class _Rows:
     def _look(self, raw: bytes, text: bytes, at: int, number: int) -> None:
         """A line that is not just an element."""
         if self.carry.length:
-            if not text.startswith(b"{") and text != b"]}":
+            if not text.lstrip(_EMPTY).startswith(b"{") and text != b"]}":
                 self.carry.add(b"\n" + raw)
-                if text.endswith((b"},", b"}")):
+                if _ends_row(text):
                     self._finish()
                 return
             self._finish()
@@ -193,7 +197,7 @@ class _Rows:
         if self.carry.length:
             data, length = self.carry.take()
             text = data.rstrip(_BLANKS)
-            self._emit(text[:-1] if text.endswith(b",") else text, *self.begun, length)
+            self._emit(text[:-1].rstrip(_BLANKS) if text.endswith(b",") else text, *self.begun, length)
 
     def _emit(self, data: bytes, offset: int, number: int, length: int = 0) -> None:
         if length > RECORD_LIMIT:

@@ -83,6 +83,7 @@ def through(
         opening=_opening(shape.opening),
         targets=TARGETS.index(shape.targets),
         wrapping=shape.wrapping,
+        turned=shape.turned if apart else -1,
     )
 
     accounts.met.append(taker.met)

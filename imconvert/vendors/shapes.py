@@ -128,7 +128,8 @@ class Shape:
 
     The name of a kind is its word in reports; behind a colon the vendor whose content is to be wrapped, behind a plus a
     leftover that a text has beside it. `others` are kinds that are tried where a record lacks or exceeds the fields of
-    the first of its number. With `wrapping` content is told by these steps.
+    the first of its number. With `wrapping` content is told by these steps. In records of the kind `turned` the sender
+    is the one whom `other` acts on; targets with types of their own tell them as all others do.
     `extras` are the names, in order, of the leftovers extra0, extra1, ...; `client` is what all records have if they
     name none; `bare` ids must not hold an app or a resource, `numbered` groups have numbers from 1 as ids;
     `find_suffix` takes a file's suffix from its name or URL.
@@ -157,6 +158,7 @@ class Shape:
     ext: str = ""
     wrapping: Steps = ()
     others: tuple[tuple[int, str, Kind], ...] = ()
+    turned: int = -1
     label: bytes | None = None
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_digest
 
 from imconvert import native
 from imconvert.convert import blocks
@@ -31,8 +32,9 @@ def columns(block: Block) -> tuple[Any, ...]:
 @given(lines=st.lists(heads, max_size=20))
 def test_hashes_and_heads(lines: list[bytes]) -> None:
     block = block_of(lines)
-    expected = blocks.keys(*columns(block), CONV, CONV_END, xxh3_64_intdigest)
-    assert expected == native.keys(*columns(block), CONV, CONV_END, xxh3_64_intdigest)
+    expected = blocks.keys(*columns(block), CONV, CONV_END, xxh3_64_digest)
+    for hashed in (xxh3_64_digest, partial(xxh3_64_digest), lambda text: xxh3_64_digest(text)):
+        assert expected == native.keys(*columns(block), CONV, CONV_END, hashed)
     keys = np.frombuffer(expected, "<u8") % np.uint64(2)
     assert blocks.mixed(*columns(block), keys, CONV_END) == native.mixed(*columns(block), keys, CONV_END)
 
@@ -69,21 +71,21 @@ def test_lines_outside_of_the_data_are_refused(begins: list[int], lengths: list[
 def test_a_line_without_marks_is_refused(line: bytes) -> None:
     block = block_of([line])
     with pytest.raises(ValueError, match="mark"):
-        native.keys(*columns(block), CONV, CONV_END, xxh3_64_intdigest)
+        native.keys(*columns(block), CONV, CONV_END, xxh3_64_digest)
     with pytest.raises(ValueError):
-        blocks.keys(*columns(block), CONV, CONV_END, xxh3_64_intdigest)
+        blocks.keys(*columns(block), CONV, CONV_END, xxh3_64_digest)
 
 
 @needs_c
 def test_what_the_hash_raises_is_raised() -> None:
     block = block_of([b'","conv":"a","key":"'])
 
-    def broken(data: bytes) -> int:
+    def broken(data: bytes) -> bytes:
         raise KeyError(data)
 
     with pytest.raises(KeyError):
         native.keys(*columns(block), CONV, CONV_END, broken)
     with pytest.raises(TypeError):
-        native.keys(*columns(block), CONV, CONV_END, lambda data: "no number")  # type: ignore[arg-type,return-value]
-    with pytest.raises(OverflowError):
-        native.keys(*columns(block), CONV, CONV_END, lambda data: -1)
+        native.keys(*columns(block), CONV, CONV_END, lambda data: "no bytes")  # type: ignore[arg-type,return-value]
+    with pytest.raises(TypeError):
+        native.keys(*columns(block), CONV, CONV_END, lambda data: b"7 bytes")

@@ -31,6 +31,7 @@ from support.small_jobs import (
     tree,
 )
 
+from imconvert import durable
 from imconvert.cli.progress import Silent
 from imconvert.errors import ImconvertError, InputError, IntegrityError, UsageError
 
@@ -313,3 +314,17 @@ def test_input_removed_between_plan_and_map(tmp_path: Path) -> None:
     outcome = run(options(tmp_path / "in", tmp_path / "out"), Between("convert", (tmp_path / "in" / "a.ndjson").unlink))
     assert {"IMC-4001"} == set(codes_of(outcome))
     assert outcome.exit_code == 4
+
+
+def test_only_bytes_on_the_disk_leave_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (fsync(fd), done.append("synced")))
+    monkeypatch.setattr(os, "posix_fadvise", lambda *asked: done.append("left"), raising=False)
+    monkeypatch.setattr(os, "POSIX_FADV_DONTNEED", 4, raising=False)
+    for forget in (True, False):
+        writer = durable.Writer(tmp_path / "shard")
+        writer.write(b"line\n")
+        writer.finish(sync=True, forget=forget)
+    assert ["synced", "left", "synced"] == done
+    assert (tmp_path / "shard").read_bytes() == b"line\n"

@@ -76,6 +76,21 @@ def test_cut_in_c_as_in_python(cut: Cut, data: bytes, build: Documents, size: in
     assert ways[0] == ways[1]
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("cut", [elements, rows], ids=["elements", "rows"])
+@settings(max_examples=120, deadline=None)
+@given(texts, st.sampled_from(BUILDS), st.integers(1, 60))
+def test_it_makes_no_difference_where_blocks_end(
+    cut: Cut, compiled: bool, data: bytes, build: Documents, step: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documents, "STEP", step)
+        whole = taken(cut(iter([data]), build, "in", compiled=compiled))
+        for place in range(1, len(data)):
+            parted = taken(cut(iter([data[:place], data[place:]]), build, "in", compiled=compiled))
+            assert whole == parted, f"parted at {place}"
+
+
 MARKS = [
     b"a", b"bc", b",", b"|", b'"', b"'", b'""', b"\\", b'\\"', b"\\\\", b"\n", b"\r\n", b"\\\n", b"\r", b"\xef\xbb\xbf",
     b"\\N", b'"x,\ny"', b"\xe4\xbd\xa0",

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import tracemalloc
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imconvert import native
 from imconvert.errors import InputError
 from imconvert.sources import records as limits
-from imconvert.sources.documents import elements
+from imconvert.sources.documents import BOM, elements
 from imconvert.sources.layout import laid_out, rows
 from imconvert.sources.records import HEAD_KEPT, Batch
 from imconvert.vendors.contract import Documents
@@ -129,6 +131,22 @@ def test_a_broken_line_costs_itself(broken: bytes, size: int) -> None:
     found = [raw for raw, _, _, _ in read(data, size)[0]]
     assert [text.encode() for text in good] == [raw for raw in found if raw.startswith(b'{"n"')]
     assert any(broken in raw for raw in found)
+
+
+in_c = pytest.mark.skipif(not native.BUILT, reason="the part in C isn't built here")
+NEIGHBOURS = ["{}", "\ufeff{}", "{}  \t", "{}\r", "\t {} ", " \ufeff{}"]
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=in_c)])
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_line_leaves_its_neighbours_alone(broken: bytes, compiled: bool) -> None:
+    """However these are framed: by a byte order mark, by blanks in front of the comma."""
+    for before, behind in product(NEIGHBOURS, NEIGHBOURS):
+        data = laid({}, ['{"n":0}', before.format('{"n":1}'), "BROKEN", behind.format('{"n":2}'), '{"n":3}'])
+        lines, _ = taken(rows(iter([data.replace(b"BROKEN", broken)]), LIST, "in", compiled=compiled))
+        found = [raw.removeprefix(BOM) for raw, _, _, _ in lines]
+        good = [b'{"n":0}', b'{"n":1}', b'{"n":2}', b'{"n":3}']
+        assert good == [raw for raw in found if raw.startswith(b'{"n"')], (before, behind)
 
 
 def test_a_line_feed_inside_of_a_text_breaks_no_record() -> None:

@@ -115,7 +115,7 @@ class _Gather:
         self.finish = arrange.finisher(job.settings, self.notes) if arrange.finisher else _never
         self.still = arrange.still(job.settings) if arrange.still else _none_still
         self.marks = arrange.bundle(job.settings, job.stream) if native.BUILT else None
-        self.shard = _Shard(self.work.path / job.name, timed=not target.people)
+        self.shard = _Shard(self.work.path / job.name, timed=not target.people, forget=not target.packages)
         self.conversations = self.largest = 0
         self.repairs: dict[str, Count] = {}
         self.changes: dict[str, Count] = {}
@@ -289,10 +289,11 @@ def _none_still(stream: str, times: Array, starts: Array) -> Array:
 
 class _Shard:
     """A shard and its index, being written. Rows come in order before the requests that are made of them; those of
-    requests without data go with the request before. A shard that is not `timed` has no times to tell of."""
+    requests without data go with the request before. A shard that is not `timed` has no times to tell of; one to
+    `forget` is not read again by this run."""
 
-    def __init__(self, path: Path, *, timed: bool = True) -> None:
-        self.timed = timed
+    def __init__(self, path: Path, *, timed: bool = True, forget: bool = False) -> None:
+        self.timed, self.forget = timed, forget
         self.sums = Sums()
         self.writer = durable.Writer(path)
         self.beside = durable.Writer(path.with_name(index.name_of(path.name)))
@@ -378,7 +379,7 @@ class _Shard:
         """Sync both files; gives what there is to say of them. Raises IntegrityError IMC-6001 where counts differ."""
         self._write()
         self._flush(last=True)
-        self.writer.finish(sync=True)
+        self.writer.finish(sync=True, forget=self.forget)
         self.beside.finish(sync=True)
         name, sums, left = self.writer.path.name, self.sums, sum(map(len, self.rows))
         if left or sums.lines != self.requests:

@@ -20,7 +20,7 @@ import numpy as np
 
 from imconvert import durable
 from imconvert.convert.blocks import Block, begins_of, block_at, block_of, blocks_joined
-from imconvert.convert.work import Array, rows_at
+from imconvert.convert.work import Array, rows_at, together
 
 WINDOW_BYTES = 6 << 20
 MOST_ROWS = 1 << 17
@@ -67,7 +67,7 @@ class Runs:
     def write_block(self, rows: Array, block: Block) -> None:
         """The same for lines in a block."""
         order = in_order(rows)
-        rows, block = rows[order], block.at(order)
+        rows, block = rows.take(order), block.at(order)
         rows["length"] = block.lengths
         rows["begin"] = begins_of(block.lengths, self.lines.size)
         self.lines.write(block.joined())
@@ -169,12 +169,12 @@ def _in_order(files: Files, name: str, near: Sequence[Slice]) -> Iterator[tuple[
     """Slices whose rows fit the memory: they are sorted at once, and their lines read as many at a time as fit it."""
     rows = [rows_at(files(one.owner, f"{name}.rows"), PLACED, one.start, one.stop) for one in near]
     edges = [(int(mine["place"].min()), int(mine["place"].max())) for mine in rows]
-    found = np.concatenate(rows)
+    found = together(rows, PLACED)
     order = in_order(found, placed=all(one[1] < two[0] for one, two in pairwise(edges)))
     ranks = np.empty(len(order), np.int64)
     ranks[order] = np.arange(len(order))
     mine = np.split(ranks, np.cumsum([len(one) for one in rows])[:-1])
-    found = found[order]
+    found = found.take(order)
     begins = begins_of(found["length"])
     for low, high in windows(begins, found["length"], WINDOW_BYTES, found["talk"]):
         cuts = [np.searchsorted(own, (low, high)).tolist() for own in mine]

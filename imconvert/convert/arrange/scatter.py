@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from msgspec import Struct
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from imconvert import durable
 from imconvert.convert.arrange.runs import PLACED, Runs, windows
@@ -104,8 +104,8 @@ def hash_for(salt: int, width: int) -> Hash:
     """The hash of conversations of that salt; of less than 64 bits only the first `width` count."""
     if width < 64:
         mask = (1 << 64) - (1 << 64 - width)
-        return lambda conversation: xxh3_64_intdigest(conversation, salt) & mask
-    return partial(xxh3_64_intdigest, seed=salt) if salt else xxh3_64_intdigest
+        return lambda conversation: (xxh3_64_intdigest(conversation, salt) & mask).to_bytes(8)
+    return partial(xxh3_64_digest, seed=salt) if salt else xxh3_64_digest
 
 
 class _Scatter:
@@ -130,8 +130,7 @@ class _Scatter:
                 placed = self._placed(rows, places)
                 if self.stays:
                     placed["talk"] = talks
-                    left = np.isin(places, here["place"], invert=True)
-                    self._stay(placed[left] if len(here) else placed)
+                    self._stay(placed[np.isin(places, here["place"], invert=True)] if len(here) else placed)
                 else:
                     self._move(part, placed, here)
                 progress(int(rows["length"].sum()) + len(rows))
@@ -152,7 +151,7 @@ class _Scatter:
                     for file, kind in ((rows_file, ROW), (talks_file, NO_TALKS.dtype))
                 )
                 order = np.argsort(rows["begin"])
-                yield rows[order], order.astype(np.uint64) + np.uint64(self.low + first), talks[order]
+                yield rows.take(order), order.astype(np.uint64) + np.uint64(self.low + first), talks[order]
                 first += count
 
     def _stay(self, placed: Array) -> None:
@@ -185,9 +184,9 @@ class _Scatter:
         placed = np.empty(len(rows), PLACED)
         for name in ("time", "msgid", "line", "offset", "file", "begin", "length"):
             placed[name] = rows[name]
-        files, where = np.unique(rows["file"], return_inverse=True)
-        bases = [self.job.bases.get((self.job.segment, int(file)), 0) for file in files]
-        placed["line"] += np.array(bases, np.uint64)[where]
+        first, last = int(rows["file"].min()), int(rows["file"].max())
+        bases = [self.job.bases.get((self.job.segment, file), 0) for file in range(first, last + 1)]
+        placed["line"] += np.array(bases, np.uint64)[rows["file"] - first]
         placed["place"] = places
         return placed
 

@@ -71,7 +71,7 @@ class Talks(dict[bytes, int]):
     def __missing__(self, name: bytes) -> int:
         if len(self) >= REMEMBERED:
             self.clear()
-        found = self[name] = self.hash(name)
+        found = self[name] = int.from_bytes(self.hash(name))
         return found
 
 

@@ -9,7 +9,7 @@ Cost: 8 bytes of disk for a line; memory for a few times a range.
 from __future__ import annotations
 
 import numpy as np
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_digest
 
 from imconvert import durable
 from imconvert.convert.blocks import Block, begins_of
@@ -68,7 +68,7 @@ class ByConversation:
         data, rows = b"".join(data for data, _ in self.waiting), np.concatenate([rows for _, rows in self.waiting])
         self.waiting, self.held = [], 0
         block = Block(data, begins_of(rows["length"]), rows["length"])
-        talks = block.talks(xxh3_64_intdigest)
+        talks = block.talks(xxh3_64_digest)
         order = np.lexsort((rows["time"], talks))
         rows["begin"][order] = begins_of(rows["length"][order], self.lines.size)
         self.lines.write(block.at(order).joined())

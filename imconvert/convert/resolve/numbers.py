@@ -19,7 +19,7 @@ import numpy as np
 
 from imconvert import durable
 from imconvert.convert.resolve.partition import BUDGET, KeyFile, gathered, slice_of
-from imconvert.convert.work import DROP, KEY, RENUMBERED, ROW, Array, WorkFolder, read_rows, row_windows
+from imconvert.convert.work import DROP, KEY, RENUMBERED, ROW, Array, WorkFolder, read_rows, row_windows, together
 from imconvert.model import derived_id
 
 Identity = tuple[int, int, int]
@@ -67,12 +67,23 @@ def _runs(job: NumbersJob) -> Iterator[Array]:
 
 def find_shared(runs: Iterable[Array], budget: int = BUDGET) -> Array:
     """The numbers that more than one id has, sorted."""
-    names = ["hi", "lo", "digest"]
-    known = np.empty(0, KEY)[names]
+    known = np.empty(0, KEY)
     for rows in gathered(runs, budget):
-        known = np.unique(np.concatenate([known, rows[names]]))
+        known = _distinct(together([known, rows], KEY))
     numbers, counts = np.unique(known["hi"], return_counts=True)
     return np.asarray(numbers[counts > 1])
+
+
+def _distinct(rows: Array) -> Array:
+    """A row of each id. Most have a number of their own; only those that share one are compared in all they have."""
+    rows = rows.take(np.argsort(np.ascontiguousarray(rows["hi"])))
+    same = rows["hi"][1:] == rows["hi"][:-1]
+    if not same.any():
+        return rows
+    equal = np.append(same, False) | np.insert(same, 0, False)
+    some = rows[equal]
+    _, first = np.unique(some[["hi", "lo", "digest"]], return_index=True)
+    return together([rows[~equal], some.take(first)], KEY)
 
 
 def rows_of(shared: Array, runs: Iterable[Array]) -> Array:

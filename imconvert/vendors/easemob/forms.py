@@ -40,7 +40,7 @@ _CHATS = ("p2p", "team")
 _KEPT = {"md5": "md5", "size": "size", "dur": "duration", "w": "width", "h": "height"}
 _WORDS = {"dur": "dur in ms", "w": "width", "h": "height"}
 _LENGTH = ("transformed", "dur in ms to length in s")
-_NOTICES = ("kick", "mute", "unmute", "appoint", "dismiss-manager", "transfer", "leave", "disband")
+_NOTICES = ("join", "kick", "mute", "unmute", "appoint", "dismiss-manager", "transfer", "leave", "disband")
 
 
 def line_forms(settings: Settings) -> LineForms:

@@ -55,7 +55,7 @@ from imconvert.vendors.tencent.rules import COMMUNITY, LONGEST, PRINTABLE
 from imconvert.vendors.wrapping import MARK, wrapped
 
 PLAIN = Plain(PRINTABLE.replace(b'"', b"").replace(b"\\", b""), LONGEST)
-_NOTICES = ("kick", "mute", "unmute", "appoint", "dismiss-manager", "transfer", "leave", "disband")
+_NOTICES = ("join", "kick", "mute", "unmute", "appoint", "dismiss-manager", "transfer", "leave", "disband")
 _LAYERS = {"duration": 0, "suffix": 2, "name": 2}
 """Fields that may stand in the note, in their order there, each with the strings that it stands in."""
 

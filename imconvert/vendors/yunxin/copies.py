@@ -146,10 +146,17 @@ class Reader:
         message = self.take(Record(kind, self._data(copy, kind)), raw)
         if kind == notices.NOTIFICATION:
             message = notices.placed(message, self.words, self.notes)
-        if copy.body and kind in _CAPTIONED:
-            self.notes.changes.append(("transformed", "body kept in ext"))
-            message = msgspec.structs.replace(message, extra={"body": copy.body})
-        return message
+        return self._with_words(message, copy, kind)
+
+    def _with_words(self, message: Message, copy: Copy, kind: int) -> Message:
+        """The message, with the caption beside its content, and which kind of call it was."""
+        words = {"body": copy.body} if copy.body and kind in _CAPTIONED else {}
+        if kind == _CALL:
+            words["msgType"] = copy.msgType
+        if not words:
+            return message
+        self.notes.changes.extend(("transformed", f"{name} kept in ext") for name in words)
+        return msgspec.structs.replace(message, extra=words)
 
     def _left_out(self, copy: Copy) -> Skip | None:
         """Why a copy is no message of the history, if it is none. Raises Rejected (IMC-2102)."""

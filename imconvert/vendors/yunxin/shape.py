@@ -31,7 +31,7 @@ from imconvert.vendors.yunxin.copies import CLIENTS as CLIENTS_IN_COPIES
 from imconvert.vendors.yunxin.copies import MARK as COPY
 from imconvert.vendors.yunxin.copies import TRANSPORT
 from imconvert.vendors.yunxin.history import MARKS
-from imconvert.vendors.yunxin.records import CLIENT_NUMBERS, CUSTOM, INFO, MEDIA, NOTICE_KINDS, PLACE, WITH_OTHER
+from imconvert.vendors.yunxin.records import CLIENT_NUMBERS, CUSTOM, INFO, JOIN, MEDIA, NOTICE_KINDS, PLACE, WITH_OTHER
 
 _ATTACH_NODES = {
     "name": text("name"),
@@ -95,6 +95,7 @@ _SHAPE = Shape(
     },
     numbered=True,
     find_suffix=True,
+    turned=JOIN,
     label=b"json",
 )
 
