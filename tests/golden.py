@@ -73,6 +73,13 @@ class Case:
         return sorted(file for folder in self.sources() for file in folder.rglob("*") if file.is_file())
 
 
+def codes_of(case: Case) -> set[str]:
+    """The codes that a golden of an arranged target tells of: of records, and of what blocks a load."""
+    counts = json.loads((case.path / "out" / "counts.json").read_bytes())
+    blocked = {name.partition(" ")[0] for name in counts["arranged"]["blockers"]}
+    return {*counts["rejects"], *counts["skipped"], *counts["repairs"]} | blocked
+
+
 def target_cases() -> list[Case]:
     """The cases of targets that are loaded in time order, in order of their ids."""
     return [

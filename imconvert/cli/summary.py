@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -176,11 +177,15 @@ def _recalls(recalls: Recalls, words: Mapping[str, str]) -> list[str]:
 
 def _errors(found: Manifest, words: Mapping[str, str], lang: str) -> list[str]:
     bad = [(source.file, source.error) for source in found.inputs if source.error]
-    causes = [cause_of(error["code"], error.get("values"), lang=lang) for _, error in bad[:10]]
-    lines = [f"  {bad[at][1]['code']}  {printable(bad[at][0])}: {printable(why)}" for at, why in enumerate(causes)]
+    lines = [f"  {error['code']}  {printable(file)}: {printable(_why(error, lang))}" for file, error in bad[:10]]
     if len(bad) > 10:
         lines.append(f"  … +{len(bad) - 10:,}")
     return [words["errors"], *lines] if bad else []
+
+
+def _why(error: Mapping[str, Any], lang: str) -> str:
+    """The cause of an input's error; manifests of before the values were kept tell it in English alone."""
+    return cause_of(error["code"], error["values"], lang=lang) if "values" in error else str(error["why"])
 
 
 def _codes(title: str, counts: Mapping[str, Example], words: Mapping[str, str], lang: str) -> list[str]:

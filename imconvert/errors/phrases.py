@@ -28,15 +28,19 @@ class Phrases:
 
     def has(self, phrase: str) -> bool:
         """Whether the table has this phrase."""
-        return phrase in self._whole or any(form.fullmatch(phrase) for form, _ in self._forms)
+        return self._found(phrase) is not None
 
     def _translated(self, phrase: str) -> str:
+        found = self._found(phrase)
+        return phrase if found is None else found
+
+    def _found(self, phrase: str) -> str | None:
         if phrase in self._whole:
             return self._whole[phrase]
         for form, value in self._forms:
-            if found := form.fullmatch(phrase):
-                return _CLOSE.sub("", value.format(*(self._whole.get(part, part) for part in found.groups())))
-        return phrase
+            if match := form.fullmatch(phrase):
+                return _CLOSE.sub("", value.format(*(self._whole.get(part, part) for part in match.groups())))
+        return None
 
 
 def _form(key: str) -> re.Pattern[str]:

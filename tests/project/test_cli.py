@@ -241,6 +241,22 @@ def test_the_summary_escapes_what_comes_from_the_data(tmp_path: Path, lang: str)
     assert said.count("\n") == plain + 4
 
 
+@pytest.mark.parametrize(("values", "lang", "said"), [
+    ({"values": {"why": "trailing garbage"}}, "zh", "末尾有多余内容"),
+    ({"values": {"why": "trailing garbage"}}, "en", "trailing garbage"),
+    ({}, "zh", "what an older manifest says"),
+])  # fmt: skip
+def test_an_input_that_could_not_be_read_is_told_in_the_language(
+    tmp_path: Path, values: dict[str, Any], lang: str, said: str
+) -> None:
+    (tmp_path / "in").write_bytes(easemob(1))
+    outcome = run(options(tmp_path / "in", tmp_path / "out", source="easemob"))
+    error = {"code": "IMC-4003", "name": "corrupt", "why": "what an older manifest says", **values}
+    outcome.manifest.inputs[0].error = error
+    text = summary.as_text(Outcome(outcome.manifest, outcome.facts, again=False), None, lang)
+    assert said in next(line for line in text.splitlines() if "IMC-4003" in line)
+
+
 def test_the_command_escapes_file_names(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "x\x1b[2J\n").write_bytes(easemob(1) + b"bad\n")

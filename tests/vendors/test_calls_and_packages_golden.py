@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 import pytest
-from golden import Case, target_cases
+from golden import Case, codes_of, target_cases
 
 from imconvert.errors import CATALOGUE
 
@@ -173,9 +173,3 @@ def test_every_class_of_rongcloud_has_a_golden(name: str) -> None:
 )
 def test_code_has_a_golden(code: str) -> None:
     assert code in {found for case in CASES for found in codes_of(case)}
-
-
-def codes_of(case: Case) -> set[str]:
-    counts = json.loads((case.path / "out" / "counts.json").read_bytes())
-    blocked = {name.partition(" ")[0] for name in counts["arranged"]["blockers"]}
-    return {*counts["rejects"], *counts["skipped"], *counts["repairs"]} | blocked

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from golden import Case, cases, difference, produce, target_cases
+from golden import Case, cases, codes_of, difference, produce, target_cases
 
 from imconvert.errors import CATALOGUE
 from imconvert.vendors import TARGETS
@@ -100,9 +100,3 @@ def test_requests_are_what_the_documents_say(case: Case) -> None:
 )
 def test_code_has_a_golden(code: str) -> None:
     assert code in {found for case in CASES for found in codes_of(case)}
-
-
-def codes_of(case: Case) -> set[str]:
-    counts = json.loads((case.path / "out" / "counts.json").read_bytes())
-    blocked = {name.partition(" ")[0] for name in counts["arranged"]["blockers"]}
-    return {*counts["rejects"], *counts["skipped"], *counts["repairs"]} | blocked
